@@ -1,0 +1,28 @@
+/* Wall-clock times as people read and write them.
+ *
+ * Times for people are local, in milliseconds: 2022-03-30T20:58:30.689. */
+#ifndef TSFERRY_CLOCK_H
+#define TSFERRY_CLOCK_H
+
+#include "base.h"
+
+#define CLOCK_TEXT_LEN 32
+
+int64_t clock_wall_ms(void);
+uint64_t clock_mono_ms(void);
+uint64_t clock_mono_us(void);
+
+/* Local, with milliseconds. `to` holds CLOCK_TEXT_LEN. Returns `to`. */
+const char *clock_text(int64_t wall_ms, char *to);
+
+/* The same with the offset of the zone behind it: ...689+08:00. */
+const char *clock_text_offset(int64_t wall_ms, char *to);
+
+/* Local fields to milliseconds since 1970; -EINVAL for a date that is none
+ * (February 30th). */
+int clock_from_local(int year, int month, int day, int hour, int min, int sec, int msec,
+		     int64_t *wall_ms) MUST_CHECK;
+int clock_from_utc(int year, int month, int day, int hour, int min, int sec, int msec,
+		   int64_t *wall_ms) MUST_CHECK;
+
+#endif
