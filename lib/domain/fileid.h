@@ -1,0 +1,49 @@
+/* The identity of a TsFile at the edge: all of (database, sequence or unsequence,
+ * region, partition, T, V, I, C), because names alone repeat.
+ *
+ * Layout and names: iotdb-formats, sections 1 and 2.1; partitions may be negative
+ * (iotdb-observed, section 1). No path ever comes from a peer: names are built here
+ * from validated parts. */
+#ifndef TSFERRY_FILEID_H
+#define TSFERRY_FILEID_H
+
+#include <stdbool.h>
+
+#include "ground/err.h"
+
+#define DATABASE_MAX 255 /* bytes; it is one directory name */
+#define FILEID_PATH_MAX (DATABASE_MAX + 160)
+
+struct fileid {
+	char database[DATABASE_MAX + 1];
+	bool unsequence;
+	uint32_t region;
+	int64_t partition;
+	uint64_t t, v, i, c; /* each below 2^63 */
+};
+
+/* Valid UTF-8 without control bytes, "/", NUL; not empty, not beginning with ".";
+ * at most DATABASE_MAX bytes. Back-quotes belong to the name. */
+int database_check(const char *database, struct err *e) MUST_CHECK;
+
+/* root.__system, root.__audit: IoTDB's own, never carried. */
+bool database_is_internal(const char *database);
+
+/* "T-V-I-C.tsfile", four decimal groups without sign; -EINVAL for any other name. */
+int fileid_parse_name(struct fileid *id, const char *name) MUST_CHECK;
+
+/* A partition directory's own name: -?[0-9]+, a region's: [0-9]+. */
+int fileid_parse_partition(int64_t *partition, const char *name) MUST_CHECK;
+int fileid_parse_region(uint32_t *region, const char *name) MUST_CHECK;
+
+/* "(sequence|unsequence)/DB/REGION/PARTITION/T-V-I-C.tsfile" both ways. `to` holds
+ * FILEID_PATH_MAX. */
+int fileid_parse_path(struct fileid *id, const char *path) MUST_CHECK;
+const char *fileid_path(const struct fileid *id, char *to);
+const char *fileid_dir(const struct fileid *id, char *to); /* without the name */
+const char *fileid_name(const struct fileid *id, char *to);
+const char *fileid_space(const struct fileid *id); /* "sequence" or "unsequence" */
+
+bool fileid_equal(const struct fileid *a, const struct fileid *b);
+
+#endif

@@ -1,0 +1,184 @@
+/* The messages between syncd (edge) and recvd (cloud): one struct each, encode
+ * beside decode in proto.c. Specified in tsferry-proto(5) and docs/protocol.md.
+ *
+ *	edge				cloud
+ *	HELLO ------------------------->
+ *	      <------------------------- WELCOME, then n_partials PARTIAL
+ *	ENTRY (payload inline) -------->
+ *	ENTRY, BLOCK ..., END --------->
+ *	      <------------------------- DURABLE n   (cumulative, after the commit)
+ *	      <------------------------- APPLIED n   (cumulative), QUARANTINE
+ *	STATUS ------------------------>
+ *	      <------------------------- PONG
+ *	DROP -------------------------->
+ *	      <------------------------- BYE reason  (then the end of the stream)
+ *
+ * Nothing waits for an answer but the first ENTRY for the WELCOME. Decoders bound
+ * every length, consume everything and answer -EBADMSG otherwise; decoded strings are
+ * copies, decoded payloads are borrowed from the frame. */
+#ifndef TSFERRY_PROTO_H
+#define TSFERRY_PROTO_H
+
+#include "entry.h"
+#include "frame.h"
+
+#define PROTO_VERSION_MIN 1
+#define PROTO_VERSION_MAX 1
+
+enum msg_type {
+	MSG_HELLO = 1,
+	MSG_WELCOME = 2,
+	MSG_PARTIAL = 3,
+	MSG_ENTRY = 4,
+	MSG_BLOCK = 5,
+	MSG_END = 6,
+	MSG_DURABLE = 7,
+	MSG_APPLIED = 8,
+	MSG_QUARANTINE = 9,
+	MSG_STATUS = 10,
+	MSG_PONG = 11,
+	MSG_DROP = 12,
+	MSG_BYE = 13,
+};
+
+#define ID_LEN 16	    /* instances, incarnations */
+#define SENDER_ID_LEN 32    /* a key's SHA-256 */
+#define NAME_LEN_MAX 255    /* pipe and sender names, bytes */
+#define SENTENCE_MAX 1000
+#define PARTIAL_BLOCKS_MAX 4096u /* digests in one PARTIAL message */
+
+#define HELLO_PROBE 1u /* CREATE PIPE only asks whether it would be let in */
+
+struct msg_hello {
+	uint16_t version_min, version_max;
+	uint32_t flags;
+	uint8_t sender_id[SENDER_ID_LEN]; /* the key's own under TLS, checked there */
+	char sender_name[NAME_LEN_MAX + 1];
+	char program[64]; /* "0.1.0" */
+	char pipe[NAME_LEN_MAX + 1];
+	uint8_t incarnation[ID_LEN];
+	int64_t create_time_ms; /* for people only */
+	uint64_t assigned; /* last serial the edge gave out */
+	uint64_t released; /* last serial whose entry the edge no longer has */
+};
+
+struct msg_welcome {
+	uint16_t version;
+	uint8_t instance[ID_LEN]; /* of the receiver's catalog */
+	uint64_t durable, durable_nonce; /* 0, 0 when none */
+	uint64_t applied; /* every serial up to it is applied or skipped */
+	uint32_t n_partials; /* PARTIAL messages that follow */
+};
+
+/* Blocks [first, first + n) of an entry that the receiver holds, with the digests that
+ * the edge gave them. Several runs and several messages may tell of one entry. */
+struct msg_partial {
+	uint64_t serial, nonce;
+	uint64_t first;
+	uint32_t n;
+	const uint8_t *digests; /* n * DIGEST_LEN, borrowed */
+};
+
+struct msg_entry {
+	struct entry entry; /* decode: owned by the message, entry_release() */
+	bool is_inline;
+	struct digest digest; /* of the entry, when inline */
+	const uint8_t *data;  /* the payload, when inline; borrowed */
+	uint32_t data_len;
+};
+
+/* How a block travels. Version 1 knows only literal bytes; compression and references
+ * to held blocks are further values of `how`, told apart by the negotiated version. */
+enum block_how { BLOCK_LITERAL = 0 };
+
+struct msg_block {
+	uint64_t serial, index;
+	enum block_how how;
+	struct digest digest; /* of the block's plain bytes */
+	const uint8_t *data;
+	uint32_t data_len;
+};
+
+struct msg_end {
+	uint64_t serial;
+	struct digest digest;
+};
+
+struct msg_durable {
+	uint64_t serial;
+};
+
+struct msg_applied {
+	uint64_t serial;
+	uint32_t n_quarantined; /* of this incarnation, now */
+};
+
+struct msg_quarantine {
+	uint64_t id, serial;
+	bool is_over; /* applied after all, or skipped */
+	char reason[SENTENCE_MAX + 1];
+};
+
+/* The heartbeat: the edge's own words, mirrored under server/senders. Each is answered
+ * by a PONG, so that either side notices a dead link. */
+struct msg_status {
+	char state[16]; /* RUNNING, STOP */
+	char message[SENTENCE_MAX + 1];
+	char progress[2048]; /* KEY VALUE lines */
+	char gaps[4096];
+};
+
+struct msg_drop {
+	uint8_t incarnation[ID_LEN];
+};
+
+enum bye_why {
+	BYE_STOPPING = 1,  /* PIPESERVER stops, the program ends: come again */
+	BYE_BUSY = 2,	   /* no room, quota: come again later; never an attempt */
+	BYE_REFUSED = 3,   /* white list, key, forgotten: the pipe is in ERROR */
+	BYE_TAKEN_OVER = 4,
+	BYE_MISMATCH = 5,  /* entry `serial` did not verify: one attempt of it failed */
+	BYE_PROTOCOL = 6,  /* what came is no message of the agreed version */
+	BYE_VERSION = 7,   /* no common version */
+	BYE_HISTORY = 8,   /* the receiver knows that histories do not fit */
+};
+
+struct msg_bye {
+	enum bye_why why;
+	uint64_t serial;
+	char text[SENTENCE_MAX + 1];
+};
+
+/* The maximum length of a type's message, 0 for an unknown type (for frame_take). */
+uint32_t msg_len_max(uint16_t type);
+const char *msg_name(uint16_t type);
+
+/* Each adds one whole frame to b (with FRAME_HEAD_LEN in front). */
+void msg_hello_encode(const struct msg_hello *m, struct buf *b);
+void msg_welcome_encode(const struct msg_welcome *m, struct buf *b);
+void msg_partial_encode(const struct msg_partial *m, struct buf *b);
+void msg_entry_encode(const struct msg_entry *m, struct buf *b);
+void msg_block_encode(const struct msg_block *m, struct buf *b);
+void msg_end_encode(const struct msg_end *m, struct buf *b);
+void msg_durable_encode(const struct msg_durable *m, struct buf *b);
+void msg_applied_encode(const struct msg_applied *m, struct buf *b);
+void msg_quarantine_encode(const struct msg_quarantine *m, struct buf *b);
+void msg_status_encode(const struct msg_status *m, struct buf *b);
+void msg_pong_encode(struct buf *b);
+void msg_drop_encode(const struct msg_drop *m, struct buf *b);
+void msg_bye_encode(const struct msg_bye *m, struct buf *b);
+
+int msg_hello_decode(struct msg_hello *m, const struct frame *f) MUST_CHECK;
+int msg_welcome_decode(struct msg_welcome *m, const struct frame *f) MUST_CHECK;
+int msg_partial_decode(struct msg_partial *m, const struct frame *f) MUST_CHECK;
+int msg_entry_decode(struct msg_entry *m, const struct frame *f) MUST_CHECK;
+int msg_block_decode(struct msg_block *m, const struct frame *f) MUST_CHECK;
+int msg_end_decode(struct msg_end *m, const struct frame *f) MUST_CHECK;
+int msg_durable_decode(struct msg_durable *m, const struct frame *f) MUST_CHECK;
+int msg_applied_decode(struct msg_applied *m, const struct frame *f) MUST_CHECK;
+int msg_quarantine_decode(struct msg_quarantine *m, const struct frame *f) MUST_CHECK;
+int msg_status_decode(struct msg_status *m, const struct frame *f) MUST_CHECK;
+int msg_drop_decode(struct msg_drop *m, const struct frame *f) MUST_CHECK;
+int msg_bye_decode(struct msg_bye *m, const struct frame *f) MUST_CHECK;
+
+#endif

@@ -1,0 +1,92 @@
+/* One pipe's uploading as a state machine: events in, actions out. It holds no
+ * descriptor and reads no clock, so the simulator runs the same code.
+ *
+ * The owner (link.c, or tests/sim) calls the event functions and after each of them
+ * takes actions with upload_next() until it answers UP_NONE. Serials are sent in
+ * order; bytes of several entries may be under way together. The machine keeps per
+ * entry under way a head and its block digests' running list, never payload: what is
+ * not yet acknowledged can be read again. Bounds: UPLOAD_WINDOW_ENTRIES entries and
+ * UPLOAD_WINDOW_BYTES bytes sent and not durable, UPLOAD_READS reads under way.
+ *
+ * Rules of histories (design, section 3): a WELCOME that names a durable serial beyond
+ * the last assigned one, or another nonce for it, or one below what was released, ends
+ * in UP_ERROR with the numbers and the cure, and nothing is sent. */
+#ifndef TSFERRY_UPLOAD_H
+#define TSFERRY_UPLOAD_H
+
+#include "domain/proto.h"
+
+#define UPLOAD_WINDOW_ENTRIES 4096u
+#define UPLOAD_WINDOW_BYTES (64u << 20)
+#define UPLOAD_READS 12u
+
+struct upload;
+
+enum upload_act_kind {
+	UP_NONE,
+	UP_SEND_HELLO,	/* the owner fills the names; assigned and released are here */
+	UP_FETCH,	/* heads of serials [serial, serial + n) from the catalog: upload_entry() each, in order */
+	UP_NONCE,	/* ask the catalog for nonce(serial): upload_nonce() */
+	UP_READ,	/* block `index` of entry `serial`: upload_block(), in the order of the READs */
+	UP_SEND_ENTRY,	/* head; with data (inline) when `data` is set */
+	UP_SEND_BLOCK,
+	UP_SEND_END,
+	UP_DURABLE,	/* progress: every serial up to `serial` is durable there */
+	UP_APPLIED,	/* every serial up to `serial` is applied: the entries may be released */
+	UP_ATTEMPT,	/* entry `serial` failed to verify there; `n` attempts so far; text */
+	UP_ERROR,	/* the pipe must stop: text */
+	UP_CLOSE,	/* close the link; text says why; class of BYE in `why` (0 = ours) */
+};
+
+struct upload_act {
+	enum upload_act_kind kind;
+	uint64_t serial, n, index;
+	uint64_t offset; /* UP_READ: in the payload */
+	uint32_t len;	 /* UP_READ, UP_SEND_BLOCK, inline data */
+	const struct entry *entry; /* UP_READ, UP_SEND_ENTRY: borrowed until the next event */
+	struct digest digest;	   /* UP_SEND_*: of the block, or of the entry */
+	void *data;	/* the buffer that upload_block() brought; the owner's again with this act */
+	enum bye_why why;
+	char text[SENTENCE_MAX + 1];
+};
+
+/* `assigned`, `released` and `durable` as the outbox knows them, and the nonce of
+ * `released` (0 when 0). max_attempts: retries + 1 per entry. */
+struct upload *upload_new(uint64_t assigned, uint64_t released, uint64_t released_nonce,
+			  uint64_t durable, unsigned max_attempts);
+void upload_free(struct upload *u);
+
+void upload_connected(struct upload *u); /* the link is open: HELLO is next */
+void upload_cut(struct upload *u);	 /* the link is gone; reads under way still answer */
+void upload_assigned(struct upload *u, uint64_t last); /* committed entries up to `last` */
+
+void upload_welcome(struct upload *u, const struct msg_welcome *m);
+void upload_partial(struct upload *u, const struct msg_partial *m);
+void upload_durable(struct upload *u, const struct msg_durable *m);
+void upload_applied(struct upload *u, const struct msg_applied *m);
+void upload_bye(struct upload *u, const struct msg_bye *m);
+
+void upload_nonce(struct upload *u, uint64_t serial, uint64_t nonce); /* 0 = unknown */
+/* Takes what `en` owns. */
+void upload_entry(struct upload *u, struct entry *en);
+/* The answer to an UP_READ. `data` (the owner's buffer, `len` bytes) comes back in an
+ * UP_SEND_*, or in an act UP_NONE-free way through upload_take_unused(). err != 0: the
+ * entry can not be read (sentence in the pipe's message); the machine stops at it with
+ * UP_ERROR when `err` says that the spool lost it. */
+void upload_block(struct upload *u, uint64_t serial, uint64_t index, struct digest digest,
+		  void *data, uint32_t len, int err);
+
+/* The owner's send queue has room again or not: no UP_READ while it has none. */
+void upload_room(struct upload *u, bool has_room);
+
+/* 1 and the next act; 0 when there is none. */
+int upload_next(struct upload *u, struct upload_act *act);
+/* Buffers that came back unused (the link was cut meanwhile): NULL when none. */
+void *upload_take_unused(struct upload *u);
+
+/* For status and tests. */
+uint64_t upload_durable_serial(const struct upload *u);
+uint64_t upload_applied_serial(const struct upload *u);
+uint64_t upload_resent_bytes(const struct upload *u);
+
+#endif
