@@ -49,7 +49,9 @@ void loop_stop(struct loop *l);
 
 uint64_t loop_now_ms(const struct loop *l); /* as of the beginning of the turn */
 
-/* `io` must be zeroed or removed before; EPOLLIN and EPOLLOUT in `events`. */
+/* `io` must be zeroed or removed before; EPOLLIN and EPOLLOUT in `events`. An error
+ * or a hang-up comes as what was asked for as well, so that trying finds it. With no
+ * events at all nothing comes, hang-ups included; EPOLLERR alone brings only those. */
 int loop_add(struct loop *l, struct loop_io *io, int fd, uint32_t events,
 	     void (*fn)(struct loop_io *, uint32_t)) MUST_CHECK;
 void loop_want(struct loop_io *io, uint32_t events);
@@ -59,7 +61,8 @@ void loop_del(struct loop_io *io); /* does not close the descriptor */
 void loop_timer_set(struct loop *l, struct loop_timer *t, uint64_t after_ms);
 void loop_timer_stop(struct loop *l, struct loop_timer *t);
 
-/* Once, after the handlers of this turn; queueing a queued task does nothing. */
+/* Once, after the handlers of this turn; queueing a queued task does nothing. What
+ * a task defers runs in the next turn. */
 void loop_defer(struct loop *l, struct loop_task *t);
 void loop_undefer(struct loop *l, struct loop_task *t);
 

@@ -25,7 +25,7 @@ void worker_submit(struct worker *w, struct job *j);
 size_t worker_pending(const struct worker *w); /* submitted and not yet done */
 
 /* Waits for what was submitted, calls every `done`, ends the threads. Before
- * loop_free(). */
+ * loop_free(), and not from inside a `done`. Safe on NULL. */
 void worker_free(struct worker *w);
 
 #endif
