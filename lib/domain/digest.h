@@ -2,7 +2,8 @@
  *
  * A payload is cut into blocks of BLOCK_LEN bytes, the last one shorter. The digest
  * of an entry is XXH3-128 over the list of (u64 little-endian length, block digest),
- * so that it can be known without reading a block twice. */
+ * so that it can be known without reading a block twice. An empty payload has no
+ * blocks and the digest of the empty list. */
 #ifndef TSFERRY_DIGEST_H
 #define TSFERRY_DIGEST_H
 
@@ -26,8 +27,7 @@ const char *digest_text(const struct digest *d, char to[DIGEST_TEXT_LEN]);
 uint64_t block_count(uint64_t payload_len);
 uint32_t block_len(uint64_t payload_len, uint64_t index);
 
-/* The list digest, block by block in order. 24 bytes are fed per block; the state is
- * a small list of pending bytes inside, no allocation. */
+/* The list digest, block by block in order; the state is some 600 bytes of memory. */
 struct digest_list {
 	void *state; /* XXH3_state_t, owned */
 };
@@ -37,7 +37,7 @@ void digest_list_add(struct digest_list *l, uint64_t len, const struct digest *d
 struct digest digest_list_end(struct digest_list *l); /* and releases */
 void digest_list_release(struct digest_list *l);
 
-/* Of a payload of at most one block. */
+/* Of a payload of at most one block; `block` is not looked at when len is 0. */
 struct digest digest_entry_single(const struct digest *block, uint64_t len);
 
 #endif

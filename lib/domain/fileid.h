@@ -22,14 +22,21 @@ struct fileid {
 	uint64_t t, v, i, c; /* each below 2^63 */
 };
 
-/* Valid UTF-8 without control bytes, "/", NUL; not empty, not beginning with ".";
- * at most DATABASE_MAX bytes. Back-quotes belong to the name. */
+/* Fit to be one directory: valid UTF-8 without control characters, "/", NUL; not
+ * empty, not beginning with "."; at most DATABASE_MAX bytes. Databases, senders and
+ * pipes are named so. */
+bool name_is_plain(const char *name);
+
+/* The same with a sentence (-EINVAL). Back-quotes belong to the name. */
 int database_check(const char *database, struct err *e) MUST_CHECK;
 
 /* root.__system, root.__audit: IoTDB's own, never carried. */
 bool database_is_internal(const char *database);
 
-/* "T-V-I-C.tsfile", four decimal groups without sign; -EINVAL for any other name. */
+/* Numbers are read as IoTDB writes them: without leading zeros, "+" or "-0". Anything
+ * else is -EINVAL, so that no two names have one identity.
+ *
+ * "T-V-I-C.tsfile", four decimal groups without sign; on failure `id` is as it was. */
 int fileid_parse_name(struct fileid *id, const char *name) MUST_CHECK;
 
 /* A partition directory's own name: -?[0-9]+, a region's: [0-9]+. */
