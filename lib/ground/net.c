@@ -1,0 +1,503 @@
+#include "ground/net.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A silent peer is noticed after a minute: 30 s idle, then three probes. */
+#define KEEP_IDLE_S 30
+#define KEEP_INTERVAL_S 10
+#define KEEP_PROBES 3
+
+#define HOST_MAX 253
+#define LABEL_MAX 63
+#define PORT_MAX 65535u
+#define RANGES_MAX 4096
+
+static const uint8_t mapped_prefix[12] = {0, 0, 0, 0, 0,    0,
+					  0, 0, 0, 0, 0xff, 0xff};
+
+/* Host names */
+
+static bool is_literal(const char *host)
+{
+	uint8_t raw[16];
+
+	return inet_pton(AF_INET, host, raw) == 1 ||
+	       inet_pton(AF_INET6, host, raw) == 1;
+}
+
+static bool is_label(const char *p, size_t n)
+{
+	if (n == 0 || n > LABEL_MAX || p[0] == '-' || p[n - 1] == '-')
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (!isalnum((unsigned char)p[i]) && p[i] != '-' && p[i] != '_')
+			return false;
+	}
+	return true;
+}
+
+/* A name whose last label is a number is a mistyped address, not a name. */
+static bool is_number(const char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!isdigit((unsigned char)p[i]))
+			return false;
+	}
+	return true;
+}
+
+bool net_is_host(const char *host)
+{
+	size_t left = strlen(host);
+
+	if (is_literal(host))
+		return true;
+	if (left > 1 && host[left - 1] == '.')
+		left--;
+	if (left == 0 || left > HOST_MAX)
+		return false;
+	for (;;) {
+		const char *dot = memchr(host, '.', left);
+		size_t n = dot ? (size_t)(dot - host) : left;
+
+		if (!is_label(host, n))
+			return false;
+		if (!dot)
+			return !is_number(host, n);
+		host += n + 1;
+		left -= n + 1;
+	}
+}
+
+static void set_port(struct net_addr *a, unsigned port)
+{
+	if (a->ss.ss_family == AF_INET6)
+		((struct sockaddr_in6 *)&a->ss)->sin6_port =
+			htons((uint16_t)port);
+	else
+		((struct sockaddr_in *)&a->ss)->sin_port =
+			htons((uint16_t)port);
+}
+
+static int lookup(const char *host, int flags, struct net_addr *out)
+{
+	struct addrinfo hints = {.ai_family = AF_UNSPEC,
+				 .ai_socktype = SOCK_STREAM,
+				 .ai_flags = flags};
+	struct addrinfo *list = NULL;
+	int r = getaddrinfo(host, NULL, &hints, &list);
+
+	if (r)
+		return r;
+	memset(out, 0, sizeof *out);
+	memcpy(&out->ss, list->ai_addr, list->ai_addrlen);
+	out->len = list->ai_addrlen;
+	freeaddrinfo(list);
+	return 0;
+}
+
+/* Literals first: they need neither a name server nor a configured interface of
+ * their family. Without AI_ADDRCONFIG last, for hosts that only have loopback. */
+int net_resolve(const char *host, unsigned port, struct net_addr *out,
+		struct err *e)
+{
+	int r;
+
+	if (!net_is_host(host))
+		return err_set(e, EINVAL,
+			       "expected a host name or an address, got '%s'",
+			       host);
+	r = lookup(host, AI_NUMERICHOST, out);
+	if (r)
+		r = lookup(host, AI_ADDRCONFIG, out);
+	if (r)
+		r = lookup(host, 0, out);
+	if (r == EAI_MEMORY)
+		return err_set(e, ENOMEM, "%s: %s", host, err_words(ENOMEM));
+	if (r)
+		return err_set(e, EHOSTUNREACH,
+			       "cannot resolve '%s': %s (check the name and "
+			       "the name server, or give the address)",
+			       host, gai_strerror(r));
+	set_port(out, port);
+	return 0;
+}
+
+/* Sockets */
+
+static int set_option(int fd, int level, int name, int value)
+{
+	return setsockopt(fd, level, name, &value, sizeof value) < 0 ? -errno
+								     : 0;
+}
+
+/* Not TCP_USER_TIMEOUT: it would also end a connection whose receiver answers
+ * but has its window closed, which is back-pressure. */
+static int set_tcp_options(int fd)
+{
+	int r = set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+
+	if (r == 0)
+		r = set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	if (r == 0)
+		r = set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEP_IDLE_S);
+	if (r == 0)
+		r = set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEP_INTERVAL_S);
+	if (r == 0)
+		r = set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEP_PROBES);
+	return r;
+}
+
+static int tcp_socket(int family)
+{
+	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int net_connect(const struct net_addr *to)
+{
+	CLEANUP_CLOSE int fd = tcp_socket(to->ss.ss_family);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = set_tcp_options(fd);
+	if (r < 0)
+		return r;
+	if (connect(fd, (const struct sockaddr *)&to->ss, to->len) < 0 &&
+	    errno != EINPROGRESS && errno != EINTR)
+		return -errno;
+	return steal_fd(&fd);
+}
+
+int net_connect_result(int fd)
+{
+	int sys = 0;
+	socklen_t len = sizeof sys;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &sys, &len) < 0)
+		return -errno;
+	return -sys;
+}
+
+static unsigned bound_port(int fd)
+{
+	struct sockaddr_storage ss = {0};
+	socklen_t len = sizeof ss;
+
+	if (getsockname(fd, (struct sockaddr *)&ss, &len) < 0)
+		return 0;
+	return ntohs(ss.ss_family == AF_INET6
+			     ? ((struct sockaddr_in6 *)&ss)->sin6_port
+			     : ((struct sockaddr_in *)&ss)->sin_port);
+}
+
+static int listen_on(const struct net_addr *a)
+{
+	CLEANUP_CLOSE int fd = tcp_socket(a->ss.ss_family);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	if (r == 0 && a->ss.ss_family == AF_INET6)
+		r = set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+	if (r < 0)
+		return r;
+	if (bind(fd, (const struct sockaddr *)&a->ss, a->len) < 0 ||
+	    listen(fd, SOMAXCONN) < 0)
+		return -errno;
+	return steal_fd(&fd);
+}
+
+/* One socket for both families; hosts without IPv6 get IPv4 alone. */
+static int listen_everywhere(unsigned port)
+{
+	struct net_addr a;
+	int r;
+
+	if (lookup("::", AI_NUMERICHOST, &a) != 0)
+		return -EINVAL;
+	set_port(&a, port);
+	r = listen_on(&a);
+	if (r != -EAFNOSUPPORT && r != -EADDRNOTAVAIL)
+		return r;
+	if (lookup("0.0.0.0", AI_NUMERICHOST, &a) != 0)
+		return -EINVAL;
+	set_port(&a, port);
+	return listen_on(&a);
+}
+
+int net_listen(const char *bind, unsigned port, unsigned *real_port,
+	       struct err *e)
+{
+	struct net_addr a;
+	int fd;
+
+	if (port > PORT_MAX)
+		return err_set(e, EINVAL,
+			       "expected a port of 0 to 65535, got %u", port);
+	if (!*bind) {
+		fd = listen_everywhere(port);
+	} else if (lookup(bind, AI_NUMERICHOST, &a) != 0) {
+		return err_set(e, EINVAL,
+			       "expected an IPv4 or IPv6 address of this host "
+			       "to bind, got '%s'",
+			       bind);
+	} else {
+		set_port(&a, port);
+		fd = listen_on(&a);
+	}
+	if (fd < 0)
+		return err_set(e, -fd, "port %u on %s: %s", port,
+			       *bind ? bind : "all addresses", err_words(-fd));
+	*real_port = bound_port(fd);
+	return fd;
+}
+
+int net_accept(int listen_fd, struct net_addr *from)
+{
+	CLEANUP_CLOSE int fd = -1;
+	int r;
+
+	do {
+		from->len = sizeof from->ss;
+		fd = accept4(listen_fd, (struct sockaddr *)&from->ss,
+			     &from->len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	} while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
+	if (fd < 0)
+		return -errno;
+	r = set_tcp_options(fd);
+	return r < 0 ? r : steal_fd(&fd);
+}
+
+/* Addresses as 128 bits, IPv4 as mapped */
+
+static bool is_v4(const uint8_t raw[16])
+{
+	return memcmp(raw, mapped_prefix, sizeof mapped_prefix) == 0;
+}
+
+static bool addr_bits(const struct net_addr *a, uint8_t raw[16])
+{
+	if (a->ss.ss_family == AF_INET6) {
+		memcpy(raw, &((const struct sockaddr_in6 *)&a->ss)->sin6_addr,
+		       16);
+		return true;
+	}
+	if (a->ss.ss_family != AF_INET)
+		return false;
+	memcpy(raw, mapped_prefix, 12);
+	memcpy(raw + 12, &((const struct sockaddr_in *)&a->ss)->sin_addr, 4);
+	return true;
+}
+
+static const char *bits_text(const uint8_t raw[16], char *to)
+{
+	const char *text =
+		is_v4(raw) ? inet_ntop(AF_INET, raw + 12, to, NET_TEXT_LEN)
+			   : inet_ntop(AF_INET6, raw, to, NET_TEXT_LEN);
+
+	if (!text)
+		to[0] = '\0';
+	return to;
+}
+
+const char *net_text(const struct net_addr *a, char *to)
+{
+	uint8_t raw[16];
+
+	if (addr_bits(a, raw))
+		return bits_text(raw, to);
+	(void)snprintf(to, NET_TEXT_LEN, "local");
+	return to;
+}
+
+/* Lists of networks */
+
+/* A range of IPv4 is one below the mapped prefix. ::/0 is not one, so it admits
+ * IPv6 peers alone. */
+static bool range_is_v4(const struct net_range *r)
+{
+	return r->bits >= 96 && is_v4(r->base);
+}
+
+static bool range_has(const struct net_range *r, const uint8_t raw[16])
+{
+	unsigned whole = r->bits / 8, rest = r->bits % 8;
+
+	if (is_v4(raw) && !range_is_v4(r))
+		return false;
+	if (memcmp(r->base, raw, whole) != 0)
+		return false;
+	return rest == 0 || ((r->base[whole] ^ raw[whole]) >> (8 - rest)) == 0;
+}
+
+/* Clears the host bits; whether there were any. */
+static bool mask_host_bits(struct net_range *r)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < 16; i++) {
+		unsigned keep = r->bits <= i * 8 ? 0 : r->bits - i * 8;
+		uint8_t mask =
+			keep >= 8 ? 0xff : (uint8_t)(0xff00u >> keep & 0xffu);
+
+		if (r->base[i] & (uint8_t)~mask)
+			any = true;
+		r->base[i] &= mask;
+	}
+	return any;
+}
+
+/* Decimal digits alone, at most max. */
+static bool parse_bits(const char *text, unsigned max, unsigned *bits)
+{
+	unsigned v = 0;
+
+	if (!*text || strlen(text) > 3)
+		return false;
+	for (; *text; text++) {
+		if (!isdigit((unsigned char)*text))
+			return false;
+		v = v * 10 + (unsigned)(*text - '0');
+	}
+	*bits = v;
+	return v <= max;
+}
+
+static int parse_range(struct net_range *r, const char *item, struct err *e)
+{
+	char host[NET_TEXT_LEN];
+	size_t n = strcspn(item, "/");
+	unsigned max = 128, bits;
+	bool known = n < sizeof host;
+
+	if (known) {
+		memcpy(host, item, n);
+		host[n] = '\0';
+		if (inet_pton(AF_INET, host, r->base + 12) == 1) {
+			memcpy(r->base, mapped_prefix, 12);
+			max = 32;
+		} else {
+			known = inet_pton(AF_INET6, host, r->base) == 1;
+		}
+	}
+	if (!known)
+		return err_set(e, EINVAL,
+			       "'%s': expected an IPv4 or IPv6 address or "
+			       "network such as 192.168.0.0/16",
+			       item);
+	bits = max;
+	if (item[n] && !parse_bits(item + n + 1, max, &bits))
+		return err_set(e, EINVAL,
+			       "'%s': expected a prefix length of 0 to %u "
+			       "behind the slash, got '%s'",
+			       item, max, item + n + 1);
+	r->bits = bits + 128 - max;
+	return 0;
+}
+
+static void warn_host_bits(const struct net_range *r, const char *item,
+			   struct buf *warnings)
+{
+	char text[NET_TEXT_LEN];
+
+	buf_addf(warnings, "%s has host bits set and was taken as %s/%u\n",
+		 item, bits_text(r->base, text),
+		 range_is_v4(r) ? r->bits - 96 : r->bits);
+}
+
+/* [*p, end of item) without blanks, copied; *p moves behind the comma. */
+static int next_item(const char **p, char *item, size_t size, struct err *e)
+{
+	size_t n = strcspn(*p, ","), skip = strspn(*p, " \t\r\n"), len;
+	const char *from = *p;
+
+	*p += n + ((*p)[n] == ',');
+	if (skip > n)
+		skip = n;
+	from += skip;
+	len = n - skip;
+	while (len && strchr(" \t\r\n", from[len - 1]))
+		len--;
+	if (len == 0)
+		return err_set(e, EINVAL,
+			       "expected an address or network between the "
+			       "commas, got nothing");
+	if (len >= size)
+		return err_set(e, EINVAL,
+			       "'%.40s…': expected an IPv4 or IPv6 address or "
+			       "network, got %zu characters",
+			       from, len);
+	memcpy(item, from, len);
+	item[len] = '\0';
+	return 0;
+}
+
+static size_t count_items(const char *text)
+{
+	size_t n = 1;
+
+	if (text[strspn(text, " \t\r\n")] == '\0')
+		return 0;
+	for (; *text; text++)
+		n += *text == ',';
+	return n;
+}
+
+int net_list_parse(struct net_list *l, const char *text, struct buf *warnings,
+		   struct err *e)
+{
+	size_t n = count_items(text);
+	CLEANUP_FREE struct net_range *ranges = NULL;
+	char item[2 * NET_TEXT_LEN];
+
+	*l = (struct net_list){0};
+	if (n > RANGES_MAX)
+		return err_set(e, E2BIG,
+			       "expected at most %d networks, got %zu",
+			       RANGES_MAX, n);
+	ranges = xcalloc(n + 1, sizeof *ranges);
+	for (size_t i = 0; i < n; i++) {
+		int r = next_item(&text, item, sizeof item, e);
+
+		if (r == 0)
+			r = parse_range(&ranges[i], item, e);
+		if (r < 0)
+			return r;
+		if (mask_host_bits(&ranges[i]) && warnings)
+			warn_host_bits(&ranges[i], item, warnings);
+	}
+	l->ranges = steal_ptr(&ranges);
+	l->n = n;
+	return 0;
+}
+
+bool net_list_has(const struct net_list *l, const struct net_addr *a)
+{
+	uint8_t raw[16];
+
+	if (!addr_bits(a, raw))
+		return false;
+	for (size_t i = 0; i < l->n; i++) {
+		if (range_has(&l->ranges[i], raw))
+			return true;
+	}
+	return false;
+}
+
+void net_list_release(struct net_list *l)
+{
+	free(l->ranges);
+	*l = (struct net_list){0};
+}
