@@ -2,7 +2,8 @@
  *
  * Adding beyond the maximum (or out of memory) marks the buffer as failed and
  * leaves its bytes as they were; buf_end() reports it once at the end, so that
- * encoders stay straight lines. A buffer owns its memory. */
+ * encoders stay straight lines; until buf_clear() a failed buffer takes nothing
+ * more. A buffer owns its memory. */
 #ifndef TSFERRY_BUF_H
 #define TSFERRY_BUF_H
 
@@ -26,7 +27,7 @@ void buf_clear(struct buf *b); /* empty, not failed; keeps the memory */
 
 static inline uint8_t *buf_data(const struct buf *b)
 {
-	return b->mem + b->start;
+	return b->mem ? b->mem + b->start : NULL;
 }
 
 /* Room for n more bytes behind the last one, or NULL (failed). buf_fill() then

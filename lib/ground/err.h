@@ -5,7 +5,8 @@
  * (401 not understood, 411 refused, 328 pipe server, 602 no right, 303 metadata;
  * Section "States and answers" of the statement reference). 0 means that no
  * statement is being answered; control.c then shows 411.
- * Every function accepts a NULL `e` and then only returns the number. */
+ * Every function accepts a NULL `e` and then only returns the number (err_wrap and
+ * err_hint, which have none to return, -EIO). */
 #ifndef TSFERRY_ERR_H
 #define TSFERRY_ERR_H
 

@@ -1,0 +1,32 @@
+#include "ground/base.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static _Noreturn void out_of_memory(size_t n, size_t size)
+{
+	(void)fprintf(stderr,
+		      "err base: out of memory for %zu x %zu bytes; restart, "
+		      "nothing durable is lost\n",
+		      n, size);
+	abort();
+}
+
+void *xcalloc(size_t n, size_t size)
+{
+	void *p = calloc(n ? n : 1, size ? size : 1);
+
+	if (!p)
+		out_of_memory(n, size);
+	return p;
+}
+
+char *xstrdup(const char *s)
+{
+	size_t size = strlen(s) + 1;
+	char *p = malloc(size);
+
+	if (!p)
+		out_of_memory(1, size);
+	return memcpy(p, s, size);
+}
