@@ -19,12 +19,14 @@ enum entry_kind { ENTRY_FILE = 1, ENTRY_DELETE = 2, ENTRY_SCHEMA = 3, ENTRY_REST
 #define ENTRY_HEAD_MAX 131072u /* encoded, devices included */
 #define ENTRY_DEVICES_MAX 65536u /* bytes of the list of devices */
 #define ENTRY_PAYLOAD_MAX (1ull << 40)
+#define ENTRY_STATEMENTS_MAX (64u << 20) /* bytes of a SCHEMA */
+#define ENTRY_SERIAL_MAX ((uint64_t)INT64_MAX)
 #define ENTRY_INLINE_MAX BLOCK_LEN /* payloads up to this travel with the head */
 #define ENTRY_ROW_MAX 65536u	   /* payloads up to this are staged as rows */
 
 struct entry {
 	uint64_t serial; /* 1, 2, 3 ... per incarnation */
-	uint64_t nonce;	 /* random; with the serial it names the entry for ever */
+	uint64_t nonce;	 /* random, not 0; with the serial it names the entry for ever */
 	enum entry_kind kind;
 	struct fileid file; /* database always; region of DELETE and RESTATE; all of FILE */
 	uint64_t body_len;  /* FILE: the TsFile; DELETE, SCHEMA: all of the payload */
@@ -40,8 +42,10 @@ const char *entry_kind_text(enum entry_kind kind); /* "FILE" ... */
 
 void entry_release(struct entry *en);
 
-/* Decoding bounds and validates everything (database, kinds, lengths, zero-length
- * FILE); -EBADMSG otherwise, and `en` is empty. */
+/* Encoding writes what the kind has; `devices` must not pass ENTRY_DEVICES_MAX. Decoding
+ * takes one head off the front of `r`, bounds and validates everything (serial, nonce,
+ * database, also that it is none of IoTDB's own; kinds, lengths, zero-length FILE);
+ * -EBADMSG otherwise, and `en` is empty. */
 void entry_encode(const struct entry *en, struct buf *out);
 int entry_decode(struct entry *en, struct rd *r) MUST_CHECK;
 

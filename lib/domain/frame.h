@@ -5,7 +5,9 @@
  * Little endian. Each type has a maximum length (proto.c); zero where a message is
  * expected is hostile. Of the flags only FRAME_OPTIONAL is known: a frame of an
  * unknown type that carries it is skipped, any other unknown flag or type is
- * -EBADMSG. The full description is tsferry-proto(5). */
+ * -EBADMSG; frame_take() hands a skipped frame out like any other, and whoever
+ * dispatches on the type drops what it does not know. The serial repeats the one that
+ * the message is about, 0 if there is none. The full description is tsferry-proto(5). */
 #ifndef TSFERRY_FRAME_H
 #define TSFERRY_FRAME_H
 

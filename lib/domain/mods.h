@@ -18,9 +18,17 @@ enum mods_kind { MODS_NONE, MODS_TEXT, MODS_BINARY };
 const char *mods_suffix(enum mods_kind kind);
 
 /* Length of the whole records in front. -EBADMSG and the number of the record when
- * one is malformed. */
+ * one is malformed, -E2BIG above MODS_MAX; `whole` is 0 then. Text: the path begins
+ * with root, the three numbers are 64-bit integers (the form before 0.12, without an
+ * offset, is refused), and a line `aborted` stands behind a record that it cancels.
+ * Binary: a record that ends early is torn, one that claims an impossible length is
+ * malformed. */
 int mods_whole(enum mods_kind kind, const void *p, size_t n, size_t *whole, struct err *e)
 	MUST_CHECK;
+
+/* Adds the whole records of a text file without those that an `aborted` line cancels
+ * and without such lines: from 1.2 on IoTDB takes them as malformed. */
+void mods_add_standing(const void *p, size_t n, struct buf *out);
 
 /* Adds one record that deletes every row of a file before `time` (or at it too):
  * the row-exact cut of a pipe's start time (iotdb-observed, section 3). */
