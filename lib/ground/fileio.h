@@ -18,7 +18,9 @@ int file_pwrite(int fd, const void *p, size_t n, uint64_t offset) MUST_CHECK;
 int file_read_all(int dir_fd, const char *name, struct buf *b) MUST_CHECK;
 
 /* Temporary, fsync, rename, fsync of the directory. On failure the old file stands
- * and no temporary is left. */
+ * and no temporary is left; only when the directory's own fsync fails the new file
+ * is already in place, and a power cut may bring the old one back. `name` is a plain
+ * name. */
 int file_replace(int dir_fd, const char *name, const void *p, size_t n, mode_t mode) MUST_CHECK;
 
 /* open(2) of `path` below dir_fd with RESOLVE_BENEATH, no symlinks, O_CLOEXEC
