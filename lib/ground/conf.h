@@ -4,7 +4,8 @@
  * keys drives parsing, defaults, the doctor's listing and the man page's test.
  * Unknown, duplicate and out-of-range keys are errors that begin with FILE:LINE:;
  * all of them are gathered (one per line of the sentence), none is fatal by
- * itself, and the target is unchanged if there was any. */
+ * itself, and the target is unchanged if there was any. A file has at most 1 MiB.
+ * conf_load() may block on a disk. */
 #ifndef TSFERRY_CONF_H
 #define TSFERRY_CONF_H
 
@@ -16,7 +17,7 @@
 enum conf_type {
 	CONF_TEXT,   /* char [size] */
 	CONF_INT,    /* int64_t, min..max */
-	CONF_BYTES,  /* int64_t with K, M, G suffixes (1024), min..max */
+	CONF_BYTES,  /* int64_t with K, M, G, T suffixes (1024), min..max */
 	CONF_TIME,   /* int64_t milliseconds, with ms, s, m, h, d suffixes; bare = seconds */
 	CONF_BOOL,   /* bool: yes, no, true, false */
 	CONF_CHOICE, /* int: index into `choices`, a blank-separated list */
@@ -28,9 +29,9 @@ struct conf_key {
 	enum conf_type type;
 	size_t offset; /* of the field in the target */
 	size_t size;   /* CONF_TEXT */
-	int64_t min, max;
+	int64_t min, max; /* both 0: no upper bound */
 	const char *choices;
-	const char *fallback; /* default, as text; "" = empty */
+	const char *fallback; /* default, as text; "" = empty, and 0 for numbers */
 	bool hot;	      /* LOAD CONFIGURATION takes effect at once */
 	const char *help;
 };
@@ -38,6 +39,10 @@ struct conf_key {
 /* Defaults, then the file. `given`, if not NULL, gets one bool per key. */
 int conf_load(const char *path, const struct conf_key *keys, size_t n_keys, void *target,
 	      bool *given, struct err *e) MUST_CHECK;
+
+/* The same from memory; `name` stands in the sentences. */
+int conf_parse(const char *name, const void *text, size_t n, const struct conf_key *keys,
+	       size_t n_keys, void *target, bool *given, struct err *e) MUST_CHECK;
 
 /* The value of a key in `target` as it would be written in a file. */
 void conf_show(const struct conf_key *key, const void *target, struct buf *out);
