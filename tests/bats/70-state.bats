@@ -1,0 +1,157 @@
+# State directories: one owner, one machine, one history.
+load lib/tsferry
+
+setup() { pair_setup; }
+teardown() { pair_teardown; }
+
+# catalog_save DIR / catalog_put_back DIR: the whole state as a stopped daemon left it.
+save() { cp -a "$1" "$1.saved"; }
+put_back() {
+	rm -rf "$1"
+	cp -a "$1.saved" "$1"
+}
+
+delivered() { # N more files, all applied
+	for _ in $(seq "$1"); do
+		count=$((${count:-0} + 1))
+		seal "$DATA/v3/tiny.tsfile" root.sg "$count-$count-0-0"
+	done
+	statement 'WAIT PIPE p 30'
+}
+
+@test "a second syncd on one state directory is refused, naming the first" {
+	syncd_start
+	first=$(daemon_pid syncd)
+	sed "s|^control_socket=.*|control_socket=$T/second.sock|" "$T/syncd.conf" >"$T/second.conf"
+	run ! "$TSFERRY_BUILD/syncd/syncd" -c "$T/second.conf"
+	[[ $output == *"$first"* ]]
+	echo "$first" >"$T/syncd.pid"
+}
+
+@test "a state directory of another machine is refused with both cures" {
+	for d in syncd recvd; do
+		if [ $d = syncd ]; then state=$EDGE/state; else state=$CLOUD/state; fi
+		"${d}_start"
+		daemon_stop $d
+		echo 00000000000000000000000000000000 >"$state/machine-id"
+		refuses_to_start $d
+		[[ $output == *"cp /etc/machine-id $state/machine-id"* ]]
+		[[ $output == *"clone"* ]]
+		cp /etc/machine-id "$state/machine-id"
+		"${d}_start"
+	done
+}
+
+@test "a catalog that is lost while its directories hold data is refused, at either end" {
+	pair_start
+	delivered 1
+	daemon_stop syncd
+	daemon_stop recvd
+	for d in syncd recvd; do
+		if [ $d = syncd ]; then state=$EDGE/state; else state=$CLOUD/state; fi
+		mkdir "$T/away"
+		mv "$state"/catalog.db* "$T/away/"
+		refuses_to_start $d
+		[[ $output == *"catalog"* ]]
+		mv "$T/away"/* "$state/"
+		rmdir "$T/away"
+		"${d}_start"
+	done
+	delivered 1
+	archive_equals_edge
+}
+
+@test "a catalog that belongs to other directories is refused, at either end" {
+	pair_start
+	delivered 1
+	daemon_stop syncd
+	daemon_stop recvd
+	echo 00112233445566778899aabbccddeeff >"$DATADIR/.tsferry-spool/instance"
+	refuses_to_start syncd
+	[[ $output == *00112233445566778899aabbccddeeff* ]]
+	echo 00112233445566778899aabbccddeeff >"$CLOUD/state/staging/instance"
+	refuses_to_start recvd
+	[[ $output == *00112233445566778899aabbccddeeff* ]]
+}
+
+@test "a state directory from a newer version is refused with both versions" {
+	syncd_start
+	recvd_start
+	daemon_stop syncd
+	daemon_stop recvd
+	sqlite3 "$EDGE/state/catalog.db" 'PRAGMA user_version=4711'
+	refuses_to_start syncd
+	[[ $output == *4711* ]]
+	sqlite3 "$CLOUD/state/catalog.db" 'PRAGMA user_version=4711'
+	refuses_to_start recvd
+	[[ $output == *4711* ]]
+}
+
+@test "the receiver's catalog put back to an older copy stops the pipe with the numbers" {
+	pair_start
+	keep_port
+	delivered 2
+	daemon_stop recvd
+	save "$CLOUD/state"
+	recvd_start
+	wait_until 40 value_has /p/link online
+	delivered 3
+	daemon_stop recvd
+	put_back "$CLOUD/state"
+	recvd_start
+	wait_until 40 value_has /p/message '[ERROR]'
+	value_is /p/status STOP
+	value_has /p/message 'RESYNC'
+	statement 'SHOW PIPES' | grep -q 'older copy'
+	# and RESYNC, which opens a new incarnation, brings everything
+	statement 'RESYNC PIPE p'
+	statement 'START PIPE p'
+	statement 'WAIT PIPE p 30'
+	archive_equals_edge
+}
+
+@test "the edge's catalog put back to an older copy stops the pipe with the numbers" {
+	pair_start
+	delivered 2
+	daemon_stop syncd
+	save "$EDGE/state"
+	syncd_start
+	delivered 3
+	daemon_stop syncd
+	put_back "$EDGE/state"
+	seal "$DATA/v3/al.tsfile" root.sg 90-90-0-0
+	syncd_start
+	wait_until 40 value_has /p/message '[ERROR]'
+	value_is /p/status STOP
+	value_has /p/message 'RESYNC'
+	! archive_has root.sg 90-90-0-0
+	statement 'RESYNC PIPE p'
+	statement 'START PIPE p'
+	statement 'WAIT PIPE p 30'
+	archive_equals_edge
+}
+
+@test "the edge's state copied to a second edge: one of them stops with the sentence" {
+	pair_start
+	delivered 2
+	daemon_stop syncd
+	mkdir -p "$T/edge2/data/sequence" "$T/edge2/data/unsequence"
+	cp -a "$EDGE/state" "$T/edge2/state"
+	cp -a "$DATADIR/.tsferry-spool" "$T/edge2/data/"
+	syncd_start
+	delivered 2
+	daemon_stop syncd
+	# the clone, with data of its own
+	sed -e "s|$EDGE/|$T/edge2/|" "$T/syncd.conf" >"$T/clone.conf"
+	mkdir -p "$T/edge2/data/sequence/root.two/1/0"
+	for n in 1 2 3 4; do
+		cp "$DATA/v3/al.tsfile" "$T/edge2/data/sequence/root.two/1/0/$n-$n-0-0.tsfile"
+		printf '\001' >"$T/edge2/data/sequence/root.two/1/0/$n-$n-0-0.tsfile.resource"
+	done
+	daemon_start syncd "$TSFERRY_BUILD/syncd/syncd" -c "$T/clone.conf"
+	daemon_ready syncd "$SYNCD_SOCK"
+	wait_until 40 value_has /p/message '[ERROR]'
+	value_is /p/status STOP
+	value_has /p/message 'clone'
+	[ ! -e "$ARCHIVE/edge-1/root.two" ]
+}
