@@ -4,7 +4,9 @@
  * One thread at a time uses a connection. A catalog has one writing connection
  * (used by a worker with one thread) and one reading connection (the loop's):
  * in WAL mode neither waits for the other. db_commit() returning 0 means that
- * the transaction survives a power cut. */
+ * the transaction survives a power cut; when it fails the transaction is rolled
+ * back. Everything may block on the disk, and for up to 5 s on another writer
+ * (then -EBUSY). A failed db_open() leaves the connection closed. */
 #ifndef TSFERRY_DB_H
 #define TSFERRY_DB_H
 
@@ -39,12 +41,14 @@ int db_run(struct db *db, sqlite3_stmt *st, struct err *e) MUST_CHECK;
 int db_row(struct db *db, sqlite3_stmt *st, struct err *e) MUST_CHECK;
 
 /* Columns of a row, bounded: text longer than size - 1 or a blob of another size
- * than asked for is -EBADMSG, because it is not what we wrote. */
+ * than asked for is -EBADMSG, because it is not what we wrote. NULL is the text "",
+ * but no blob. */
 int db_text(sqlite3_stmt *st, int column, char *to, size_t size) MUST_CHECK;
 int db_blob(sqlite3_stmt *st, int column, void *to, size_t size) MUST_CHECK;
 
 /* The connection's last trouble as -errno with a sentence (ENOSPC for a full disk,
- * EBADMSG for a damaged file, EROFS, EIO, ENOMEM ...). */
+ * EBADMSG for a damaged file, EEXIST for a violated constraint, EROFS, EIO, ENOMEM
+ * ...); 0 when there was none. */
 int db_errno(struct db *db, struct err *e);
 
 #endif
