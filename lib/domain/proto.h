@@ -15,7 +15,10 @@
  *
  * Nothing waits for an answer but the first ENTRY for the WELCOME. Decoders bound
  * every length, consume everything and answer -EBADMSG otherwise; decoded strings are
- * copies, decoded payloads are borrowed from the frame. */
+ * copies, decoded payloads are borrowed from the frame. Names of senders and pipes are
+ * plain (fileid.h); sentences come without control characters (encoders make blanks
+ * of them), since they end on terminals. A message whose decoding failed owns
+ * nothing and means nothing. */
 #ifndef TSFERRY_PROTO_H
 #define TSFERRY_PROTO_H
 
@@ -46,6 +49,7 @@ enum msg_type {
 #define NAME_LEN_MAX 255    /* pipe and sender names, bytes */
 #define SENTENCE_MAX 1000
 #define PARTIAL_BLOCKS_MAX 4096u /* digests in one PARTIAL message */
+#define PROTO_PARTIALS_MAX 262144u /* PARTIAL messages behind one WELCOME */
 
 #define HELLO_PROBE 1u /* CREATE PIPE only asks whether it would be let in */
 
@@ -178,6 +182,7 @@ int msg_durable_decode(struct msg_durable *m, const struct frame *f) MUST_CHECK;
 int msg_applied_decode(struct msg_applied *m, const struct frame *f) MUST_CHECK;
 int msg_quarantine_decode(struct msg_quarantine *m, const struct frame *f) MUST_CHECK;
 int msg_status_decode(struct msg_status *m, const struct frame *f) MUST_CHECK;
+int msg_pong_decode(const struct frame *f) MUST_CHECK;
 int msg_drop_decode(struct msg_drop *m, const struct frame *f) MUST_CHECK;
 int msg_bye_decode(struct msg_bye *m, const struct frame *f) MUST_CHECK;
 
