@@ -78,6 +78,14 @@ int db_errno(struct db *db, struct err *e)
 		       sqlite3_errmsg(db->h), c->cure);
 }
 
+/* For where SQLite has just said no: never 0, whatever the connection remembers. */
+static int failed(struct db *db, struct err *e)
+{
+	int r = db_errno(db, e);
+
+	return r ? r : err_set(e, EINVAL, "the catalog was used wrongly");
+}
+
 /* --- opening --------------------------------------------------------------- */
 
 static int open_handle(struct db *db, const char *path, int flags,
@@ -92,7 +100,7 @@ static int open_handle(struct db *db, const char *path, int flags,
 	if (!db->h)
 		return err_set(e, ENOMEM, "%s: %s", path, err_words(ENOMEM));
 	if (rc != SQLITE_OK) {
-		r = db_errno(db, NULL);
+		r = failed(db, NULL);
 		return err_set(e, -r, "cannot open %s: %s", path, err_words(r));
 	}
 	(void)sqlite3_busy_timeout(db->h, BUSY_TIMEOUT_MS);
@@ -147,16 +155,17 @@ static int check_version(const char *path, int version, int known,
 static int turn_on_wal(struct db *db, const char *path, struct err *e)
 {
 	char mode[32];
-	int r = ask(db, "PRAGMA journal_mode=WAL", mode, sizeof mode, e);
+	int r = db_exec(db, "PRAGMA synchronous=FULL;PRAGMA foreign_keys=ON",
+			e);
 
-	if (r < 0)
-		return r;
-	if (strcmp(mode, "wal") != 0)
-		return err_set(e, ENOTSUP,
-			       "%s: expected journal mode wal, got "
-			       "%s: put it on a local file system",
-			       path, mode);
-	return db_exec(db, "PRAGMA synchronous=FULL;PRAGMA foreign_keys=ON", e);
+	if (r == 0)
+		r = ask(db, "PRAGMA journal_mode=WAL", mode, sizeof mode, e);
+	if (r == 0 && strcmp(mode, "wal") != 0)
+		r = err_set(e, ENOTSUP,
+			    "%s: expected journal mode wal, got "
+			    "%s: put it on a local file system",
+			    path, mode);
+	return r;
 }
 
 /* One step and its number, or nothing. 1 = nothing is left to do. */
@@ -261,7 +270,7 @@ int db_exec(struct db *db, const char *sql, struct err *e)
 {
 	if (sqlite3_exec(db->h, sql, NULL, NULL, NULL) == SQLITE_OK)
 		return 0;
-	return db_errno(db, e);
+	return failed(db, e);
 }
 
 int db_begin(struct db *db, struct err *e)
@@ -293,7 +302,7 @@ int db_prepare(struct db *db, sqlite3_stmt **out, const char *sql,
 			       NULL) == SQLITE_OK)
 		return 0;
 	*out = NULL;
-	return db_errno(db, e);
+	return failed(db, e);
 }
 
 int db_run(struct db *db, sqlite3_stmt *st, struct err *e)
@@ -303,7 +312,7 @@ int db_run(struct db *db, sqlite3_stmt *st, struct err *e)
 	if (rc == SQLITE_ROW)
 		r = err_set(e, EINVAL, "'%s' gives rows", sqlite3_sql(st));
 	else if (rc != SQLITE_DONE)
-		r = db_errno(db, e);
+		r = failed(db, e);
 	(void)sqlite3_reset(st);
 	return r;
 }
@@ -315,7 +324,7 @@ int db_row(struct db *db, sqlite3_stmt *st, struct err *e)
 	if (rc == SQLITE_ROW)
 		return 1;
 	if (rc != SQLITE_DONE)
-		r = db_errno(db, e);
+		r = failed(db, e);
 	(void)sqlite3_reset(st);
 	return r;
 }
