@@ -22,17 +22,28 @@
 struct statedir {
 	int fd, lock_fd;
 	char path[512];
-	bool is_new; /* no instance yet: this is the first start */
+	bool is_new; /* the first start (or one that was cut off before its catalog
+		      * was there is begun again); stays true until the next one */
 	uint8_t instance[ID_LEN];
 };
 
+/* Makes the directory (not its parents) when it is missing, locks it, checks the
+ * machine. On failure nothing is held; -EBUSY: another process has it, -ESTALE:
+ * another machine's, or `instance` is lost while the catalog is there. */
 int statedir_open(struct statedir *d, const char *path, const char *machine_id_path,
 		  struct err *e) MUST_CHECK;
 void statedir_close(struct statedir *d);
 
-/* At first start: makes and keeps the instance, also as `instance` in each of the
- * directories that belong to it (spool, staging). */
+/* At first start, before the catalog is made: makes and keeps the instance. The
+ * directories that belong to it (spool, staging) get it by statedir_match(). */
 int statedir_found(struct statedir *d, struct err *e) MUST_CHECK;
+
+/* `catalog` is the instance that the opened catalog carries, NULL when it carries none.
+ * 0: it belongs here, or this is the first start and it is to be made; -ESTALE with a
+ * sentence when it is lost or another's. Asked again with the instance once it is
+ * committed: that ends the first start. */
+int statedir_match_catalog(const struct statedir *d, const uint8_t *catalog, struct err *e)
+	MUST_CHECK;
 
 /* `dir` (spool, staging) belongs to this instance: 0; it is empty and new: marked now,
  * 0; it belongs to another: -ESTALE with a sentence that names both and the cure. */
