@@ -1,6 +1,11 @@
-/* Frames on the wire between syncd and recvd: 16 bytes of head, then the message.
+/* Frames on the wire between syncd and recvd: 24 bytes of head, then the message.
  *
- *	u32 length of the message   u16 type   u16 flags   u64 serial
+ *	u32 length of the message   u16 type   u16 flags   u64 serial   u32 bulk   u32 sum
+ *
+ * `sum` guards what no digest covers (TCP's own sum lets one damaged segment in 65536
+ * pass, and a wrong DURABLE or a wrong database would be a silent loss): the low half
+ * of XXH3-64 over the message without its last `bulk` bytes, seeded with XXH3-64 over
+ * the 20 bytes of head before it. Bulk bytes are payload, which has a digest.
  *
  * Little endian. Each type has a maximum length (proto.c); zero where a message is
  * expected is hostile. Of the flags only FRAME_OPTIONAL is known: a frame of an
@@ -15,7 +20,7 @@
 
 #include "ground/buf.h"
 
-#define FRAME_HEAD_LEN 16
+#define FRAME_HEAD_LEN 24
 #define FRAME_OPTIONAL 1u
 #define FRAME_LEN_MAX (1u << 20)
 
@@ -27,7 +32,7 @@ struct frame {
 };
 
 /* One frame from the front of n bytes: its whole length (> 0); 0: more bytes are
- * needed; -EBADMSG: never a frame. `max_len` answers the maximum of a type, 0 for an
+ * needed; -EBADMSG: never a frame, or a damaged one. `max_len` answers the maximum of a type, 0 for an
  * unknown one. */
 int frame_take(struct frame *f, const uint8_t *p, size_t n, uint32_t (*max_len)(uint16_t type))
 	MUST_CHECK;
@@ -36,5 +41,7 @@ int frame_take(struct frame *f, const uint8_t *p, size_t n, uint32_t (*max_len)(
  * frame_finish() writes its length. `at` is what frame_begin() returned. */
 size_t frame_begin(struct buf *b, uint16_t type, uint16_t flags, uint64_t serial);
 void frame_finish(struct buf *b, size_t at);
+/* The same when the last `bulk` bytes are payload with a digest of its own. */
+void frame_finish_bulk(struct buf *b, size_t at, size_t bulk);
 
 #endif

@@ -146,7 +146,7 @@ void msg_entry_encode(const struct msg_entry *m, struct buf *b)
 		if (m->data_len)
 			buf_add(b, m->data, m->data_len);
 	}
-	frame_finish(b, at);
+	frame_finish_bulk(b, at, m->is_inline ? m->data_len : 0);
 }
 
 /* What follows the head: digest and payload when inline, nothing otherwise, which
@@ -192,7 +192,7 @@ void msg_block_encode(const struct msg_block *m, struct buf *b)
 	wr_u8(b, (uint8_t)m->how);
 	buf_add(b, m->digest.b, DIGEST_LEN);
 	buf_add(b, m->data, m->data_len);
-	frame_finish(b, at);
+	frame_finish_bulk(b, at, m->data_len);
 }
 
 int msg_block_decode(struct msg_block *m, const struct frame *f)
