@@ -67,6 +67,11 @@ struct receive_known {
 	size_t n_partials;
 };
 
+/* The owner's part, besides doing the acts in their order: before it answers RX_LOOKUP
+ * nothing of an earlier connection of this incarnation may be on its way to the disk
+ * (staged entries are committed or dropped, writes are done), and RX_DISCARD takes
+ * effect behind the writes of that entry. RX_OPEN reuses the file of the same serial
+ * and nonce if there is one: its blocks are those that receive_known() told of. */
 struct receive *receive_new(void);
 void receive_free(struct receive *r);
 

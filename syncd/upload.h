@@ -26,9 +26,10 @@ enum upload_act_kind {
 	UP_NONE,
 	UP_SEND_HELLO,	/* the owner fills the names; assigned and released are here */
 	UP_FETCH,	/* heads of serials [serial, serial + n) from the catalog: upload_entry() each, in order */
-	UP_NONCE,	/* ask the catalog for nonce(serial): upload_nonce() */
+	UP_NONCE,	/* ask the catalog for nonce(serial), an entry's or the last released one's:
+			 * upload_nonce() */
 	UP_READ,	/* block `index` of entry `serial`: upload_block(), in the order of the READs */
-	UP_SEND_ENTRY,	/* head; with data (inline) when `data` is set */
+	UP_SEND_ENTRY,	/* head; `is_inline` with data, which is NULL for an empty payload */
 	UP_SEND_BLOCK,
 	UP_SEND_END,
 	UP_DURABLE,	/* progress: every serial up to `serial` is durable there */
@@ -43,6 +44,7 @@ struct upload_act {
 	uint64_t serial, n, index;
 	uint64_t offset; /* UP_READ: in the payload */
 	uint32_t len;	 /* UP_READ, UP_SEND_BLOCK, inline data */
+	bool is_inline; /* UP_SEND_ENTRY: the payload travels with it */
 	const struct entry *entry; /* UP_READ, UP_SEND_ENTRY: borrowed until the next event */
 	struct digest digest;	   /* UP_SEND_*: of the block, or of the entry */
 	void *data;	/* the buffer that upload_block() brought; the owner's again with this act */
@@ -54,6 +56,7 @@ struct upload_act {
  * `released` (0 when 0). max_attempts: retries + 1 per entry. */
 struct upload *upload_new(uint64_t assigned, uint64_t released, uint64_t released_nonce,
 			  uint64_t durable, unsigned max_attempts);
+/* Buffers that are still inside are the owner's: upload_cut(), then take the unused. */
 void upload_free(struct upload *u);
 
 void upload_connected(struct upload *u); /* the link is open: HELLO is next */
@@ -70,9 +73,10 @@ void upload_nonce(struct upload *u, uint64_t serial, uint64_t nonce); /* 0 = unk
 /* Takes what `en` owns. */
 void upload_entry(struct upload *u, struct entry *en);
 /* The answer to an UP_READ. `data` (the owner's buffer, `len` bytes) comes back in an
- * UP_SEND_*, or in an act UP_NONE-free way through upload_take_unused(). err != 0: the
- * entry can not be read (sentence in the pipe's message); the machine stops at it with
- * UP_ERROR when `err` says that the spool lost it. */
+ * UP_SEND_*, or through upload_take_unused(), which is to be asked after each event.
+ * err != 0 (errno, of either sign) or a short `len`: the entry can not be read. The
+ * machine answers UP_ERROR when that says that the spool lost it (ENOENT, ESTALE,
+ * ENODATA, EIO, EBADMSG), UP_CLOSE otherwise. */
 void upload_block(struct upload *u, uint64_t serial, uint64_t index, struct digest digest,
 		  void *data, uint32_t len, int err);
 
@@ -81,7 +85,8 @@ void upload_room(struct upload *u, bool has_room);
 
 /* 1 and the next act; 0 when there is none. */
 int upload_next(struct upload *u, struct upload_act *act);
-/* Buffers that came back unused (the link was cut meanwhile): NULL when none. */
+/* Buffers that came back unused (the link was cut meanwhile): NULL when none. While
+ * they are not taken they count as reads under way. */
 void *upload_take_unused(struct upload *u);
 
 /* For status and tests. */

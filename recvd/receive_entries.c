@@ -1,0 +1,545 @@
+/* Entries on their way: found half received, open, waiting for their turn, staged.
+ *
+ * Serials come in order and are staged in order. An inline entry whose turn it is goes
+ * straight through, borrowed from the message. Behind an incomplete one it waits: small
+ * ones in memory, within RECEIVE_KEPT_MAX, others in a partial file of one block, which
+ * is what they become at the end anyway. */
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "receive_inside.h"
+
+static struct rx_entry **slot_of(struct receive *r, uint64_t serial)
+{
+	if (!r->ring)
+		r->ring = xcalloc(RECEIVE_UNCOMMITTED_MAX,
+				  sizeof(struct rx_entry *));
+	return &r->ring[serial % RECEIVE_UNCOMMITTED_MAX];
+}
+
+void rx_entry_free(struct rx_entry *x)
+{
+	if (!x)
+		return;
+	entry_release(&x->en);
+	free(x->present);
+	free(x->digests);
+	free(x->data);
+	free(x);
+}
+
+void rx_settle(struct receive *r)
+{
+	while (r->spent) {
+		struct rx_entry *x = r->spent;
+
+		r->spent = x->next;
+		rx_entry_free(x);
+	}
+	if (!r->has_now)
+		entry_release(&r->now.en);
+}
+
+void rx_entries_release(struct receive *r)
+{
+	for (uint64_t s = r->next_stage; s < r->next_entry; s++)
+		rx_entry_free(*slot_of(r, s));
+	for (size_t i = 0; i < r->n_found; i++)
+		rx_entry_free(r->found[i]);
+	entry_release(&r->now.en);
+	free(r->ring);
+	free(r->found);
+}
+
+/* What was found half received */
+
+static bool partial_is_sound(const struct receive *r,
+			     const struct receive_partial *p)
+{
+	return p->entry.serial > r->durable &&
+	       p->entry.serial <= r->hello.assigned && p->n_blocks > 0 &&
+	       p->present && p->digests &&
+	       p->n_blocks == block_count(entry_payload_len(&p->entry));
+}
+
+static struct rx_entry *partial_take(struct receive_partial *p)
+{
+	struct rx_entry *x = xcalloc(1, sizeof(*x));
+
+	x->en = p->entry;
+	x->is_file = true;
+	x->n_blocks = p->n_blocks;
+	x->present = p->present;
+	x->digests = p->digests;
+	for (uint64_t i = 0; i < x->n_blocks; i++)
+		x->n_have += x->present[i] != 0;
+	return x;
+}
+
+void rx_found_take(struct receive *r, const struct receive_known *k)
+{
+	if (k->n_partials)
+		r->found = xcalloc(k->n_partials, sizeof(struct rx_entry *));
+	for (size_t i = 0; i < k->n_partials; i++) {
+		struct receive_partial *p = &k->partials[i];
+
+		if (partial_is_sound(r, p)) {
+			r->found[r->n_found++] = partial_take(p);
+			continue;
+		}
+		rx_discard(r, p->entry.serial, p->entry.nonce);
+		entry_release(&p->entry);
+		free(p->present);
+		free(p->digests);
+	}
+}
+
+/* The run of blocks present at or behind `from`: its length, and where it begins. */
+static uint32_t run_at(const struct rx_entry *x, uint64_t from, uint64_t *first)
+{
+	uint32_t n = 0;
+
+	while (from < x->n_blocks && !x->present[from])
+		from++;
+	*first = from;
+	while (from < x->n_blocks && x->present[from] &&
+	       n < PARTIAL_BLOCKS_MAX) {
+		from++;
+		n++;
+	}
+	return n;
+}
+
+uint32_t rx_found_messages(const struct receive *r)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < r->n_found; i++) {
+		uint64_t first = 0;
+		uint32_t len;
+
+		while (n < PROTO_PARTIALS_MAX &&
+		       (len = run_at(r->found[i], first, &first)) > 0) {
+			n++;
+			first += len;
+		}
+	}
+	return n;
+}
+
+int rx_found_next(struct receive *r, struct receive_act *act)
+{
+	for (; r->partials_left > 0; r->partial_at++) {
+		const struct rx_entry *x = r->found[r->partial_at];
+		uint64_t first;
+		uint32_t n = run_at(x, r->partial_block, &first);
+
+		if (n > 0) {
+			r->partial_block = first + n;
+			r->partials_left--;
+			act->kind = RX_PARTIAL;
+			act->serial = x->en.serial;
+			act->nonce = x->en.nonce;
+			act->partial = (struct msg_partial){
+				.serial = x->en.serial,
+				.nonce = x->en.nonce,
+				.first = first,
+				.n = n,
+				.digests = x->digests[first].b,
+			};
+			return 1;
+		}
+		r->partial_block = 0;
+	}
+	return 0;
+}
+
+static bool same_head(const struct entry *a, const struct entry *b)
+{
+	struct buf x CLEANUP(buf_release), y CLEANUP(buf_release);
+
+	buf_init(&x, ENTRY_HEAD_MAX);
+	buf_init(&y, ENTRY_HEAD_MAX);
+	entry_encode(a, &x);
+	entry_encode(b, &y);
+	return buf_end(&x) == 0 && buf_end(&y) == 0 && x.len == y.len &&
+	       memcmp(buf_data(&x), buf_data(&y), x.len) == 0;
+}
+
+/* The found one that continues as `en`, taken out; others of that serial are of no
+ * use. Without `may_use` none is. */
+static struct rx_entry *found_match(struct receive *r, const struct entry *en,
+				    bool may_use)
+{
+	struct rx_entry *match = NULL;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < r->n_found; i++) {
+		struct rx_entry *x = r->found[i];
+
+		if (x->en.serial != en->serial) {
+			r->found[kept++] = x;
+		} else if (may_use && !match && same_head(&x->en, en)) {
+			match = x;
+		} else {
+			rx_discard(r, x->en.serial, x->en.nonce);
+			rx_entry_free(x);
+		}
+	}
+	r->n_found = kept;
+	return match;
+}
+
+/* An ENTRY */
+
+/* Into the ring; takes what `en` owns. NULL: refused, the connection is over. */
+static struct rx_entry *wait_begins(struct receive *r, struct rx_entry *x,
+				    struct entry *en)
+{
+	if (!x) {
+		x = xcalloc(1, sizeof(*x));
+		x->en = *en;
+		en->devices = NULL;
+	}
+	x->head_bytes =
+		sizeof(*x) + (x->en.devices ? strlen(x->en.devices) : 0);
+	if (r->head_bytes + x->head_bytes > RECEIVE_HEADS_MAX) {
+		rx_bye(r, BYE_BUSY, x->en.serial,
+		       "the heads of entries that wait behind entry %" PRIu64
+		       " take more than %u bytes",
+		       r->next_stage, RECEIVE_HEADS_MAX);
+		rx_entry_free(x);
+		return NULL;
+	}
+	r->head_bytes += x->head_bytes;
+	*slot_of(r, x->en.serial) = x;
+	r->next_entry++;
+	return x;
+}
+
+/* Room for the list of blocks; untouched pages of it cost nothing. */
+static bool make_blocks(struct receive *r, struct rx_entry *x)
+{
+	x->is_file = true;
+	x->n_blocks = block_count(entry_payload_len(&x->en));
+	if (x->present || x->n_blocks == 0)
+		return true;
+	x->present = calloc(x->n_blocks, 1);
+	x->digests = calloc(x->n_blocks, sizeof(*x->digests));
+	if (x->present && x->digests)
+		return true;
+	rx_bye(r, BYE_BUSY, x->en.serial,
+	       "no memory for the list of %" PRIu64 " blocks of entry %" PRIu64,
+	       x->n_blocks, x->en.serial);
+	return false;
+}
+
+static void write_block(struct receive *r, struct rx_entry *x, uint64_t index,
+			const struct digest *digest, const uint8_t *data)
+{
+	assert(!r->writing);
+	x->present[index] = 1;
+	x->digests[index] = *digest;
+	x->n_have++;
+	x->n_writing++;
+	r->writing = x;
+	r->write_index = index;
+	r->write_data = data;
+}
+
+static void entry_in_blocks(struct receive *r, struct msg_entry *m)
+{
+	struct rx_entry *x;
+
+	if (r->n_open >= RECEIVE_OPEN_MAX) {
+		rx_bye(r, BYE_PROTOCOL, m->entry.serial,
+		       "entry %" PRIu64
+		       " begins while %u others are not complete",
+		       m->entry.serial, r->n_open);
+		return;
+	}
+	x = wait_begins(r, found_match(r, &m->entry, true), &m->entry);
+	if (!x || !make_blocks(r, x))
+		return;
+	r->n_open++;
+	if (x->n_blocks > 0)
+		r->opening = x;
+}
+
+/* The entry whose turn it is: no copy. */
+static void inline_passes(struct receive *r, struct msg_entry *m)
+{
+	assert(!r->has_now);
+	r->now.en = m->entry;
+	m->entry.devices = NULL;
+	r->now.digest = m->digest;
+	r->write_data = m->data;
+	r->now.len = m->data_len;
+	r->has_now = true;
+	r->next_entry++;
+	r->next_stage++;
+}
+
+/* Behind an incomplete one: it is kept in memory, or becomes a partial file. */
+static void inline_waits(struct receive *r, struct msg_entry *m,
+			 const struct digest *block)
+{
+	struct rx_entry *x = wait_begins(r, NULL, &m->entry);
+
+	if (!x)
+		return;
+	x->digest = m->digest;
+	x->is_ended = true;
+	x->len = m->data_len;
+	if (m->data_len == 0)
+		return;
+	if (m->data_len > ENTRY_ROW_MAX ||
+	    r->kept_bytes + m->data_len > RECEIVE_KEPT_MAX) {
+		if (!make_blocks(r, x))
+			return;
+		r->opening = x;
+		write_block(r, x, 0, block, m->data);
+		return;
+	}
+	x->data = xcalloc(1, m->data_len);
+	memcpy(x->data, m->data, m->data_len);
+	r->kept_bytes += m->data_len;
+}
+
+static void entry_inline(struct receive *r, struct msg_entry *m)
+{
+	uint64_t len = entry_payload_len(&m->entry);
+	struct digest block, digest;
+
+	if (len > ENTRY_INLINE_MAX || len != m->data_len) {
+		rx_bye(r, BYE_PROTOCOL, m->entry.serial,
+		       "entry %" PRIu64
+		       " came with %u bytes, its head says %" PRIu64,
+		       m->entry.serial, m->data_len, len);
+		return;
+	}
+	block = digest_block(m->data, m->data_len);
+	digest = digest_entry_single(&block, len);
+	if (!digest_equal(&digest, &m->digest)) {
+		rx_bye(r, BYE_MISMATCH, m->entry.serial,
+		       "entry %" PRIu64
+		       " arrived with another digest than it left with",
+		       m->entry.serial);
+		return;
+	}
+	(void)found_match(r, &m->entry, false);
+	if (r->next_stage == r->next_entry)
+		inline_passes(r, m);
+	else
+		inline_waits(r, m, &block);
+}
+
+void receive_entry(struct receive *r, struct msg_entry *m)
+{
+	uint64_t serial = m->entry.serial;
+
+	rx_settle(r);
+	if (r->state == RECEIVE_LIVE && serial != r->next_entry)
+		rx_bye(r, BYE_PROTOCOL, serial,
+		       "entry %" PRIu64 " came, expected entry %" PRIu64,
+		       serial, r->next_entry);
+	else if (r->state == RECEIVE_LIVE &&
+		 serial - r->durable > RECEIVE_UNCOMMITTED_MAX)
+		rx_bye(r, BYE_PROTOCOL, serial,
+		       "entry %" PRIu64 " came while %u are not yet durable",
+		       serial, RECEIVE_UNCOMMITTED_MAX);
+	else if (r->state != RECEIVE_LIVE)
+		rx_bye(r, BYE_PROTOCOL, serial,
+		       "an ENTRY came before the WELCOME");
+	else if (m->is_inline)
+		entry_inline(r, m);
+	else
+		entry_in_blocks(r, m);
+	entry_release(&m->entry);
+}
+
+/* Its blocks and its end */
+
+static struct rx_entry *find_open(struct receive *r, uint64_t serial,
+				  const char *what)
+{
+	struct rx_entry *x = NULL;
+
+	if (r->state == RECEIVE_LIVE && serial >= r->next_stage &&
+	    serial < r->next_entry)
+		x = *slot_of(r, serial);
+	if (x && x->is_file && !x->is_ended)
+		return x;
+	rx_bye(r, BYE_PROTOCOL, serial,
+	       "%s came for entry %" PRIu64 ", which is not open", what,
+	       serial);
+	return NULL;
+}
+
+void receive_block(struct receive *r, const struct msg_block *m)
+{
+	struct rx_entry *x;
+	struct digest digest;
+	uint64_t len;
+
+	rx_settle(r);
+	x = find_open(r, m->serial, "a BLOCK");
+	if (!x)
+		return;
+	len = entry_payload_len(&x->en);
+	if (m->how != BLOCK_LITERAL || m->index >= x->n_blocks ||
+	    m->data_len != block_len(len, m->index)) {
+		rx_bye(r, BYE_PROTOCOL, m->serial,
+		       "block %" PRIu64 " of entry %" PRIu64
+		       " came with %u bytes, which is no block of its %" PRIu64
+		       " bytes",
+		       m->index, m->serial, m->data_len, len);
+		return;
+	}
+	if (x->present[m->index])
+		return;
+	digest = digest_block(m->data, m->data_len);
+	if (!digest_equal(&digest, &m->digest)) {
+		rx_bye(r, BYE_MISMATCH, m->serial,
+		       "block %" PRIu64 " of entry %" PRIu64
+		       " arrived with another digest than it left with",
+		       m->index, m->serial);
+		return;
+	}
+	write_block(r, x, m->index, &digest, m->data);
+}
+
+static struct digest digest_of_blocks(const struct rx_entry *x)
+{
+	uint64_t len = entry_payload_len(&x->en);
+	struct digest_list list;
+
+	digest_list_init(&list);
+	for (uint64_t i = 0; i < x->n_blocks; i++)
+		digest_list_add(&list, block_len(len, i), &x->digests[i]);
+	return digest_list_end(&list);
+}
+
+void receive_end(struct receive *r, const struct msg_end *m)
+{
+	struct rx_entry *x;
+
+	rx_settle(r);
+	x = find_open(r, m->serial, "an END");
+	if (!x)
+		return;
+	if (x->n_have < x->n_blocks) {
+		rx_bye(r, BYE_MISMATCH, m->serial,
+		       "entry %" PRIu64 " ended with %" PRIu64 " of %" PRIu64
+		       " blocks",
+		       m->serial, x->n_have, x->n_blocks);
+		return;
+	}
+	x->digest = digest_of_blocks(x);
+	if (!digest_equal(&x->digest, &m->digest)) {
+		if (x->n_blocks > 0)
+			rx_discard(r, m->serial, x->en.nonce);
+		rx_bye(r, BYE_MISMATCH, m->serial,
+		       "entry %" PRIu64 " arrived with another digest than it "
+					"left with; its blocks are "
+		       "asked for again",
+		       m->serial);
+		return;
+	}
+	x->is_ended = true;
+	x->is_file = x->n_blocks > 0;
+	r->n_open--;
+}
+
+void receive_written(struct receive *r, uint64_t serial, uint64_t index)
+{
+	struct rx_entry *x;
+
+	rx_settle(r);
+	if (r->state != RECEIVE_LIVE || serial < r->next_stage ||
+	    serial >= r->next_entry)
+		return;
+	x = *slot_of(r, serial);
+	assert(x && x->n_writing > 0 && index < x->n_blocks);
+	x->n_writing--;
+}
+
+/* What the owner has to do */
+
+static int next_stage(struct receive *r, struct receive_act *act)
+{
+	struct rx_entry *x;
+
+	if (r->state != RECEIVE_LIVE || r->next_stage == r->next_entry)
+		return 0;
+	x = *slot_of(r, r->next_stage);
+	if (!x->is_ended || x->n_writing > 0)
+		return 0;
+	act->kind = x->is_file ? RX_STAGE_FILE : RX_STAGE;
+	act->serial = x->en.serial;
+	act->nonce = x->en.nonce;
+	act->entry = &x->en;
+	act->digest = x->digest;
+	if (!x->is_file) {
+		act->data = x->data ? x->data : (const uint8_t *)"";
+		act->len = x->len;
+		r->kept_bytes -= x->len;
+	}
+	r->head_bytes -= x->head_bytes;
+	*slot_of(r, r->next_stage++) = NULL;
+	x->next = r->spent;
+	r->spent = x;
+	return 1;
+}
+
+static int next_now(struct receive *r, struct receive_act *act)
+{
+	r->has_now = false;
+	act->kind = RX_STAGE;
+	act->serial = r->now.en.serial;
+	act->nonce = r->now.en.nonce;
+	act->entry = &r->now.en;
+	act->digest = r->now.digest;
+	act->data = r->write_data ? r->write_data : (const uint8_t *)"";
+	act->len = r->now.len;
+	return 1;
+}
+
+static int next_open(struct receive *r, struct receive_act *act)
+{
+	act->kind = RX_OPEN;
+	act->serial = r->opening->en.serial;
+	act->nonce = r->opening->en.nonce;
+	act->entry = &r->opening->en;
+	r->opening = NULL;
+	return 1;
+}
+
+static int next_write(struct receive *r, struct receive_act *act)
+{
+	const struct rx_entry *x = r->writing;
+
+	act->kind = RX_WRITE;
+	act->serial = x->en.serial;
+	act->nonce = x->en.nonce;
+	act->index = r->write_index;
+	act->offset = r->write_index * BLOCK_LEN;
+	act->entry = &x->en;
+	act->digest = x->digests[r->write_index];
+	act->data = r->write_data;
+	act->len = block_len(entry_payload_len(&x->en), r->write_index);
+	r->writing = NULL;
+	return 1;
+}
+
+int rx_entries_next(struct receive *r, struct receive_act *act)
+{
+	if (r->opening)
+		return next_open(r, act);
+	if (r->writing)
+		return next_write(r, act);
+	if (r->has_now)
+		return next_now(r, act);
+	return next_stage(r, act);
+}

@@ -1,0 +1,89 @@
+/* The inside of the receive machine, shared by its two halves: receive.c holds the
+ * dialogue (HELLO, WELCOME, progress, BYE), receive_entries.c the entries on their way.
+ * Nobody else includes this.
+ *
+ *	durable < next_stage <= next_entry
+ *
+ * next_entry is the serial that must come next, next_stage the oldest one that is not
+ * yet handed over for a commit. What lies between waits in a ring over the serial. */
+#ifndef TSFERRY_RECEIVE_INSIDE_H
+#define TSFERRY_RECEIVE_INSIDE_H
+
+#include "receive.h"
+
+/* Payloads that wait in memory behind an incomplete entry; more goes to partial
+ * files. Heads that wait, their devices included; more is refused as BYE_BUSY. */
+#define RECEIVE_KEPT_MAX (1u << 20)
+#define RECEIVE_HEADS_MAX (8u << 20)
+
+enum receive_state {
+	RECEIVE_NEW,	/* HELLO is expected */
+	RECEIVE_LOOKUP, /* the owner is asked */
+	RECEIVE_LIVE,
+	RECEIVE_PROBED, /* only asked; nothing more is expected */
+	RECEIVE_OVER,	/* BYE or DROP: nothing counts any more */
+};
+
+/* An entry on its way: found half received, open, or waiting for its turn. */
+struct rx_entry {
+	struct entry en; /* owned */
+	uint64_t n_blocks, n_have, n_writing;
+	uint8_t *present;	/* owned, one byte per block */
+	struct digest *digests; /* owned, one per block */
+	uint8_t *data;		/* owned: the payload kept in memory */
+	uint32_t len;
+	struct digest digest; /* of the entry, when ended */
+	bool is_file, is_ended;
+	size_t head_bytes;
+	struct rx_entry *next; /* in the list of spent ones */
+};
+
+struct rx_discard {
+	uint64_t serial, nonce;
+};
+
+struct receive {
+	enum receive_state state;
+	struct msg_hello hello;
+	struct msg_welcome welcome;
+	uint64_t durable, applied, told_durable, told_applied;
+	uint32_t n_quarantined, told_quarantined;
+
+	/* Acts that wait to be taken. */
+	bool say_lookup, say_welcome, say_drop, say_bye;
+	struct msg_bye bye;
+	size_t partial_at;	     /* the next of `found` to tell of */
+	uint64_t partial_block;	     /* and from which block on */
+	uint32_t partials_left;	     /* of what the WELCOME announced */
+	struct rx_discard *discards; /* owned */
+	size_t n_discards, cap_discards, discard_at;
+	struct rx_entry *opening, *writing; /* borrowed from the ring */
+	uint64_t write_index;
+	const uint8_t *write_data; /* borrowed from the message */
+
+	/* receive_entries.c */
+	uint64_t next_entry, next_stage;
+	struct rx_entry **ring;	 /* owned; RECEIVE_UNCOMMITTED_MAX slots */
+	struct rx_entry **found; /* owned; partials that no ENTRY named yet */
+	size_t n_found;
+	unsigned n_open;
+	size_t kept_bytes, head_bytes;
+	struct rx_entry *spent; /* given out; freed at the next event */
+	/* The usual case, an inline entry whose turn it is, passes without a copy. */
+	struct rx_entry now;
+	bool has_now;
+};
+
+/* Every event begins with it: what was borrowed until now is freed. */
+void rx_settle(struct receive *r);
+void rx_bye(struct receive *r, enum bye_why why, uint64_t serial,
+	    const char *fmt, ...) PRINTF_LIKE(4, 5);
+void rx_discard(struct receive *r, uint64_t serial, uint64_t nonce);
+void rx_entry_free(struct rx_entry *x);
+void rx_found_take(struct receive *r, const struct receive_known *k);
+uint32_t rx_found_messages(const struct receive *r);
+int rx_found_next(struct receive *r, struct receive_act *act);
+int rx_entries_next(struct receive *r, struct receive_act *act);
+void rx_entries_release(struct receive *r);
+
+#endif

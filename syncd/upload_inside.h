@@ -1,0 +1,120 @@
+/* The inside of the upload machine, shared by its two halves: upload.c holds the
+ * dialogue (greeting, histories, progress, farewell), upload_window.c what is under way
+ * (heads, reads, sends). Nobody else includes this.
+ *
+ * Serials under way, in order:
+ *
+ *	durable < send_serial <= read_serial <= heads_end <= fetch_end <= assigned + 1
+ *
+ * send_serial is the entry whose frames are next, read_serial the one whose blocks are
+ * read next, heads_end the first head not yet here, fetch_end the first not asked for.
+ * Everything is a ring over the serial, so that an event costs no search. */
+#ifndef TSFERRY_UPLOAD_INSIDE_H
+#define TSFERRY_UPLOAD_INSIDE_H
+
+#include "upload.h"
+
+#define UPLOAD_HEADS 256u     /* heads here or asked for; a power of two */
+#define UPLOAD_RUNS_MAX 4096u /* PARTIAL messages remembered of one WELCOME */
+#define UPLOAD_HAVE_MAX (1u << 20) /* digests remembered of one WELCOME */
+#define UPLOAD_FAILING 8u	   /* serials whose attempts are counted */
+
+enum upload_state {
+	UPLOAD_OFF,
+	UPLOAD_GREETING, /* HELLO is out */
+	UPLOAD_CHECKING, /* the catalog is asked for a nonce */
+	UPLOAD_LISTING,	 /* PARTIALs are awaited */
+	UPLOAD_LIVE,
+	UPLOAD_LEAVING, /* BYE came or was decided: nothing counts until the link is gone */
+};
+
+struct upload_read {
+	uint64_t serial, index;
+	uint32_t len;
+	bool is_stale; /* asked for on a link that is gone */
+};
+
+struct upload_done {
+	uint64_t serial, index;
+	uint32_t len;
+	struct digest digest;
+	void *data;
+};
+
+struct upload_sent {
+	uint64_t nonce, bytes;
+};
+
+/* Blocks that the receiver holds already; sorted by serial and first. */
+struct upload_run {
+	uint64_t serial, nonce, first;
+	uint32_t n;
+	struct digest *digests; /* owned */
+};
+
+struct upload_failing {
+	uint64_t serial;
+	unsigned n;
+};
+
+struct upload {
+	enum upload_state state;
+	uint64_t assigned, released, durable, applied;
+	uint64_t told_durable, told_applied;
+	/* The nonce of one durable serial, so that a reconnect needs no catalog. */
+	uint64_t known_serial, known_nonce;
+	unsigned max_attempts;
+	struct upload_failing failing[UPLOAD_FAILING];
+
+	/* What the WELCOME said, until it is checked. */
+	uint64_t there_durable, there_nonce, there_applied;
+	uint32_t partials_left;
+
+	/* Acts that wait to be taken. */
+	bool say_hello, ask_nonce, say_attempt, say_error, say_close;
+	struct upload_failing attempt;
+	char attempt_text[SENTENCE_MAX + 1];
+	enum bye_why end_why;
+	char end_text[SENTENCE_MAX + 1];
+
+	/* upload_window.c */
+	struct upload_run *runs; /* owned; NULL while there are none */
+	size_t n_runs, read_run, send_run;
+	uint64_t n_have;
+	struct entry heads[UPLOAD_HEADS];
+	uint64_t fetch_end, heads_end, read_serial, send_serial;
+	uint64_t read_index, send_index;
+	bool read_open, send_open; /* the entry at the cursor has begun */
+	struct digest_list list;   /* of send_serial while send_open */
+	struct upload_sent sent[UPLOAD_WINDOW_ENTRIES];
+	uint64_t window_bytes; /* sent or being read, not durable */
+	bool has_room;
+	struct upload_read reads[UPLOAD_READS];
+	struct upload_done done[UPLOAD_READS];
+	void *unused[UPLOAD_READS];
+	unsigned n_reads, first_read, n_done, first_done, n_unused;
+	uint64_t mark_serial, mark_index; /* furthest block ever sent */
+	uint64_t resent_bytes;
+};
+
+/* From durable + 1, with the runs that were collected. */
+void upload_window_start(struct upload *u);
+/* Nothing is under way any more; reads still answer and are then stale. */
+void upload_window_stop(struct upload *u);
+void upload_window_durable(struct upload *u,
+			   uint64_t serial); /* durable < serial <= sent */
+void upload_window_partial(struct upload *u, const struct msg_partial *m);
+int upload_window_next(struct upload *u, struct upload_act *act);
+
+static inline uint64_t upload_sent_serial(const struct upload *u)
+{
+	return u->send_serial - 1;
+}
+
+/* The link is to be closed: for a reason of ours (0) or of the receiver's. */
+void upload_leave(struct upload *u, enum bye_why why, const char *fmt, ...)
+	PRINTF_LIKE(3, 4);
+/* The pipe must stop. */
+void upload_stop(struct upload *u, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+#endif
