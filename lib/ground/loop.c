@@ -33,6 +33,7 @@ struct loop {
 
 	struct loop_task *tasks, **tasks_end;
 	struct loop_task *running; /* what is left of this turn's tasks */
+	struct loop_task *at_free;
 
 	struct loop_io signal_io;
 	struct loop_signal *signals;
@@ -73,6 +74,13 @@ void loop_free(struct loop *l)
 {
 	if (!l)
 		return;
+	while (l->at_free) {
+		struct loop_task *t = l->at_free;
+
+		l->at_free = t->next;
+		t->queued = false;
+		t->fn(t);
+	}
 	(void)close(l->epoll_fd);
 	if (l->signal_fd >= 0)
 		(void)close(l->signal_fd);
@@ -304,12 +312,20 @@ void loop_undefer(struct loop *l, struct loop_task *t)
 	if (!t->queued)
 		return;
 	t->queued = false;
-	if (unlink_task(&l->running, t))
+	if (unlink_task(&l->running, t) || unlink_task(&l->at_free, t))
 		return;
 	(void)unlink_task(&l->tasks, t);
 	l->tasks_end = &l->tasks;
 	while (*l->tasks_end)
 		l->tasks_end = &(*l->tasks_end)->next;
+}
+
+void loop_at_free(struct loop *l, struct loop_task *t)
+{
+	assert(t->fn && !t->queued);
+	t->queued = true;
+	t->next = l->at_free;
+	l->at_free = t;
 }
 
 static void run_tasks(struct loop *l)

@@ -41,7 +41,8 @@ struct loop_signal {
 };
 
 int loop_new(struct loop **out, struct err *e) MUST_CHECK;
-void loop_free(struct loop *l); /* objects still in it are simply forgotten */
+/* Objects still in it are simply forgotten, except for loop_at_free() tasks, which run. */
+void loop_free(struct loop *l);
 
 /* Runs until loop_stop(). Returns 0, or -errno when epoll itself fails. */
 int loop_run(struct loop *l) MUST_CHECK;
@@ -65,6 +66,10 @@ void loop_timer_stop(struct loop *l, struct loop_timer *t);
  * a task defers runs in the next turn. */
 void loop_defer(struct loop *l, struct loop_task *t);
 void loop_undefer(struct loop *l, struct loop_task *t);
+
+/* For objects that have no owner any more: runs in loop_free(). loop_undefer() takes
+ * it out. */
+void loop_at_free(struct loop *l, struct loop_task *t);
 
 /* Blocks the signal for the process and delivers it here. */
 int loop_on_signal(struct loop *l, struct loop_signal *s, int signo,

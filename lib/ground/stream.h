@@ -9,8 +9,10 @@
  *
  * Bytes handed to stream_send() are copied and queued; stream_queued() beyond what
  * the owner likes is the owner's reason to stop sending. Reading pauses and resumes
- * with stream_pause(). `closed` is called at most once, never from inside a call of
- * the owner, and nothing is called after stream_free(). */
+ * with stream_pause(); what `data` left unread comes again at the resumption. `p` of
+ * `data` stays valid until it returns, whatever it calls. `closed` is called at most
+ * once, never from inside a call of the owner, and nothing is called after
+ * stream_free(). */
 #ifndef TSFERRY_STREAM_H
 #define TSFERRY_STREAM_H
 
@@ -46,12 +48,14 @@ void stream_send(struct stream *s, const void *p, size_t n);
 size_t stream_queued(const struct stream *s);
 void stream_pause(struct stream *s, bool paused);
 
-/* Sends what is queued (for at most a second), then closes; frees itself. The owner
- * must forget the pointer; no event comes any more. */
+/* Sends what is queued (for at most a second, while the loop runs), then closes; frees
+ * itself. The owner must forget the pointer; no event comes any more. A stream that
+ * is not open yet is freed at once: its peer is not known to be the right one. */
 void stream_finish(struct stream *s);
 void stream_free(struct stream *s); /* at once; safe on NULL */
 
-const uint8_t *stream_peer_key(const struct stream *s); /* KEY_ID_LEN bytes; NULL when plain */
+/* KEY_ID_LEN bytes; NULL when plain or before `opened`. */
+const uint8_t *stream_peer_key(const struct stream *s);
 uint64_t stream_bytes_out(const struct stream *s);	/* on the wire, TLS included */
 uint64_t stream_bytes_in(const struct stream *s);
 

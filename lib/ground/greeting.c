@@ -1,0 +1,127 @@
+#include "greeting.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Versions of the greeting are one number; what is spoken after it has its own. */
+
+#define NAME "TSFERRY "
+#define HEAD NAME "1 "
+#define HEAD_LEN (sizeof HEAD - 1)
+#define NAME_LEN (sizeof NAME - 1)
+#define SHOWN 24 /* bytes of a wrong greeting that a person gets to see */
+
+static const char *const words[] = {
+	[GREETING_TLS] = "tls",
+	[GREETING_PLAIN] = "plain",
+	[GREETING_OK] = "ok",
+};
+
+void greeting_say(struct greeting *g, enum greeting_word word)
+{
+	g->len = (size_t)snprintf(g->text, sizeof g->text, HEAD "%s\n",
+				  words[word]);
+}
+
+static bool is_control(char c)
+{
+	return (unsigned char)c < 0x20 || c == 0x7f;
+}
+
+void greeting_refuse(struct greeting *g, const char *sentence)
+{
+	int n = snprintf(g->text, sizeof g->text, HEAD "no %s", sentence);
+
+	g->len = n < 0 ? 0 : (size_t)n;
+	if (g->len >= sizeof g->text) {
+		g->len = sizeof g->text - 1;
+		/* Not in the middle of a UTF-8 character. */
+		while (((unsigned char)g->text[g->len] & 0xc0) == 0x80)
+			g->len--;
+		if ((unsigned char)g->text[g->len - 1] >= 0xc0)
+			g->len--;
+	}
+	for (size_t i = 0; i < g->len; i++) {
+		if (is_control(g->text[i]))
+			g->text[i] = ' ';
+	}
+	g->text[g->len++] = '\n';
+}
+
+static int not_ours(const struct greeting *g, struct err *e)
+{
+	char shown[4 * SHOWN + 1], *to = shown;
+
+	for (size_t i = 0; i < g->len && i < SHOWN; i++) {
+		char c = g->text[i];
+
+		if (is_control(c) || (unsigned char)c >= 0x80 || c == '\\')
+			to += sprintf(to, "\\x%02x", (unsigned char)c);
+		else
+			*to++ = c;
+	}
+	*to = '\0';
+	return err_set(e, EPROTO,
+		       "the peer is not tsferry: expected '" HEAD
+		       "…', got '%s' (check address and port)",
+		       shown);
+}
+
+int greeting_add(struct greeting *g, const char *p, size_t n, struct err *e)
+{
+	size_t known;
+
+	if (n > sizeof g->text - g->len)
+		n = sizeof g->text - g->len;
+	memcpy(g->text + g->len, p, n);
+	g->len += n;
+	known = g->len < NAME_LEN ? g->len : NAME_LEN;
+	if (memcmp(g->text, NAME, known) != 0)
+		return not_ours(g, e);
+	if (g->len && g->text[g->len - 1] == '\n')
+		return 1;
+	if (g->len == sizeof g->text)
+		return err_set(e, EPROTO,
+			       "the peer's greeting has no end within %d bytes",
+			       GREETING_MAX);
+	return 0;
+}
+
+static int refused(const char *sentence, struct err *e)
+{
+	return err_set(e, ECONNREFUSED, "%s",
+		       *sentence ? sentence : "refused without a reason");
+}
+
+int greeting_word(const struct greeting *g, bool from_accepting, struct err *e)
+{
+	char line[GREETING_MAX];
+	size_t n = g->len - 1;
+
+	for (size_t i = 0; i < n; i++)
+		line[i] = is_control(g->text[i]) ? '?' : g->text[i];
+	line[n] = '\0';
+	if (n < HEAD_LEN || memcmp(line, HEAD, HEAD_LEN) != 0)
+		return err_set(
+			e, EPROTO,
+			"the peer speaks another version: expected '" HEAD
+			"…', got '%.40s' (upgrade the older side)",
+			line);
+	if (from_accepting) {
+		if (strcmp(line + HEAD_LEN, "ok") == 0)
+			return GREETING_OK;
+		if (strncmp(line + HEAD_LEN, "no ", 3) == 0)
+			return refused(line + HEAD_LEN + 3, e);
+	} else {
+		if (strcmp(line + HEAD_LEN, "tls") == 0)
+			return GREETING_TLS;
+		if (strcmp(line + HEAD_LEN, "plain") == 0)
+			return GREETING_PLAIN;
+	}
+	return err_set(e, EPROTO,
+		       "the peer's greeting is not understood: expected %s, "
+		       "got '%.40s'",
+		       from_accepting ? "'ok' or 'no'" : "'tls' or 'plain'",
+		       line + HEAD_LEN);
+}

@@ -1,0 +1,41 @@
+/* The line that each side of a stream says before anything else.
+ *
+ * "TSFERRY 1 tls" or "TSFERRY 1 plain" from the connecting side, "TSFERRY 1 ok" or
+ * "TSFERRY 1 no SENTENCE" from the accepting side; a newline ends it; at most
+ * GREETING_MAX bytes with it. The peer's bytes are judged as they come, so that a
+ * peer that is not tsferry is known by its first byte. Only stream.c uses this. */
+#ifndef TSFERRY_GREETING_H
+#define TSFERRY_GREETING_H
+
+#include <stdbool.h>
+
+#include "err.h"
+
+#define GREETING_MAX 512
+
+struct greeting {
+	char text[GREETING_MAX];
+	size_t len;
+};
+
+enum greeting_word {
+	GREETING_TLS,
+	GREETING_PLAIN,
+	GREETING_OK
+};
+
+/* Our own line. A sentence is cut to fit, its control bytes become blanks. */
+void greeting_say(struct greeting *g, enum greeting_word word);
+void greeting_refuse(struct greeting *g, const char *sentence);
+
+/* The n bytes that came next, at most up to the newline. 1: the line is complete;
+ * 0: more is needed; -EPROTO with a sentence: not a greeting. */
+int greeting_add(struct greeting *g, const char *p, size_t n,
+		 struct err *e) MUST_CHECK;
+
+/* What a complete line says. -ECONNREFUSED with the peer's sentence, -EPROTO when
+ * it is not what the other side of `from_accepting` may say. */
+int greeting_word(const struct greeting *g, bool from_accepting,
+		  struct err *e) MUST_CHECK;
+
+#endif
