@@ -52,6 +52,7 @@ struct stmt_form {
 	const char *help;
 };
 
+/* Some kinds have two rows (SHOW PIPES, SHOW PIPE [<name>]). */
 extern const struct stmt_form sql_statements[];
 extern const size_t sql_n_statements;
 
@@ -101,12 +102,18 @@ const struct stmt_form *sql_form(enum stmt_kind kind);
 size_t sql_split(const char *text, size_t n, bool is_last);
 bool sql_is_blank(const char *text, size_t n);
 
+/* The statement on one line, as the control socket takes it: comment lines dropped,
+ * newlines as blanks. Added to `out`. */
+void sql_flatten(struct buf *out, const char *text, size_t n);
+
 /* Whether a name may be a pipe's: not a fixed entry of /pipes, no "/", no control
  * bytes, not beginning with ".", at most SQL_NAME_MAX bytes of UTF-8. */
 int sql_check_pipe_name(const char *name, struct err *e) MUST_CHECK;
 int sql_check_sink_name(const char *name, struct err *e) MUST_CHECK;
 
-/* A time literal, for START times and RESYNC. */
+/* A time literal, for START times and RESYNC: an integer, a date with or without time of
+ * day, fraction and offset, or now(), quoted or bare, with durations added or taken away
+ * (tsferry-sql(5), TIMES). Local where no offset is given. Failures are code 303. */
 int sql_time(const char *text, const struct sql_setting *set, int64_t *out, struct err *e)
 	MUST_CHECK;
 
