@@ -29,19 +29,29 @@ static bool is_control(char c)
 	return (unsigned char)c < 0x20 || c == 0x7f;
 }
 
+/* The length without a UTF-8 character that was cut at the end. */
+static size_t whole_characters(const char *text, size_t len)
+{
+	size_t tail = 0, need;
+	unsigned char lead;
+
+	while (tail < 3 && tail < len &&
+	       ((unsigned char)text[len - 1 - tail] & 0xc0) == 0x80)
+		tail++;
+	if (tail == len)
+		return len;
+	lead = (unsigned char)text[len - 1 - tail];
+	need = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : lead >= 0xc0 ? 1 : 0;
+	return tail < need ? len - tail - 1 : len;
+}
+
 void greeting_refuse(struct greeting *g, const char *sentence)
 {
 	int n = snprintf(g->text, sizeof g->text, HEAD "no %s", sentence);
 
 	g->len = n < 0 ? 0 : (size_t)n;
-	if (g->len >= sizeof g->text) {
-		g->len = sizeof g->text - 1;
-		/* Not in the middle of a UTF-8 character. */
-		while (((unsigned char)g->text[g->len] & 0xc0) == 0x80)
-			g->len--;
-		if ((unsigned char)g->text[g->len - 1] >= 0xc0)
-			g->len--;
-	}
+	if (g->len >= sizeof g->text)
+		g->len = whole_characters(g->text, sizeof g->text - 1);
 	for (size_t i = 0; i < g->len; i++) {
 		if (is_control(g->text[i]))
 			g->text[i] = ' ';

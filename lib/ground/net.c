@@ -349,8 +349,8 @@ static bool mask_host_bits(struct net_range *r)
 
 	for (unsigned i = 0; i < 16; i++) {
 		unsigned keep = r->bits <= i * 8 ? 0 : r->bits - i * 8;
-		uint8_t mask =
-			keep >= 8 ? 0xff : (uint8_t)(0xff00u >> keep & 0xffu);
+		unsigned ones = keep >= 8 ? 0xffu : 0xff00u >> keep & 0xffu;
+		uint8_t mask = (uint8_t)ones;
 
 		if (r->base[i] & (uint8_t)~mask)
 			any = true;

@@ -57,7 +57,7 @@ struct stream {
 	bool freed; /* by the owner, while busy */
 	bool told;  /* `closed` was called */
 	bool paused;
-	bool replay;	   /* offer what is unread without new bytes */
+	bool replay;	   /* resumed: what is unread is offered without more */
 	bool read_on;	   /* more can be read than the socket tells of */
 	bool full;	   /* the socket takes no more */
 	bool owes_drained; /* something was queued since the last `drained` */
@@ -209,7 +209,6 @@ static void offer(struct stream *s)
 		return;
 	assert(used <= s->in.len);
 	buf_consume(&s->in, used);
-	s->replay = s->paused && s->in.len;
 }
 
 /* Reads once and offers it. > 0: how much; else there is nothing more to do. */
@@ -521,6 +520,8 @@ static void timer_due(struct loop_timer *t)
 			buf_release(&s->out);
 		wire_shrink(&s->wire);
 	} else if (s->state == LINGER) {
+		if (!s->all_sent)
+			wire_reset(&s->wire);
 		s->freed = true;
 	} else {
 		(void)err_set(&why, ETIMEDOUT, "%s", late(s));
@@ -607,6 +608,7 @@ void stream_pause(struct stream *s, bool paused)
 	s->hung_up = false;
 	if (s->state != OPEN)
 		return;
+	s->replay = s->in.len > 0;
 	s->read_on = true;
 	loop_defer(s->loop, &s->task);
 }

@@ -339,6 +339,13 @@ int wire_push(struct wire *w, struct buf *q, struct err *e)
 	return r < 0 ? err_set(e, -r, "%s", err_words(-r)) : r;
 }
 
+void wire_reset(struct wire *w)
+{
+	struct linger none = {.l_onoff = 1, .l_linger = 0};
+
+	(void)setsockopt(w->fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+}
+
 void wire_farewell(struct wire *w)
 {
 	if (!w->ssl)

@@ -55,6 +55,9 @@ int wire_push(struct wire *w, struct buf *q, struct err *e) MUST_CHECK;
 /* Queues TLS's farewell; wire_push() sends it. */
 void wire_farewell(struct wire *w);
 
+/* Closing will be a reset: the peer must not take what it got for everything. */
+void wire_reset(struct wire *w);
+
 size_t wire_pending(
 	const struct wire *w); /* bytes accepted and not with the kernel */
 
