@@ -43,39 +43,61 @@ static const struct code *find_code(int primary)
 	return &other;
 }
 
-/* What the system call said, where SQLite's own code is broader. A quota or a
- * file size limit is a full disk to whoever has to mend it. */
-static const struct code *refine(struct db *db, const struct code *c, int *sys)
+/* The errno of the last failed write or sync of the WAL, which the connection
+ * itself does not remember when a COMMIT meets it. */
+static int wal_errno(struct db *db)
 {
-	int said = sqlite3_system_errno(db->h);
+	sqlite3_file *wal = NULL;
+	int said = 0;
 
-	*sys = c->sys;
-	if ((c->primary != SQLITE_IOERR && c->primary != SQLITE_CANTOPEN) ||
-	    said == 0)
-		return c;
-	if (said == ENOSPC || said == EDQUOT || said == EFBIG) {
-		*sys = ENOSPC;
-		return find_code(SQLITE_FULL);
+	if (sqlite3_file_control(db->h, "main", SQLITE_FCNTL_JOURNAL_POINTER,
+				 &wal) != SQLITE_OK ||
+	    !wal || !wal->pMethods)
+		return 0;
+	if (wal->pMethods->xFileControl(wal, SQLITE_FCNTL_LAST_ERRNO, &said) !=
+	    SQLITE_OK)
+		return 0;
+	return said;
+}
+
+/* What the system call said, where SQLite's own code is broader; 0 = not known. */
+static int system_errno(struct db *db, int extended)
+{
+	switch (extended) {
+	case SQLITE_IOERR_WRITE:
+	case SQLITE_IOERR_FSYNC:
+		return wal_errno(db);
+	case SQLITE_IOERR_SHMSIZE:
+		return ENOSPC; /* the index of the WAL could not grow */
+	default:
+		return (extended & 0xff) == SQLITE_CANTOPEN
+			       ? sqlite3_system_errno(db->h)
+			       : 0;
 	}
-	*sys = said;
-	return c;
 }
 
 int db_errno(struct db *db, struct err *e)
 {
-	int primary = sqlite3_extended_errcode(db->h) & 0xff, sys;
+	int extended = sqlite3_extended_errcode(db->h);
 	const char *path = sqlite3_db_filename(db->h, "main");
-	const struct code *c;
+	const struct code *c = find_code(extended & 0xff);
+	int said, sys = c->sys;
 
-	if (primary == SQLITE_OK || primary == SQLITE_ROW ||
-	    primary == SQLITE_DONE)
+	if (extended == SQLITE_OK || extended == SQLITE_ROW ||
+	    extended == SQLITE_DONE)
 		return 0;
-	c = refine(db, find_code(primary), &sys);
-	if (!c->cure)
-		return err_set(e, sys, "%s: %s", path ? path : "catalog",
-			       sqlite3_errmsg(db->h));
-	return err_set(e, sys, "%s: %s (%s)", path ? path : "catalog",
-		       sqlite3_errmsg(db->h), c->cure);
+	said = system_errno(db, extended);
+	if (said == ENOSPC || said == EDQUOT || said == EFBIG) {
+		/* To whoever has to mend it a quota or a limit is a full disk. */
+		c = find_code(SQLITE_FULL);
+		sys = ENOSPC;
+	} else if (said) {
+		sys = said;
+	}
+	return err_set(e, sys, "%s: %s%s%s%s%s%s", path ? path : "catalog",
+		       sqlite3_errmsg(db->h), said ? ": " : "",
+		       said ? err_words(said) : "", c->cure ? " (" : "",
+		       c->cure ? c->cure : "", c->cure ? ")" : "");
 }
 
 /* For where SQLite has just said no: never 0, whatever the connection remembers. */
