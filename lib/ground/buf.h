@@ -27,7 +27,8 @@ void buf_clear(struct buf *b); /* empty, not failed; keeps the memory */
 
 static inline uint8_t *buf_data(const struct buf *b)
 {
-	return b->mem ? b->mem + b->start : NULL;
+	/* By way of a number: NULL + 0 is undefined, and an empty buffer has it. */
+	return (uint8_t *)((uintptr_t)b->mem + b->start);
 }
 
 /* Room for n more bytes behind the last one, or NULL (failed). buf_fill() then
