@@ -18,6 +18,8 @@ static struct entry file_entry(void)
 
 static struct entry delete_entry(void)
 {
+	static char devices[] = "root.sg.d1\nroot.sg.d2";
+
 	return (struct entry){
 		.serial = 8,
 		.nonce = 1,
@@ -27,7 +29,7 @@ static struct entry delete_entry(void)
 		.mods_kind = MODS_BINARY,
 		.time_min = INT64_MIN,
 		.time_max = 5,
-		.devices = (char[]){"root.sg.d1\nroot.sg.d2"},
+		.devices = devices,
 	};
 }
 
