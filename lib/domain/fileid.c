@@ -36,7 +36,7 @@ static size_t utf8_len(const uint8_t *s)
 	return n;
 }
 
-/* C1 controls (U+0080 to U+009F) steer terminals as C0 does. */
+/* C1 controls (U+0080 to U+009F) steer terminals as C0 does. A NUL is one too. */
 static bool is_control(const uint8_t *s)
 {
 	return s[0] < 0x20 || s[0] == 0x7f || (s[0] == 0xc2 && s[1] < 0xa0);
@@ -72,14 +72,35 @@ bool name_is_plain(const char *name)
 	return !name_fault(name);
 }
 
+char *name_shown(char *to, size_t size, const char *p, size_t n)
+{
+	uint8_t *s = (uint8_t *)to;
+
+	if (n > size - 1)
+		n = size - 1;
+	memcpy(to, p, n);
+	to[n] = '\0';
+	for (size_t i = 0; i < n;) {
+		size_t len = utf8_len(s + i), step = len ? len : 1;
+
+		if (len == 0 || is_control(s + i))
+			memset(s + i, '?', step);
+		i += step;
+	}
+	return to;
+}
+
 int database_check(const char *database, struct err *e)
 {
 	const char *fault = name_fault(database);
+	char shown[DATABASE_MAX + 1];
 
 	if (!fault)
 		return 0;
-	return err_set(e, EINVAL, "'%.255s' is no name of a database: %s",
-		       database, fault);
+	return err_set(e, EINVAL, "'%s' is no name of a database: %s",
+		       name_shown(shown, sizeof shown, database,
+				  strlen(database)),
+		       fault);
 }
 
 bool database_is_internal(const char *database)

@@ -27,7 +27,11 @@ struct fileid {
  * pipes are named so. */
 bool name_is_plain(const char *name);
 
-/* The same with a sentence (-EINVAL). Back-quotes belong to the name. */
+/* n bytes of anything as they may stand in a sentence: cut to `size`, what is no UTF-8
+ * or steers a terminal is a question mark. Returns `to`. */
+char *name_shown(char *to, size_t size, const char *p, size_t n);
+
+/* name_is_plain() with a sentence (-EINVAL). Back-quotes belong to the name. */
 int database_check(const char *database, struct err *e) MUST_CHECK;
 
 /* root.__system, root.__audit: IoTDB's own, never carried. */

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "fileid.h"
 #include "ground/bytes.h"
 
 /* Text: one record a line, DELETION,PATH,OFFSET,START,END, read from the right
@@ -106,6 +107,7 @@ static const char *line_fault(const char *p, size_t n, size_t n_standing)
 static int text_whole(const char *p, size_t n, size_t *whole, struct err *e)
 {
 	size_t n_records = 0, n_standing = 0, at = 0;
+	char shown[200];
 
 	for (;;) {
 		const char *line = p + at,
@@ -121,9 +123,9 @@ static int text_whole(const char *p, size_t n, size_t *whole, struct err *e)
 		if (fault)
 			return err_set(
 				e, EBADMSG,
-				"deletion record %zu is malformed: %s: '%.*s'",
-				n_records, fault, (int)(len < 200 ? len : 200),
-				line);
+				"deletion record %zu is malformed: %s: '%s'",
+				n_records, fault,
+				name_shown(shown, sizeof shown, line, len));
 		n_standing += len == ABORTED_LEN ? (size_t)-1 : 1;
 		at += len + 1;
 	}

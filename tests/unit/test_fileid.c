@@ -261,6 +261,24 @@ static void databases(void)
 	}
 }
 
+static void shown_is(const char *p, size_t n, const char *want)
+{
+	char to[9];
+
+	CHECK_STR(name_shown(to, sizeof to, p, n), want);
+}
+
+static void shown(void)
+{
+	shown_is("", 0, "");
+	shown_is("root.sg", 7, "root.sg");
+	shown_is("a\0b\x1b\x7f\n", 6, "a?b???");
+	shown_is("\xc3\xa4\xc2\x9b", 4, "\xc3\xa4??");
+	shown_is("\xff\x9b(", 3, "??(");
+	shown_is("1234567890", 10, "12345678");
+	shown_is("1234567\xc3\xa4", 9, "1234567?");
+}
+
 static void internal(void)
 {
 	CHECK(database_is_internal("root.__system"));
@@ -305,6 +323,7 @@ int main(void)
 	test_run("a database is one directory name in UTF-8, or the reason is "
 		 "told",
 		 databases);
+	test_run("names in sentences steer no terminal", shown);
 	test_run("IoTDB's own databases are known", internal);
 	test_run("identities differ when any part differs", equality);
 	return test_end();
