@@ -1,34 +1,16 @@
 #include "ground/conf.h"
 
 #include <assert.h>
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
+#include "conf_value.h"
 #include "ground/fileio.h"
 
 #define FILE_MAX_LEN (1u << 20)
 #define SHOWN "%.60s" /* of what somebody wrote, in a sentence */
-
-struct unit {
-	const char *name;
-	int64_t factor;
-};
-
-/* Largest first: conf_show() takes the first that divides. */
-static const struct unit byte_units[] = {
-	{"T", INT64_C(1) << 40}, {"G", 1 << 30}, {"M", 1 << 20},
-	{"K", 1 << 10},		 {"", 1},
-};
-
-static const struct unit time_units[] = {
-	{"d", 86400000}, {"h", 3600000}, {"m", 60000},
-	{"s", 1000},	 {"ms", 1},	 {"", 1000},
-};
 
 struct value {
 	const char *text; /* borrowed from the file or the table */
@@ -62,185 +44,13 @@ static void PRINTF_LIKE(2, 3) complain(struct parser *p, const char *fmt, ...)
 		p->n_untold++;
 }
 
-/* --- one value ------------------------------------------------------------- */
-
-static const struct unit *find_unit(const struct unit *units, size_t n,
-				    const char *suffix)
-{
-	for (size_t i = 0; i < n; i++)
-		if (strcasecmp(units[i].name, suffix) == 0)
-			return &units[i];
-	return NULL;
-}
-
-static int parse_number(const char *text, const struct unit *units,
-			size_t n_units, int64_t *out)
-{
-	const struct unit *u;
-	char *end;
-	long long v;
-
-	if (!isdigit((unsigned char)text[text[0] == '-']))
-		return -EINVAL;
-	errno = 0;
-	v = strtoll(text, &end, 10);
-	if (errno)
-		return -ERANGE;
-	u = find_unit(units, n_units, end);
-	if (!u)
-		return -EINVAL;
-	return __builtin_mul_overflow(v, u->factor, out) ? -ERANGE : 0;
-}
-
-static int parse_bool(const char *text, int64_t *out)
-{
-	static const char *const words[] = {"no", "yes", "false", "true"};
-
-	for (size_t i = 0; i < ARRAY_LEN(words); i++)
-		if (strcasecmp(text, words[i]) == 0) {
-			*out = (int64_t)(i & 1);
-			return 0;
-		}
-	return -EINVAL;
-}
-
-/* The i-th word of a blank-separated list, and its length; NULL at the end. */
-static const char *word_at(const char *list, int64_t i, size_t *len)
-{
-	for (;; i--) {
-		list += strspn(list, " ");
-		*len = strcspn(list, " ");
-		if (*len == 0)
-			return NULL;
-		if (i == 0)
-			return list;
-		list += *len;
-	}
-}
-
-static int parse_choice(const char *choices, const char *text, int64_t *out)
-{
-	const char *word;
-	size_t len;
-
-	for (int64_t i = 0; (word = word_at(choices, i, &len)); i++)
-		if (strlen(text) == len && strncasecmp(text, word, len) == 0) {
-			*out = i;
-			return 0;
-		}
-	return -EINVAL;
-}
-
-static int64_t upper_bound(const struct conf_key *k)
-{
-	return k->min == 0 && k->max == 0 ? INT64_MAX : k->max;
-}
-
-static int parse_value(const struct conf_key *k, const char *text, int64_t *out)
-{
-	static const struct unit plain[] = {{"", 1}};
-	int r = -EINVAL;
-
-	*out = 0;
-	if (!text[0] && !k->fallback[0])
-		return 0; /* empty is what it is without the line, too */
-	switch (k->type) {
-	case CONF_TEXT:
-		return strlen(text) < k->size ? 0 : -E2BIG;
-	case CONF_BOOL:
-		return parse_bool(text, out);
-	case CONF_CHOICE:
-		return parse_choice(k->choices, text, out);
-	case CONF_INT:
-		r = parse_number(text, plain, ARRAY_LEN(plain), out);
-		break;
-	case CONF_BYTES:
-		r = parse_number(text, byte_units, ARRAY_LEN(byte_units), out);
-		break;
-	case CONF_TIME:
-		r = parse_number(text, time_units, ARRAY_LEN(time_units), out);
-		break;
-	}
-	if (r == 0 && (*out < k->min || *out > upper_bound(k)))
-		r = -ERANGE;
-	return r;
-}
-
-/* --- what was expected ----------------------------------------------------- */
-
-static void add_with_unit(struct buf *b, const struct unit *u, int64_t v)
-{
-	if (v)
-		while (v % u->factor)
-			u++;
-	buf_addf(b, "%" PRId64 "%s", v / u->factor, v ? u->name : "");
-}
-
-static void add_number(struct buf *b, const struct conf_key *k, int64_t v)
-{
-	if (k->type == CONF_BYTES)
-		add_with_unit(b, byte_units, v);
-	else if (k->type == CONF_TIME)
-		add_with_unit(b, time_units, v);
-	else
-		buf_addf(b, "%" PRId64, v);
-}
-
-static void add_range(struct buf *b, const struct conf_key *k)
-{
-	if (upper_bound(k) == INT64_MAX) {
-		buf_adds(b, " of at least ");
-		add_number(b, k, k->min);
-		return;
-	}
-	buf_adds(b, " from ");
-	add_number(b, k, k->min);
-	buf_adds(b, " to ");
-	add_number(b, k, k->max);
-}
-
-static void add_choices(struct buf *b, const char *choices)
-{
-	const char *word;
-	size_t len;
-
-	buf_adds(b, "one of ");
-	for (int64_t i = 0; (word = word_at(choices, i, &len)); i++)
-		buf_addf(b, "%s%.*s", i ? ", " : "", (int)len, word);
-}
-
-static void add_expected(struct buf *b, const struct conf_key *k)
-{
-	switch (k->type) {
-	case CONF_TEXT:
-		buf_addf(b, "at most %zu bytes", k->size - 1);
-		return;
-	case CONF_BOOL:
-		buf_adds(b, "yes or no");
-		return;
-	case CONF_CHOICE:
-		add_choices(b, k->choices);
-		return;
-	case CONF_INT:
-		buf_adds(b, "a number");
-		break;
-	case CONF_BYTES:
-		buf_adds(b, "a number of bytes (with K, M, G or T)");
-		break;
-	case CONF_TIME:
-		buf_adds(b, "a time (with ms, s, m, h or d)");
-		break;
-	}
-	add_range(b, k);
-}
-
 static void complain_value(struct parser *p, const struct conf_key *k,
 			   const char *name, const char *text)
 {
 	CLEANUP(buf_release) struct buf expected;
 
 	buf_init(&expected, 256);
-	add_expected(&expected, k);
+	conf_value_expected(&expected, k);
 	complain(p, "%s: expected %s, got '" SHOWN "%s'", name,
 		 buf_str(&expected), text, strlen(text) > 60 ? "..." : "");
 }
@@ -329,7 +139,7 @@ static void take_pair(struct parser *p, const char *name, const char *text)
 	}
 	v->line = p->line;
 	v->text = text;
-	if (parse_value(&p->keys[i], text, &v->number) < 0)
+	if (conf_value_parse(&p->keys[i], text, &v->number) < 0)
 		complain_value(p, &p->keys[i], name, text);
 }
 
@@ -425,7 +235,7 @@ static void take_defaults(struct parser *p)
 		int r;
 
 		v->text = p->keys[i].fallback;
-		r = parse_value(&p->keys[i], v->text, &v->number);
+		r = conf_value_parse(&p->keys[i], v->text, &v->number);
 		assert(r == 0);
 		(void)r;
 	}
@@ -485,35 +295,4 @@ int conf_load(const char *path, const struct conf_key *keys, size_t n_keys,
 		return err_set(e, -r, "cannot read %s: %s", path, err_words(r));
 	return conf_parse(path, buf_data(&text), text.len, keys, n_keys, target,
 			  given, e);
-}
-
-void conf_show(const struct conf_key *key, const void *target, struct buf *out)
-{
-	const char *field = (const char *)target + key->offset, *word;
-	int64_t number;
-	size_t len;
-	int choice;
-	bool yes;
-
-	switch (key->type) {
-	case CONF_TEXT:
-		buf_add(out, field, strnlen(field, key->size));
-		break;
-	case CONF_BOOL:
-		memcpy(&yes, field, sizeof yes);
-		buf_adds(out, yes ? "yes" : "no");
-		break;
-	case CONF_CHOICE:
-		memcpy(&choice, field, sizeof choice);
-		word = word_at(key->choices, choice, &len);
-		assert(word);
-		buf_add(out, word, len);
-		break;
-	case CONF_INT:
-	case CONF_BYTES:
-	case CONF_TIME:
-		memcpy(&number, field, sizeof number);
-		add_number(out, key, number);
-		break;
-	}
 }
