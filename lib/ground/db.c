@@ -153,7 +153,7 @@ static int ask_version(struct db *db, int *version, struct err *e)
 	int r = ask(db, "PRAGMA user_version", text, sizeof text, e);
 
 	if (r == 0)
-		*version = atoi(text);
+		*version = (int)strtol(text, NULL, 10); /* SQLite's own */
 	return r;
 }
 

@@ -50,8 +50,8 @@ static size_t add_escaped(char *line, size_t at, const char *text)
 		bool plain = c >= 0x20 && c != 0x7f;
 
 		if (at + (plain ? 1 : 4) > LINE_LEN - 4) {
-			memcpy(line + at, "...", 3);
-			at += 3;
+			for (int i = 0; i < 3; i++)
+				line[at++] = '.';
 			break;
 		}
 		if (plain) {

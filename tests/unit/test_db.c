@@ -35,9 +35,9 @@ int fsync(int fd)
 	return counted(SYS_fsync, fd);
 }
 
-int fdatasync(int fd)
+int fdatasync(int fildes)
 {
-	return counted(SYS_fdatasync, fd);
+	return counted(SYS_fdatasync, fildes);
 }
 
 static const char *const steps[] = {
