@@ -274,7 +274,7 @@ static void shown(void)
 	shown_is("root.sg", 7, "root.sg");
 	shown_is("a\0b\x1b\x7f\n", 6, "a?b???");
 	shown_is("\xc3\xa4\xc2\x9b", 4, "\xc3\xa4??");
-	shown_is("\xff\x9b(", 3, "??(");
+	shown_is("\xff\x9b(", 3, "?\?(");
 	shown_is("1234567890", 10, "12345678");
 	shown_is("1234567\xc3\xa4", 9, "1234567?");
 }
