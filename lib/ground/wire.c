@@ -102,6 +102,9 @@ static bool refill(struct wire *w)
 	uint8_t *to;
 	ssize_t n;
 
+	/* epoll tells of what comes after a short read. */
+	if (w->drained)
+		return false;
 	buf_clear(&w->cipher_in);
 	room = room > WIRE_PIECE ? room - 1 : WIRE_PIECE - 1;
 	to = buf_room(&w->cipher_in, room);
@@ -110,9 +113,11 @@ static bool refill(struct wire *w)
 		return false;
 	}
 	n = wire_raw_read(w, to, room);
-	if (n > 0)
-		buf_fill(&w->cipher_in, (size_t)n);
-	return n > 0;
+	if (n <= 0)
+		return false;
+	buf_fill(&w->cipher_in, (size_t)n);
+	w->drained = (size_t)n < room;
+	return true;
 }
 
 static int bio_read(BIO *bio, char *p, int want)
@@ -234,6 +239,7 @@ int wire_handshake(struct wire *w, struct err *e)
 {
 	int ret, r;
 
+	w->drained = false;
 	ERR_clear_error();
 	ret = SSL_do_handshake(w->ssl);
 	r = ret == 1 ? 0 : ssl_result(w, ret, "TLS handshake", e);
@@ -263,6 +269,7 @@ ssize_t wire_read(struct wire *w, void *p, size_t n, struct err *e)
 
 	if (!w->ssl)
 		return read_plain(w, p, n, e);
+	w->drained = false;
 	ERR_clear_error();
 	while (got < n) {
 		int ret = SSL_read_ex(w->ssl, (uint8_t *)p + got, n - got,

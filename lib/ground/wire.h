@@ -20,10 +20,11 @@ struct wire {
 	SSL *ssl;	    /* owned; NULL = plain */
 	BIO_METHOD *method; /* owned */
 	struct buf cipher_in, cipher_out;
-	bool held; /* TLS may not read yet: the greeting stands before it */
-	bool eof;  /* the socket ended */
-	bool more; /* read again without waiting for the socket */
-	int sys;   /* the socket's first trouble, positive */
+	bool held;    /* TLS may not read yet: the greeting stands before it */
+	bool eof;     /* the socket ended */
+	bool drained; /* this call found the end of what the socket holds */
+	bool more;    /* read again without waiting for the socket */
+	int sys;      /* the socket's first trouble, positive */
 	uint64_t bytes_in, bytes_out;
 };
 
