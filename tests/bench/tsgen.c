@@ -270,7 +270,7 @@ static int write_tsfile(struct writer *w, const char *device, uint64_t size, int
 static int write_resource(int dir, const char *name, const char *device, int64_t first,
 			  int64_t last)
 {
-	char temp[160], final[160];
+	char temp[FILEID_PATH_MAX + 16], final[FILEID_PATH_MAX + 16];
 	CLEANUP(buf_release) struct buf b;
 	CLEANUP_CLOSE int fd = -1;
 
