@@ -5,8 +5,8 @@
  *	tsgen [-d DATABASE] [-r REGION] [-p PARTITION] [-v FIRST_VERSION] [-u]
  *	      [-n FILES] [-s BYTES] [-S SEED] DATA_DIR
  *
- * A file is at least BYTES long (K, M, G) and at most 12 bytes per missing row
- * longer. The same arguments make the same bytes. */
+ * A file is BYTES long (K, M, G) within a few hundred. The same arguments make the
+ * same bytes. */
 #include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
