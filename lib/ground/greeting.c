@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 /* Versions of the greeting are one number; what is spoken after it has its own. */
 
@@ -18,10 +19,13 @@ static const char *const words[] = {
 	[GREETING_OK] = "ok",
 };
 
-void greeting_say(struct greeting *g, enum greeting_word word)
+/* What fails here is found by reading, behind the peer's last words. */
+void greeting_say(struct wire *w, enum greeting_word word)
 {
-	g->len = (size_t)snprintf(g->text, sizeof g->text, HEAD "%s\n",
-				  words[word]);
+	char text[GREETING_MAX];
+	int n = snprintf(text, sizeof text, HEAD "%s\n", words[word]);
+
+	(void)wire_raw_write(w, text, (size_t)n);
 }
 
 static bool is_control(char c)
@@ -45,18 +49,31 @@ static size_t whole_characters(const char *text, size_t len)
 	return tail < need ? len - tail - 1 : len;
 }
 
-void greeting_refuse(struct greeting *g, const char *sentence)
+static size_t refusal(char text[GREETING_MAX], const char *sentence)
 {
-	int n = snprintf(g->text, sizeof g->text, HEAD "no %s", sentence);
+	int n = snprintf(text, GREETING_MAX, HEAD "no %s", sentence);
+	size_t len = n < 0 ? 0 : (size_t)n;
 
-	g->len = n < 0 ? 0 : (size_t)n;
-	if (g->len >= sizeof g->text)
-		g->len = whole_characters(g->text, sizeof g->text - 1);
-	for (size_t i = 0; i < g->len; i++) {
-		if (is_control(g->text[i]))
-			g->text[i] = ' ';
+	if (len >= GREETING_MAX)
+		len = whole_characters(text, GREETING_MAX - 1);
+	for (size_t i = 0; i < len; i++) {
+		if (is_control(text[i]))
+			text[i] = ' ';
 	}
-	g->text[g->len++] = '\n';
+	text[len] = '\n';
+	return len + 1;
+}
+
+/* Bytes left unread at close would make the kernel take the sentence back. */
+void greeting_refuse(struct wire *w, const char *sentence)
+{
+	char text[GREETING_MAX];
+	size_t n = refusal(text, sentence);
+
+	(void)wire_discard(w);
+	(void)wire_raw_write(w, text, n);
+	(void)shutdown(w->fd, SHUT_WR);
+	(void)wire_discard(w);
 }
 
 static int not_ours(const struct greeting *g, struct err *e)
@@ -78,7 +95,7 @@ static int not_ours(const struct greeting *g, struct err *e)
 		       shown);
 }
 
-int greeting_add(struct greeting *g, const char *p, size_t n, struct err *e)
+static int add(struct greeting *g, const char *p, size_t n, struct err *e)
 {
 	size_t known;
 
@@ -96,6 +113,29 @@ int greeting_add(struct greeting *g, const char *p, size_t n, struct err *e)
 			       "the peer's greeting has no end within %d bytes",
 			       GREETING_MAX);
 	return 0;
+}
+
+int greeting_hear(struct greeting *g, struct wire *w, struct err *e)
+{
+	char seen[GREETING_MAX];
+	const char *newline;
+	ssize_t n = wire_raw_peek(w, seen, sizeof seen);
+
+	if (n == -EAGAIN)
+		return 0;
+	if (n < 0)
+		return err_set(e, (int)-n, "%s", err_words((int)-n));
+	if (n == 0)
+		return err_set(
+			e, ECONNRESET,
+			"the peer closed the connection without a greeting");
+	newline = memchr(seen, '\n', (size_t)n);
+	if (newline)
+		n = newline + 1 - seen;
+	n = wire_raw_read(w, seen, (size_t)n);
+	if (n <= 0)
+		return err_set(e, EIO, "the greeting could not be read");
+	return add(g, seen, (size_t)n, e);
 }
 
 static int refused(const char *sentence, struct err *e)

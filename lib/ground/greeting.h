@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-#include "err.h"
+#include "wire.h"
 
 #define GREETING_MAX 512
 
@@ -24,14 +24,16 @@ enum greeting_word {
 	GREETING_OK
 };
 
-/* Our own line. A sentence is cut to fit, its control bytes become blanks. */
-void greeting_say(struct greeting *g, enum greeting_word word);
-void greeting_refuse(struct greeting *g, const char *sentence);
+void greeting_say(struct wire *w, enum greeting_word word);
 
-/* The n bytes that came next, at most up to the newline. 1: the line is complete;
- * 0: more is needed; -EPROTO with a sentence: not a greeting. */
-int greeting_add(struct greeting *g, const char *p, size_t n,
-		 struct err *e) MUST_CHECK;
+/* Says no, so that it arrives, and ends our direction. A sentence is cut to fit, its
+ * control bytes become blanks. */
+void greeting_refuse(struct wire *w, const char *sentence);
+
+/* Takes the line's bytes from the socket, and not one of what follows: TLS starts
+ * there. 1: the line is complete; 0: more is needed; -EPROTO: not a greeting;
+ * else the socket's trouble. */
+int greeting_hear(struct greeting *g, struct wire *w, struct err *e) MUST_CHECK;
 
 /* What a complete line says. -ECONNREFUSED with the peer's sentence, -EPROTO when
  * it is not what the other side of `from_accepting` may say. */

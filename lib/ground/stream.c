@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "greeting.h"
-#include "wire.h"
 
 /* All reading and writing happens in the loop's handlers (socket, timer, deferred
  * task), between enter() and leave(). What the owner calls only changes state
@@ -302,28 +301,6 @@ static void shake_hands(struct stream *s)
 		opened(s);
 }
 
-/* Says no, so that it arrives: bytes left unread at close would make the kernel
- * take it back. */
-static void say_no(struct wire *w, const char *sentence)
-{
-	struct greeting no;
-
-	greeting_refuse(&no, sentence);
-	(void)wire_discard(w);
-	(void)wire_raw_write(w, no.text, no.len);
-	(void)shutdown(w->fd, SHUT_WR);
-	(void)wire_discard(w);
-}
-
-static void greet(struct stream *s, enum greeting_word word)
-{
-	struct greeting ours;
-
-	greeting_say(&ours, word);
-	/* A failure is found by reading, behind the peer's last words. */
-	(void)wire_raw_write(&s->wire, ours.text, ours.len);
-}
-
 static int answer(struct stream *s, int word, struct err *why)
 {
 	bool tls = s->keys != NULL;
@@ -336,38 +313,14 @@ static int answer(struct stream *s, int word, struct err *why)
 			"the receiver's transport is %s and the sender's is "
 			"%s; set transport to the same at both ends",
 			tls ? "tls" : "plain", tls ? "plain" : "tls");
-	greet(s, GREETING_OK);
+	greeting_say(&s->wire, GREETING_OK);
 	return 0;
-}
-
-/* The greeting's bytes are taken, and not one of what follows: TLS starts there. */
-static int take_line(struct stream *s, struct err *why)
-{
-	char seen[GREETING_MAX];
-	const char *newline;
-	ssize_t n = wire_raw_peek(&s->wire, seen, sizeof seen);
-
-	if (n == -EAGAIN)
-		return 0;
-	if (n < 0)
-		return err_set(why, (int)-n, "%s", err_words((int)-n));
-	if (n == 0)
-		return err_set(
-			why, ECONNRESET,
-			"the peer closed the connection without a greeting");
-	newline = memchr(seen, '\n', (size_t)n);
-	if (newline)
-		n = newline + 1 - seen;
-	n = wire_raw_read(&s->wire, seen, (size_t)n);
-	if (n <= 0)
-		return err_set(why, EIO, "the greeting could not be read");
-	return greeting_add(&s->theirs, seen, (size_t)n, why);
 }
 
 static void read_greeting(struct stream *s)
 {
 	struct err why = {0};
-	int r = take_line(s, &why);
+	int r = greeting_hear(&s->theirs, &s->wire, &why);
 
 	if (r == 0)
 		return;
@@ -377,7 +330,7 @@ static void read_greeting(struct stream *s)
 		r = answer(s, r, &why);
 	if (r < 0) {
 		if (s->role == STREAM_ACCEPT && r == -EPROTO)
-			say_no(&s->wire, why.text);
+			greeting_refuse(&s->wire, why.text);
 		fail(s, &why);
 		return;
 	}
@@ -401,7 +354,7 @@ static void connected(struct stream *s)
 		return;
 	}
 	s->state = GREETING;
-	greet(s, s->keys ? GREETING_TLS : GREETING_PLAIN);
+	greeting_say(&s->wire, s->keys ? GREETING_TLS : GREETING_PLAIN);
 	/* The first flight goes along at once; what became of it, and the answer,
 	 * is looked at behind the greeting. */
 	if (s->wire.ssl && wire_handshake(&s->wire, NULL) == 0)
@@ -432,21 +385,26 @@ static void linger(struct stream *s)
 
 /* Handlers */
 
+/* A paused stream does not read, so the socket itself is asked. */
+static void hung_up(struct stream *s)
+{
+	struct err why = {0};
+	int r = net_connect_result(s->wire.fd);
+
+	s->hung_up = true;
+	if (r < 0) {
+		(void)err_set(&why, -r, "%s", err_words(-r));
+		fail(s, &why);
+	}
+}
+
 static void socket_ready(struct loop_io *io, uint32_t events)
 {
 	struct stream *s = CONTAINER_OF(io, struct stream, io);
 
 	enter(s);
-	if (s->paused && s->state == OPEN && (events & (EPOLLERR | EPOLLHUP))) {
-		struct err why = {0};
-		int r = net_connect_result(s->wire.fd);
-
-		s->hung_up = true;
-		if (r < 0) {
-			(void)err_set(&why, -r, "%s", err_words(-r));
-			fail(s, &why);
-		}
-	}
+	if (s->paused && s->state == OPEN && (events & (EPOLLERR | EPOLLHUP)))
+		hung_up(s);
 	switch (s->state) {
 	case CONNECTING:
 		connected(s);
@@ -575,7 +533,7 @@ void stream_refuse(int fd, const char *sentence)
 	CLEANUP(wire_release) struct wire w;
 
 	wire_init(&w, fd);
-	say_no(&w, sentence);
+	greeting_refuse(&w, sentence);
 }
 
 void stream_send(struct stream *s, const void *p, size_t n)
