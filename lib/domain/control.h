@@ -9,7 +9,10 @@
  *	NNNN-text	more follows		NNNN text	the last one
  * Class 0 done, 1 row, 2 heading, 8 failed (last three digits: IoTDB's code), 9 not
  * understood (9401). A failure is two lines: NNNN-ERRNO (its name, as EEXIST), then
- * NNNN sentence. Rows and headings are tab-separated cells (table.h).
+ * NNNN sentence. Rows and headings are tab-separated cells (table.h); sentences are
+ * escaped as cells are. Rows beyond CONTROL_REPLY_MAX are left out, and the reply is
+ * then a failure (E2BIG) that says how many. A request that is too long, or has no
+ * newline before the end, is answered and the connection closed.
  *	.stat	1000-KIND MODE SIZE MTIME_MS		(d, f or l; octal; bytes)
  *	.ls	1000-KIND MODE SIZE MTIME_MS NAME	one line each
  *	.cat	1001-LINE	one per line of the content, which always ends in a newline
@@ -59,6 +62,8 @@ struct control_ops {
 	enum stmt_home home; /* HOME_SYNCD or HOME_RECVD: what it answers */
 };
 
+/* Replaces the socket file of a dead daemon; that of a living one is -EADDRINUSE. Looks
+ * up the group tsferry once (may ask a name service). */
 int control_new(struct control **out, struct loop *l, const char *path,
 		const struct control_ops *ops, struct err *e) MUST_CHECK;
 void control_free(struct control *c); /* ends every connection; removes the socket */
@@ -93,13 +98,19 @@ int reply_take(struct reply *r, struct buf *b) MUST_CHECK;
  * "Msg: The statement is executed successfully." or "Msg: 411: text". */
 void reply_print(const struct reply *r, enum table_form form, struct buf *out);
 
-/* One request, waiting for its answer for at most timeout_ms (blocks; -ETIMEDOUT).
+/* Requests may have several lines: they are sent as sql_flatten() writes them. Longer
+ * than SQL_STATEMENT_MAX is -E2BIG.
+ *
+ * One request, waiting for its answer for at most timeout_ms (blocks; -ETIMEDOUT).
  * -ECONNREFUSED or -ENOENT: no daemon is there. */
 int control_ask(const char *socket_path, const char *request, int timeout_ms, struct reply *r)
 	MUST_CHECK;
 
 /* The same inside a loop: a connection that asks one thing at a time. `done` gets the
- * reply (borrowed) or NULL with -errno; never called from inside client_ask(). */
+ * reply (borrowed) or NULL with -errno; never called from inside client_ask(), and free
+ * to end the client. The connection is made when first needed and again after it broke
+ * or a reply came too late. A request whose answer is -ECONNRESET or -ETIMEDOUT may
+ * have been done. */
 struct client;
 
 int client_new(struct client **out, struct loop *l, const char *socket_path) MUST_CHECK;

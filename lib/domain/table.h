@@ -13,6 +13,9 @@ void table_cell(struct buf *row, bool is_first, const char *text);
 
 enum table_form { TABLE_DRAWN, TABLE_TABS, TABLE_JSON };
 
+/* A JSON string of len bytes that are escaped as a cell is. */
+void table_json_string(struct buf *out, const char *at, size_t len);
+
 /* `heading` and each of n rows are tab-separated cells. TABLE_TABS prints rows without
  * heading; TABLE_JSON one object a line. */
 void table_print(struct buf *out, enum table_form form, const char *heading,
