@@ -376,6 +376,18 @@ static void full_buffer(void)
 	}
 }
 
+/* As docs/protocol.md and tsferry-proto(5) have them. */
+static void maxima(void)
+{
+	static const uint32_t max[] = {0,      659, 46, 65564, 393233,
+				       262177, 24,  8,	12,    1019,
+				       7165,   1,   16, 1011,  0};
+
+	for (uint16_t type = 0; type < ARRAY_LEN(max); type++)
+		CHECK(msg_len_max(type) == max[type]);
+	CHECK(msg_len_max(UINT16_MAX) == 0);
+}
+
 static void names(void)
 {
 	CHECK_STR(msg_name(MSG_HELLO), "HELLO");
@@ -406,6 +418,7 @@ int main(void)
 		 too_long_inline);
 	test_run("a decoder refuses another type", wrong_decoder);
 	test_run("a full buffer is reported", full_buffer);
+	test_run("maxima as they are documented", maxima);
 	test_run("names of messages", names);
 	return test_end();
 }
