@@ -54,8 +54,12 @@ static int run_for(uint64_t ms)
 {
 	struct loop_timer t = {.fn = stop_now};
 
+	int r;
+
 	loop_timer_set(loop, &t, ms);
-	return loop_run(loop);
+	r = loop_run(loop);
+	loop_timer_stop(loop, &t);
+	return r;
 }
 
 static void remove_self(struct loop_io *io, uint32_t events)
