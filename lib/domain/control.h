@@ -117,6 +117,11 @@ int client_new(struct client **out, struct loop *l, const char *socket_path) MUS
 void client_ask(struct client *c, const char *request, int timeout_ms,
 		void (*done)(void *arg, const struct reply *r, int err), void *arg);
 bool client_is_idle(const struct client *c);
+
+/* Keeps to one connection: once it broke, every request is -EPIPE, and of a request that
+ * is answered -EPIPE nothing was read. For who has said .as on it, which another
+ * connection would not know. */
+void client_stay(struct client *c);
 void client_free(struct client *c);
 
 #endif

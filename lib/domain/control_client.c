@@ -166,6 +166,7 @@ struct client {
 	struct buf in, out;
 	size_t sent;
 	bool is_old; /* the connection answered before */
+	bool is_staying, was_dialed;
 
 	void (*done)(void *arg, const struct reply *r, int err);
 	void *arg; /* NULL `done`: idle */
@@ -212,6 +213,7 @@ static int client_dial(struct client *c)
 	r = loop_add(c->loop, &c->io, fd, EPOLLIN, on_client);
 	if (r < 0)
 		(void)close(fd);
+	c->was_dialed = r == 0;
 	return r;
 }
 
@@ -220,10 +222,12 @@ static int client_dial(struct client *c)
  * taken then, so it is safe to ask anew. */
 static int client_send(struct client *c)
 {
-	bool may_redial = c->is_old && c->sent == 0;
+	bool may_redial = c->is_old && c->sent == 0 && !c->is_staying;
 	int r;
 
-	if (c->io.fd < 0)
+	if (c->io.fd < 0 && c->is_staying && c->was_dialed)
+		r = -EPIPE;
+	else if (c->io.fd < 0)
 		r = client_dial(c);
 	else
 		r = 0;
@@ -341,6 +345,11 @@ void client_ask(struct client *c, const char *request, int timeout_ms,
 	}
 	loop_timer_set(c->loop, &c->deadline,
 		       timeout_ms > 0 ? (uint64_t)timeout_ms : 0);
+}
+
+void client_stay(struct client *c)
+{
+	c->is_staying = true;
 }
 
 bool client_is_idle(const struct client *c)

@@ -1,0 +1,213 @@
+#include "files.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "ask.h"
+
+#define JUST_OPENED_MS 1000
+#define FOLLOWED_MAX (4u << 20)
+
+struct text_file {
+	struct open_file file;
+	struct buf text;
+	uint64_t
+		base; /* offset of the text's first byte; only growing files move it */
+	bool was_begun;	  /* read from offset 0 before */
+	unsigned n_reads; /* under way; they hold the file */
+	bool is_released;
+};
+
+/* A read that waits for a new text. */
+struct refresh {
+	struct text_file *tf;
+	fuse_req_t req;
+	size_t size;
+	uint64_t offset;
+};
+
+void file_attach(struct open_file *f, struct fs *fs, struct node *nd,
+		 enum file_kind kind)
+{
+	f->fs = fs;
+	f->kind = kind;
+	f->node = nd;
+	f->opened_ms = loop_now_ms(fs->loop);
+	f->next = nd->files;
+	nd->files = f;
+}
+
+void file_detach(struct open_file *f)
+{
+	struct open_file **p = &f->node->files;
+
+	while (*p != f)
+		p = &(*p)->next;
+	*p = f->next;
+	nodes_closed(f->fs->nodes, f->node);
+	f->node = NULL;
+}
+
+struct open_file *text_open(struct fs *fs, struct node *nd, struct buf *text)
+{
+	struct text_file *tf = xcalloc(1, sizeof *tf);
+
+	tf->text = *text;
+	buf_init(text, text->max);
+	file_attach(&tf->file, fs, nd, FILE_TEXT);
+	return &tf->file;
+}
+
+static void free_when_over(struct text_file *tf)
+{
+	if (!tf->is_released || tf->n_reads)
+		return;
+	file_detach(&tf->file);
+	buf_release(&tf->text);
+	free(tf);
+}
+
+void text_release(struct open_file *f)
+{
+	struct text_file *tf = CONTAINER_OF(f, struct text_file, file);
+
+	tf->is_released = true;
+	free_when_over(tf);
+}
+
+/* ---- growing ---- */
+
+static bool is_equal(const uint8_t *a, const uint8_t *b, size_t n)
+{
+	return n == 0 || memcmp(a, b, n) == 0;
+}
+
+/* How many bytes at the end of a are the beginning of b: a whole number of lines.
+ * The longest such piece, found by trying each line of a that begins as b does. */
+static size_t overlap(const struct buf *a, const struct buf *b)
+{
+	const uint8_t *pa = buf_data(a), *pb = buf_data(b);
+
+	for (size_t i = 0; i < a->len;) {
+		size_t n = a->len - i;
+		const uint8_t *nl = memchr(pa + i, '\n', n);
+
+		if (n <= b->len && is_equal(pa + i, pb, n))
+			return n;
+		if (!nl)
+			break;
+		i = (size_t)(nl - pa) + 1;
+	}
+	return 0;
+}
+
+void text_grow(struct buf *old, const struct buf *now)
+{
+	size_t n = overlap(old, now);
+
+	if (now->len > n)
+		buf_add(old, buf_data(now) + n, now->len - n);
+}
+
+uint64_t text_size(const struct node *nd, uint64_t size, uint64_t now_ms)
+{
+	bool is_growing = view_is_growing(nd->path);
+
+	for (const struct open_file *f = nd->files; f; f = f->next) {
+		const struct text_file *tf =
+			(const struct text_file *)(const void *)f;
+
+		if (f->kind != FILE_TEXT)
+			continue;
+		if (!is_growing)
+			return now_ms - f->opened_ms < JUST_OPENED_MS
+				       ? tf->text.len
+				       : size;
+		if (tf->base + tf->text.len > size)
+			size = tf->base + tf->text.len;
+	}
+	return size;
+}
+
+/* ---- reading ---- */
+
+static void reply_text(struct text_file *tf, fuse_req_t req, size_t size,
+		       uint64_t offset)
+{
+	size_t at = offset > tf->base ? (size_t)(offset - tf->base) : 0;
+	size_t n = at < tf->text.len ? tf->text.len - at : 0;
+
+	n = n < size ? n : size;
+	if (n)
+		(void)fuse_reply_buf(req,
+				     (const char *)buf_data(&tf->text) + at, n);
+	else
+		(void)fuse_reply_buf(req, NULL, 0);
+}
+
+/* Who follows a file for months has read its beginning. */
+static void forget_beginning(struct text_file *tf)
+{
+	size_t n = tf->text.len / 2;
+
+	if (tf->text.len < FOLLOWED_MAX)
+		return;
+	buf_consume(&tf->text, n);
+	tf->base += n;
+}
+
+static void refreshed(void *arg, struct view *v)
+{
+	struct refresh *rf = arg;
+	struct text_file *tf = rf->tf;
+	struct buf now CLEANUP(buf_release);
+	int err;
+
+	buf_init(&now, VIEW_TEXT_MAX);
+	err = view_read(v, &tf->file.fs->own, &now);
+	if (!err && rf->offset) {
+		forget_beginning(tf);
+		text_grow(&tf->text, &now);
+	} else if (!err) {
+		struct buf old = tf->text;
+
+		tf->text = now;
+		tf->base = 0;
+		now = old;
+	}
+	/* What cannot be had again stays as it was. */
+	reply_text(tf, rf->req, rf->size, rf->offset);
+	tf->n_reads--;
+	free_when_over(tf);
+	free(rf);
+}
+
+static bool wants_refresh(const struct text_file *tf, uint64_t offset)
+{
+	if (offset == 0)
+		return tf->was_begun;
+	return offset >= tf->base + tf->text.len &&
+	       view_is_growing(tf->file.node->path);
+}
+
+void text_read(struct open_file *f, fuse_req_t req, size_t size,
+	       uint64_t offset)
+{
+	struct text_file *tf = CONTAINER_OF(f, struct text_file, file);
+	struct refresh *rf;
+
+	if (!wants_refresh(tf, offset)) {
+		tf->was_begun |= offset == 0;
+		reply_text(tf, req, size, offset);
+		return;
+	}
+	rf = xcalloc(1, sizeof *rf);
+	*rf = (struct refresh){
+		.tf = tf, .req = req, .size = size, .offset = offset};
+	tf->n_reads++;
+	if (ask_tree(f->fs, VIEW_READ, f->node->path, refreshed, rf) < 0) {
+		tf->n_reads--;
+		free(rf);
+		reply_text(tf, req, size, offset);
+	}
+}
