@@ -1,5 +1,6 @@
-/* The inside of the receive machine, shared by its two halves: receive.c holds the
- * dialogue (HELLO, WELCOME, progress, BYE), receive_entries.c the entries on their way.
+/* The inside of the receive machine, shared by its parts: receive.c holds the
+ * dialogue (HELLO, WELCOME, progress, BYE), receive_found.c what was found half received,
+ * receive_entries.c the entries on their way.
  * Nobody else includes this.
  *
  *	durable < next_stage <= next_entry
@@ -83,6 +84,10 @@ void rx_entry_free(struct rx_entry *x);
 void rx_found_take(struct receive *r, const struct receive_known *k);
 uint32_t rx_found_messages(const struct receive *r);
 int rx_found_next(struct receive *r, struct receive_act *act);
+/* The found one that continues as `en`, taken out; others of that serial are of no
+ * use. Without `may_use` none is. */
+struct rx_entry *rx_found_match(struct receive *r, const struct entry *en,
+				bool may_use);
 int rx_entries_next(struct receive *r, struct receive_act *act);
 void rx_entries_release(struct receive *r);
 
