@@ -22,7 +22,7 @@ void store_names(uint64_t serial, uint64_t nonce, char data[SIM_NAME],
 void store_open(struct sim *s, const struct entry *en)
 {
 	char data[SIM_NAME], list[SIM_NAME];
-	struct buf b CLEANUP(buf_release);
+	struct buf b CLEANUP(buf_release) = {0};
 	uint8_t head[4 + DIGEST_LEN];
 	struct sim_file *f;
 	struct digest sum;
