@@ -1,0 +1,247 @@
+#include "settings.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* One table; the three keys that mean more than their type says (loader,
+ * staging_min_free, ip_white_list) are checked once more behind it, so that the
+ * answer is the same at start, in the doctor and at LOAD CONFIGURATION. */
+
+#define EFFECT_NOW "took effect"
+#define EFFECT_START "takes effect at the next START PIPESERVER"
+#define EFFECT_RESTART "needs a restart"
+
+#define FIELD(f) offsetof(struct settings, f)
+#define TEXT(f) CONF_TEXT, FIELD(f), sizeof(((struct settings *)NULL)->f), 0, 0
+#define CHOICE(f) CONF_CHOICE, FIELD(f), 0, 0, 0
+
+const struct conf_key settings_keys[] = {
+	{"state_dir", NULL, TEXT(state_dir), NULL, "/var/lib/tsferry/recvd",
+	 false,
+	 "catalog, key, staging and, unless said otherwise, the archive"},
+	{"control_socket", NULL, TEXT(control_socket), NULL,
+	 "/run/tsferry/recvd.sock", false,
+	 "where pipefs and pipectl find this daemon"},
+	{"bind", NULL, TEXT(bind), NULL, "", false,
+	 "address to listen on; empty: all addresses"},
+	{"pipe_server_port", "sync_server_port", CONF_INT,
+	 FIELD(pipe_server_port), 0, 0, 65535, NULL, "6670", false,
+	 "port to listen on; 0: any, shown in server/port"},
+	{"ip_white_list", NULL, TEXT(ip_white_list), NULL, "0.0.0.0/0,::/0",
+	 true, "networks that may connect; empty: nobody"},
+	{"loader", NULL, TEXT(loader), NULL, "archive", false,
+	 "archive, or the absolute path of a program that speaks "
+	 "tsferry-loader(7)"},
+	{"archive_dir", NULL, TEXT(archive_dir), NULL, "", false,
+	 "where the archive loader keeps the files; empty: "
+	 "<state_dir>/archive"},
+	{"iotdb_rpc", NULL, TEXT(iotdb_rpc), NULL, "", true,
+	 "host:port of the IoTDB to load into"},
+	{"iotdb_user", NULL, TEXT(iotdb_user), NULL, "root", true, "its user"},
+	{"iotdb_password_file", NULL, TEXT(iotdb_password_file), NULL, "", true,
+	 "file whose first line is the password"},
+	{"staging_max_bytes", NULL, CONF_BYTES, FIELD(staging_max_bytes), 0, 0,
+	 INT64_MAX, NULL, "0", true,
+	 "most bytes that wait to be applied; 0: no limit"},
+	{"staging_min_free", NULL, TEXT(staging_min_free), NULL, "10%", true,
+	 "bytes, or share of the file system, that stay free"},
+	{"retain_max_bytes", NULL, CONF_BYTES, FIELD(retain_max_bytes), 0, 0, 0,
+	 NULL, "0", true,
+	 "applied entries that are kept; this version keeps none"},
+	{"hold_deletes", NULL, CHOICE(hold_deletes), "none database all",
+	 "none", true,
+	 "deletions that wait for RETRY: none, those of a whole database, all"},
+	{"quarantine", NULL, CHOICE(quarantine), "hold pass", "hold", true,
+	 "whether a quarantined entry holds its database back or is passed"},
+	{"transport", NULL, CHOICE(transport), "tls plain", "tls", false,
+	 "plain only when both sides say so"},
+	{"admit", NULL, CHOICE(admit), "first-use known", "first-use", true,
+	 "whether a new key is admitted at first use or waits for ADMIT "
+	 "SENDER"},
+};
+
+const size_t settings_n_keys = ARRAY_LEN(settings_keys);
+
+static_assert(ARRAY_LEN(settings_keys) <= SETTINGS_KEYS_MAX,
+	      "changes[] holds every key");
+
+/* "10%" or "5G". Returns the number and whether it is a share; -EINVAL otherwise. */
+static int parse_min_free(const char *text, uint64_t *n, bool *is_share)
+{
+	static const char units[] = "KMGT";
+	const char *unit;
+	char *end;
+
+	errno = 0;
+	*n = strtoull(text, &end, 10);
+	*is_share = false;
+	if (end == text || errno || *text == '-' || *text == '+')
+		return -EINVAL;
+	if (strcmp(end, "%") == 0) {
+		*is_share = true;
+		return *n <= 100 ? 0 : -EINVAL;
+	}
+	if (!*end)
+		return 0;
+	unit = strchr(units, *end);
+	if (!unit || end[1])
+		return -EINVAL;
+	for (; unit >= units; unit--) {
+		if (*n > UINT64_MAX / 1024)
+			return -EINVAL;
+		*n *= 1024;
+	}
+	return 0;
+}
+
+static int check_loader(const struct settings *s, const char *path,
+			struct err *e)
+{
+	if (strcmp(s->loader, "archive") == 0 || s->loader[0] == '/')
+		return 0;
+	if (strcmp(s->loader, "iotdb") == 0)
+		return err_set(e, ENOTSUP,
+			       "%s: loader=iotdb is not part of this version "
+			       "(loader=archive, or the "
+			       "absolute path of a program that speaks "
+			       "tsferry-loader(7))",
+			       path);
+	return err_set(e, EINVAL,
+		       "%s: loader: expected archive or the absolute path of a "
+		       "program, got \"%s\"",
+		       path, s->loader);
+}
+
+static int check(struct settings *s, const char *path, struct buf *warnings,
+		 struct err *e)
+{
+	struct net_list list = {0};
+	uint64_t n;
+	bool is_share;
+	int r = check_loader(s, path, e);
+
+	if (r < 0)
+		return r;
+	if (s->state_dir[0] != '/')
+		return err_set(
+			e, EINVAL,
+			"%s: state_dir: expected an absolute path, got \"%s\"",
+			path, s->state_dir);
+	if (parse_min_free(s->staging_min_free, &n, &is_share) < 0)
+		return err_set(e, EINVAL,
+			       "%s: staging_min_free: expected bytes (5G) or a "
+			       "share (10%%), got \"%s\"",
+			       path, s->staging_min_free);
+	r = net_list_parse(&list, s->ip_white_list, warnings, e);
+	net_list_release(&list);
+	if (r < 0)
+		return err_wrap(e, "%s: ip_white_list", path);
+	if (!s->archive_dir[0] &&
+	    (size_t)snprintf(s->archive_dir, sizeof s->archive_dir,
+			     "%s/archive",
+			     s->state_dir) >= sizeof s->archive_dir)
+		return err_set(e, ENAMETOOLONG,
+			       "%s: state_dir: \"%s\" is too long", path,
+			       s->state_dir);
+	if (s->archive_dir[0] != '/')
+		return err_set(e, EINVAL,
+			       "%s: archive_dir: expected an absolute path, "
+			       "got \"%s\"",
+			       path, s->archive_dir);
+	return 0;
+}
+
+int settings_load(struct settings *s, const char *path, struct buf *warnings,
+		  struct err *e)
+{
+	struct settings fresh = {0};
+	int r = conf_load(path, settings_keys, settings_n_keys, &fresh, NULL,
+			  e);
+
+	if (r >= 0)
+		r = check(&fresh, path, warnings, e);
+	if (r < 0)
+		return r;
+	*s = fresh;
+	return 0;
+}
+
+static size_t field_len(const struct conf_key *k)
+{
+	switch (k->type) {
+	case CONF_TEXT:
+		return k->size;
+	case CONF_INT:
+	case CONF_BYTES:
+	case CONF_TIME:
+		return sizeof(int64_t);
+	case CONF_BOOL:
+		return sizeof(bool);
+	case CONF_CHOICE:
+		return sizeof(int);
+	}
+	return 0;
+}
+
+static bool is_for_next_start(const struct conf_key *k)
+{
+	return k->offset == FIELD(bind) || k->offset == FIELD(pipe_server_port);
+}
+
+static void take_over(struct settings *s, const struct settings *fresh,
+		      const struct conf_key *k, struct settings_change *change)
+{
+	bool is_taken = k->hot || is_for_next_start(k);
+	struct buf text;
+
+	buf_init(&text, sizeof change->value - 1);
+	conf_show(k, fresh, &text);
+	change->key = k->name;
+	change->effect = k->hot	    ? EFFECT_NOW
+			 : is_taken ? EFFECT_START
+				    : EFFECT_RESTART;
+	(void)snprintf(change->value, sizeof change->value, "%s",
+		       buf_end(&text) < 0 ? "..." : buf_str(&text));
+	buf_release(&text);
+	if (is_taken)
+		memcpy((char *)s + k->offset, (const char *)fresh + k->offset,
+		       field_len(k));
+}
+
+static bool is_same(const struct settings *a, const struct settings *b,
+		    const struct conf_key *k)
+{
+	const char *x = (const char *)a + k->offset,
+		   *y = (const char *)b + k->offset;
+
+	if (k->type == CONF_TEXT)
+		return strcmp(x, y) == 0;
+	return memcmp(x, y, field_len(k)) == 0;
+}
+
+int settings_reload(struct settings *s, const char *path,
+		    struct settings_change *changes, struct buf *warnings,
+		    struct err *e)
+{
+	struct settings fresh;
+	int n = 0, r = settings_load(&fresh, path, warnings, e);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < settings_n_keys; i++)
+		if (!is_same(s, &fresh, &settings_keys[i]))
+			take_over(s, &fresh, &settings_keys[i], &changes[n++]);
+	return n;
+}
+
+uint64_t settings_min_free(const struct settings *s, uint64_t total)
+{
+	uint64_t n;
+	bool is_share;
+
+	if (parse_min_free(s->staging_min_free, &n, &is_share) < 0)
+		return 0;
+	return is_share ? total / 100 * n : n;
+}
