@@ -1,0 +1,175 @@
+/* The receiver's catalog (state_dir/catalog.db): senders, incarnations, the entries
+ * that are durable and not applied, and what is quarantined.
+ *
+ * Two sides. The keeper, one thread, owns the only writing connection: everything that
+ * changes the catalog is a task that catalog_submit() hands to it, and each task is one
+ * transaction. When `done` is called with result >= 0, what it wrote survives a power
+ * cut; that transaction is the only commit point of the receiver (design, section 3).
+ * The functions that take a `struct catalog` are for a task's run() (or for the start,
+ * before the first task), those that take a `struct catalog_reader` for whoever owns
+ * the reader.
+ *
+ * Numbers are made by the loop, not by the database: incarnations and domains are
+ * numbered by their owner (senders.h), an entry's key is (incarnation, serial) in one
+ * integer. Rows that do not decode are -EBADMSG: they are not what we wrote. */
+#ifndef TSFERRY_CATALOG_H
+#define TSFERRY_CATALOG_H
+
+#include "domain/proto.h"
+#include "domain/statedir.h"
+#include "ground/db.h"
+#include "ground/net.h"
+#include "ground/worker.h"
+
+#define CATALOG_SERIAL_MAX ((1ull << 40) - 1)
+#define CATALOG_INCARNATION_MAX ((1ll << 22) - 1)
+
+/* WAITING: its key knocked while admit=known; FORGOTTEN: its name is free again. */
+enum sender_state { SENDER_WAITING = 0, SENDER_ADMITTED = 1, SENDER_FORGOTTEN = 2 };
+
+/* RELEASED: an operator said RETRY; holds do not apply to it any more. */
+enum entry_state { ENTRY_WAITING = 0, ENTRY_QUARANTINED = 1, ENTRY_RELEASED = 2 };
+
+struct sender_row {
+	uint8_t id[SENDER_ID_LEN];
+	enum sender_state state;
+	int64_t first_seen_ms, last_seen_ms;
+	char name[NAME_LEN_MAX + 1];
+	char address[NET_TEXT_LEN];
+	char version[64];
+};
+
+struct incarnation_row {
+	int64_t seq; /* order of appearance, over all senders */
+	uint8_t sender[SENDER_ID_LEN];
+	uint8_t id[ID_LEN];
+	char pipe[NAME_LEN_MAX + 1];
+	int64_t create_time_ms;
+	uint64_t durable, durable_nonce, applied;
+	bool dropped;
+};
+
+/* A database of an incarnation: what is applied in strict order. */
+struct domain_row {
+	int64_t id, incarnation;
+	char database[DATABASE_MAX + 1];
+	uint64_t n_entries, n_quarantined, bytes; /* counted at the start */
+};
+
+struct entry_row {
+	int64_t incarnation, domain;
+	enum entry_state state;
+	struct digest digest;
+	struct entry entry;  /* borrowed by the callee of catalog_entries() */
+	const void *data;    /* NULL: in a staged file */
+	uint32_t data_len;
+};
+
+struct quarantine_row {
+	int64_t id, incarnation, domain;
+	uint64_t serial;
+	int64_t since_ms;
+	enum entry_state state; /* QUARANTINED, or RELEASED while it is tried again */
+	uint64_t payload_len;
+	char entry[512];	/* entry_text() */
+	char reason[SENTENCE_MAX + 1];
+};
+
+struct catalog;
+
+/* Opens and migrates; a new one gets the directory's instance. -ESTALE with a sentence
+ * when it carries another one, or none although the directory is not new. Blocks. */
+int catalog_open(struct catalog **out, struct loop *l, const char *path,
+		 const struct statedir *dir, struct err *e) MUST_CHECK;
+void catalog_close(struct catalog *c); /* after the tasks that were submitted */
+
+struct catalog_task {
+	struct job job;
+	struct catalog *catalog;
+	/* On the keeper. `prepare` (or NULL) runs before the transaction begins. */
+	int (*prepare)(struct catalog_task *t, struct catalog *c, struct err *e);
+	int (*run)(struct catalog_task *t, struct catalog *c, struct err *e);
+	/* On the loop; may free the task. result and err as run() or the commit gave them;
+	 * on failure nothing of the task is in the catalog. */
+	void (*done)(struct catalog_task *t);
+	int result;
+	struct err err;
+};
+
+void catalog_submit(struct catalog *c, struct catalog_task *t);
+size_t catalog_pending(const struct catalog *c);
+
+/* ---- in a task ---- */
+
+int catalog_set_meta(struct catalog *c, const char *name, const char *value, struct err *e)
+	MUST_CHECK;
+int catalog_put_sender(struct catalog *c, const struct sender_row *s, struct err *e) MUST_CHECK;
+int catalog_del_sender(struct catalog *c, const uint8_t id[SENDER_ID_LEN], struct err *e)
+	MUST_CHECK;
+/* A new incarnation; every older one of its sender is dropped with it. */
+int catalog_add_incarnation(struct catalog *c, const struct incarnation_row *i, struct err *e)
+	MUST_CHECK;
+int catalog_drop_incarnation(struct catalog *c, int64_t seq, struct err *e) MUST_CHECK;
+int catalog_add_domain(struct catalog *c, int64_t id, int64_t incarnation, const char *database,
+		       struct err *e) MUST_CHECK; /* again: no change */
+
+/* data == NULL: its payload is a staged file. */
+int catalog_add_entry(struct catalog *c, const struct entry_row *row, struct err *e) MUST_CHECK;
+int catalog_set_durable(struct catalog *c, int64_t incarnation, uint64_t serial, uint64_t nonce,
+			struct err *e) MUST_CHECK;
+
+/* Applied or skipped: the entry and its quarantine are gone. */
+int catalog_end_entry(struct catalog *c, int64_t incarnation, uint64_t serial, struct err *e)
+	MUST_CHECK;
+/* The lowest serial that is not applied, minus one; stored and answered. */
+int catalog_advance(struct catalog *c, int64_t incarnation, uint64_t *applied, struct err *e)
+	MUST_CHECK;
+/* Quarantines an entry, or gives a quarantined one a new reason; *id is its number. */
+int catalog_quarantine(struct catalog *c, int64_t incarnation, uint64_t serial, int64_t since_ms,
+		       const char *reason, int64_t *id, struct err *e) MUST_CHECK;
+/* The number of a quarantined entry: 1, or 0 when it is not. */
+int catalog_quarantine_id(struct catalog *c, int64_t incarnation, uint64_t serial, int64_t *id,
+			  struct err *e) MUST_CHECK;
+/* The row of an id: 1, or 0 when there is none. */
+int catalog_find_quarantine(struct catalog *c, int64_t id, struct quarantine_row *row,
+			    struct err *e) MUST_CHECK;
+/* The next one behind an id, of all incarnations; 1 or 0. */
+int catalog_next_quarantine(struct catalog *c, int64_t after, struct quarantine_row *row,
+			    struct err *e) MUST_CHECK;
+int catalog_release_entry(struct catalog *c, int64_t incarnation, uint64_t serial, struct err *e)
+	MUST_CHECK;
+
+/* ---- reading ---- */
+
+struct catalog_reader {
+	struct db db;
+	sqlite3_stmt *entries, *quarantine; /* owned */
+};
+
+int catalog_reader_open(struct catalog_reader *r, const char *path, struct err *e) MUST_CHECK;
+void catalog_reader_close(struct catalog_reader *r);
+
+/* Each calls fn until it answers non-zero, which is returned. */
+int catalog_each_sender(struct catalog_reader *r, int (*fn)(void *, const struct sender_row *),
+			void *arg, struct err *e) MUST_CHECK;
+int catalog_each_incarnation(struct catalog_reader *r,
+			     int (*fn)(void *, const struct incarnation_row *), void *arg,
+			     struct err *e) MUST_CHECK; /* oldest first */
+int catalog_each_domain(struct catalog_reader *r, int (*fn)(void *, const struct domain_row *),
+			void *arg, struct err *e) MUST_CHECK;
+/* Serials of an incarnation whose payload is a staged file, ascending. */
+int catalog_each_file(struct catalog_reader *r, int64_t incarnation,
+		      int (*fn)(void *, uint64_t serial), void *arg, struct err *e) MUST_CHECK;
+/* Entries of a domain in serial order. The row is the reader's. */
+int catalog_entries(struct catalog_reader *r, int64_t domain,
+		    int (*fn)(void *, const struct entry_row *), void *arg, struct err *e)
+	MUST_CHECK;
+/* Quarantined entries with an id above `after`, of one incarnation or (0) of all. */
+int catalog_each_quarantine(struct catalog_reader *r, int64_t incarnation, int64_t after,
+			    int (*fn)(void *, const struct quarantine_row *), void *arg,
+			    struct err *e) MUST_CHECK;
+/* 1 and the value, or 0. */
+int catalog_meta(struct catalog_reader *r, const char *name, char *to, size_t size, struct err *e)
+	MUST_CHECK;
+
+#endif

@@ -1,0 +1,70 @@
+#include "catalog_schema.h"
+
+#include <errno.h>
+
+static const char step_1[] =
+	"CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) "
+	"WITHOUT ROWID;"
+	"CREATE TABLE sender (id BLOB PRIMARY KEY, name TEXT NOT NULL, state "
+	"INTEGER NOT NULL,"
+	" first_seen INTEGER NOT NULL, last_seen INTEGER NOT NULL, address "
+	"TEXT NOT NULL,"
+	" version TEXT NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE incarnation (seq INTEGER PRIMARY KEY, id BLOB NOT NULL,"
+	" sender BLOB NOT NULL, pipe TEXT NOT NULL, create_time INTEGER NOT "
+	"NULL,"
+	" durable INTEGER NOT NULL DEFAULT 0, durable_nonce INTEGER NOT NULL "
+	"DEFAULT 0, applied INTEGER NOT NULL DEFAULT 0,"
+	" dropped INTEGER NOT NULL DEFAULT 0, UNIQUE (sender, id));"
+	"CREATE TABLE domain (id INTEGER PRIMARY KEY, incarnation INTEGER NOT "
+	"NULL,"
+	" database TEXT NOT NULL, UNIQUE (incarnation, database));"
+	/* id: incarnation and serial in one (catalog_key). data NULL: a staged file. */
+	"CREATE TABLE entry (id INTEGER PRIMARY KEY, domain INTEGER NOT NULL,"
+	" state INTEGER NOT NULL, digest BLOB NOT NULL, payload_len INTEGER "
+	"NOT NULL,"
+	" head BLOB NOT NULL, data BLOB);"
+	"CREATE INDEX entry_domain ON entry (domain);" /* and, as always, the id behind it */
+	"CREATE TABLE quarantine (id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" entry INTEGER NOT NULL UNIQUE, since INTEGER NOT NULL, reason TEXT "
+	"NOT NULL);";
+
+const char *const catalog_steps[] = {step_1};
+const int catalog_n_steps = (int)ARRAY_LEN(catalog_steps);
+
+int64_t catalog_key(int64_t incarnation, uint64_t serial)
+{
+	return incarnation << 40 | (int64_t)(serial & CATALOG_SERIAL_MAX);
+}
+
+int64_t catalog_key_incarnation(int64_t key)
+{
+	return key >> 40;
+}
+
+uint64_t catalog_key_serial(int64_t key)
+{
+	return (uint64_t)key & CATALOG_SERIAL_MAX;
+}
+
+int catalog_quarantine_columns(sqlite3_stmt *st, struct quarantine_row *row)
+{
+	struct entry entry = {0};
+	struct rd r = rd_over(sqlite3_column_blob(st, 6),
+			      (size_t)sqlite3_column_bytes(st, 6));
+	int64_t key = sqlite3_column_int64(st, 1);
+
+	row->id = sqlite3_column_int64(st, 0);
+	row->incarnation = catalog_key_incarnation(key);
+	row->serial = catalog_key_serial(key);
+	row->domain = sqlite3_column_int64(st, 2);
+	row->since_ms = sqlite3_column_int64(st, 3);
+	row->state = (enum entry_state)sqlite3_column_int(st, 5);
+	if (db_text(st, 4, row->reason, sizeof row->reason) < 0 ||
+	    entry_decode(&entry, &r) < 0)
+		return -EBADMSG;
+	row->payload_len = entry_payload_len(&entry);
+	(void)entry_text(&entry, row->entry, sizeof row->entry);
+	entry_release(&entry);
+	return 0;
+}
