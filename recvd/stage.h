@@ -1,0 +1,106 @@
+/* The staging directory: bytes that are not applied yet, as files.
+ *
+ *	staging/<sender key, first 16 digits>/<incarnation>/
+ *		<serial>-<serial>-0-0.tsfile	a FILE's body
+ *		<serial>-<serial>-0-0.tsfile.mods (.mods2)	its deletion records
+ *		<serial>-<serial>-0-0.records	a large payload of another kind
+ *		<serial>-<serial>-0-0.blocks	while it is half received: which blocks are here
+ *
+ * A .blocks file is a head (magic, version, the encoded entry, XXH3-128 over that) and
+ * records of 24 bytes {u64 index, digest of the block}, appended after each block's
+ * bytes were written. Nothing of it is synced: after a restart a block counts only if
+ * its bytes hash to the digest recorded last, so neither a torn tail nor lost pages can
+ * do more than cost a block.
+ *
+ * Whether an entry is durable is the catalog's business alone: a file here that
+ * neither the catalog nor a valid .blocks explains is removed at the next start.
+ *
+ * Everything in this header blocks on the disk and is for the writer thread (jobs in
+ * order) or for the start. A stage_file belongs to one job after another. */
+#ifndef TSFERRY_STAGE_H
+#define TSFERRY_STAGE_H
+
+#include "domain/entry.h"
+#include "domain/proto.h"
+
+#define STAGE_DIR_MAX 64
+#define STAGE_NAME_MAX 96
+#define STAGE_PARTIALS_MAX 64u
+
+struct stage {
+	int fd; /* owned; -1 = none */
+	char path[600];
+};
+
+/* "<16 digits>/<32 digits>" below the staging directory. */
+const char *stage_dir_name(const uint8_t sender[SENDER_ID_LEN], const uint8_t incarnation[ID_LEN],
+			   char to[STAGE_DIR_MAX]);
+
+/* The staged names of an entry, below its directory. "" when there is no such file. */
+void stage_body_name(const struct entry *en, char to[STAGE_NAME_MAX]);
+void stage_mods_name(const struct entry *en, char to[STAGE_NAME_MAX]);
+
+/* An entry's files while they are being written. */
+struct stage_file {
+	struct entry entry; /* owned */
+	char dir[STAGE_DIR_MAX];
+	int body_fd, mods_fd, list_fd; /* owned; -1 = closed or none */
+	int failed; /* -errno of the first write that failed: the files are worthless */
+};
+
+/* Takes what `en` owns. */
+struct stage_file *stage_file_new(const char *dir, struct entry *en);
+void stage_file_free(struct stage_file *f); /* closes; leaves the files. Safe on NULL */
+
+/* Empty files and a fresh list of blocks, or (reuse) those that stage_scan() reported. */
+int stage_file_open(struct stage *s, struct stage_file *f, bool reuse, struct err *e) MUST_CHECK;
+/* One block, then its record. */
+int stage_file_write(struct stage_file *f, uint64_t index, const void *p, uint32_t len,
+		     const struct digest *d, struct err *e) MUST_CHECK;
+/* A whole payload at once, without a list: for what the catalog will explain at once. */
+int stage_file_whole(struct stage *s, struct stage_file *f, const void *p, uint32_t len,
+		     struct err *e) MUST_CHECK;
+int stage_file_sync(struct stage_file *f, struct err *e) MUST_CHECK; /* once only */
+void stage_file_done(struct stage *s, struct stage_file *f); /* durable: the list goes */
+
+/* What is half received and stands the test of reading it again. An array of
+ * stage_partial, at most STAGE_PARTIALS_MAX; owned by the caller. Serials up to
+ * `durable` and what does not decode is removed. */
+struct stage_partial {
+	struct entry entry;
+	uint64_t n_blocks;
+	uint8_t *present;
+	struct digest *digests;
+};
+
+int stage_scan(struct stage *s, const char *dir, uint64_t durable, struct stage_partial **out,
+	       size_t *n, struct err *e) MUST_CHECK;
+void stage_partials_free(struct stage_partial *p, size_t n);
+
+/* Names of a serial, whatever its kind; nothing there is no error. */
+void stage_remove(struct stage *s, const char *dir, uint64_t serial);
+
+/* The same without guessing: only the files that an entry has. */
+struct stage_parts {
+	uint64_t serial;
+	enum entry_kind kind;
+	bool has_body;
+	enum mods_kind mods_kind; /* of a FILE that has mods; MODS_NONE otherwise */
+};
+
+void stage_remove_parts(struct stage *s, const char *dir, const struct stage_parts *p);
+
+/* Makes the directory of an incarnation, durably. */
+int stage_make_dir(struct stage *s, const char *dir, struct err *e) MUST_CHECK;
+int stage_sync_dir(struct stage *s, const char *dir, struct err *e) MUST_CHECK;
+
+/* Removes what neither the catalog nor a list of blocks explains. keep_partials: of an
+ * incarnation that is not dropped. `files`: ascending serials that the catalog has as
+ * files. Returns how many names went. */
+int stage_clean(struct stage *s, const char *dir, bool keep_partials, uint64_t durable,
+		const uint64_t *files, size_t n_files, struct err *e) MUST_CHECK;
+/* Removes every directory that is not in `known` (n names, sorted with strcmp). */
+int stage_clean_unknown(struct stage *s, const char *const *known, size_t n, struct err *e)
+	MUST_CHECK;
+
+#endif
