@@ -1,0 +1,103 @@
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "doctor.h"
+#include "recvd.h"
+
+/* recvd(8): arguments, signals, the loop. */
+
+struct signals {
+	struct loop_signal term, intr, hup;
+	struct recvd *d;
+};
+
+static int usage(void)
+{
+	(void)fprintf(stderr,
+		      "usage: recvd -c FILE [-n]\n       recvd --version\n");
+	return 2;
+}
+
+static void on_term(struct loop_signal *s)
+{
+	recvd_stop(CONTAINER_OF(s, struct signals, term)->d);
+}
+
+static void on_intr(struct loop_signal *s)
+{
+	recvd_stop(CONTAINER_OF(s, struct signals, intr)->d);
+}
+
+static void on_hup(struct loop_signal *s)
+{
+	struct recvd *d = CONTAINER_OF(s, struct signals, hup)->d;
+	struct settings_change changes[SETTINGS_KEYS_MAX];
+	struct err e = {0};
+
+	if (recvd_reload(d, changes, NULL, &e) < 0)
+		events_say(&d->events, LOG_ERR_, "settings",
+			   "nothing was taken over: %s", e.text);
+}
+
+static int take_signals(struct signals *s, struct recvd *d, struct err *e)
+{
+	int r = loop_on_signal(d->loop, &s->term, SIGTERM, on_term);
+
+	s->d = d;
+	if (r >= 0)
+		r = loop_on_signal(d->loop, &s->intr, SIGINT, on_intr);
+	if (r >= 0)
+		r = loop_on_signal(d->loop, &s->hup, SIGHUP, on_hup);
+	return r < 0 ? err_set(e, -r, "signals: %s", err_words(-r)) : 0;
+}
+
+static int run(const char *config_path)
+{
+	struct recvd d = {0};
+	struct signals signals = {0};
+	struct err e = {0};
+	int r = recvd_open(&d, config_path, &e);
+
+	if (r >= 0)
+		r = take_signals(&signals, &d, &e);
+	if (r >= 0) {
+		events_say(&d.events, LOG_INFO_, "recvd",
+			   "version %s ready, key %s", TSFERRY_VERSION,
+			   d.keys.text);
+		r = loop_run(d.loop);
+		if (r < 0)
+			(void)err_set(&e, -r, "the loop: %s", err_words(-r));
+	}
+	if (r < 0)
+		log_err("recvd", "%s", e.text);
+	recvd_close(&d);
+	return r < 0 ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{"version", no_argument, NULL, 'V'}, {0}};
+	const char *config_path = NULL;
+	bool is_doctor = false;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "c:n", longs, NULL)) != -1) {
+		if (c == 'V') {
+			(void)printf("recvd %s\n", TSFERRY_VERSION);
+			return 0;
+		}
+		if (c == 'c')
+			config_path = optarg;
+		else if (c == 'n')
+			is_doctor = true;
+		else
+			return usage();
+	}
+	if (!config_path || optind != argc)
+		return usage();
+	(void)signal(SIGPIPE, SIG_IGN);
+	return is_doctor ? doctor(config_path) : run(config_path);
+}

@@ -1,0 +1,100 @@
+/* One accepted connection: a stream, the receive machine, and what the machine asks for.
+ *
+ * session.c is its life, session_msg.c turns bytes into events, session_act.c actions
+ * into frames and jobs; session_hello.c answers "who is this, and what do we have of
+ * it"; the machine (receive.h) decides everything in between. A session ends once, for one reason, and is freed when its last
+ * job came back. Nothing here blocks. */
+#ifndef TSFERRY_SESSION_H
+#define TSFERRY_SESSION_H
+
+#include "commit.h"
+#include "ground/stream.h"
+#include "receive.h"
+#include "recvd.h"
+
+#define SESSION_SILENCE_MS 60000 /* nothing for so long: the link is dead */
+#define SESSIONS_MAX 1024u
+#define FRAME_BUF_MAX (FRAME_LEN_MAX + FRAME_HEAD_LEN)
+
+enum session_state {
+	SESSION_GREETING, /* no HELLO yet */
+	SESSION_LOOKUP,	  /* HELLO is being answered */
+	SESSION_LIVE,
+	SESSION_ENDED,
+};
+
+struct session {
+	struct session *next, *prev; /* of recvd */
+	struct recvd *d;
+	struct stream *stream; /* owned; NULL when ended */
+	struct receive *rx;    /* owned; NULL when ended */
+	enum session_state state;
+	bool is_open;	 /* greeting and handshake are done */
+	bool is_pumping; /* actions are being taken further up the stack */
+	struct net_addr from;
+	char address[NET_TEXT_LEN];
+	struct sender *sender;		 /* from HELLO on */
+	struct incarnation *incarnation; /* from HELLO on, not of a probe */
+	struct loop_timer silence;
+	struct loop_task finish; /* says goodbye outside of the stream's own call */
+	struct session_file *files;	 /* begun and not complete */
+	size_t n_jobs;			 /* which still point here */
+	int64_t since_ms;
+	/* while the HELLO is being answered */
+	struct commit_wait wait;
+	bool is_waiting;
+	struct sender *known_sender; /* of an incarnation that is being added */
+	struct stage_partial *partials; /* owned; also what RX_OPEN may use again */
+	size_t n_partials;
+};
+
+/* A half-received entry of a session: what the loop knows of the writer's object. */
+struct session_file {
+	struct session_file *next;
+	struct stage_file *file; /* owned; the writer's while jobs are under way */
+	uint64_t serial, nonce, n_blocks, n_written;
+};
+
+/* Takes fd. The peer was checked against the white list. */
+int session_new(struct recvd *d, int fd, const struct net_addr *from, struct err *e) MUST_CHECK;
+
+/* Says BYE with a reason and ends. Safe on one that has ended. */
+void session_bye(struct session *s, enum bye_why why, const char *sentence);
+
+/* From the commit and the applier. */
+void session_committed(struct session *s, uint64_t serial);
+void session_failed(struct session *s, const char *sentence);
+void session_applied(struct session *s);
+void session_quarantine(struct session *s, const struct quarantine_row *row, bool is_over);
+
+void sessions_pause(struct recvd *d, bool paused);
+void sessions_bye(struct recvd *d, enum bye_why why, const char *sentence);
+/* Those whose peer is not in the white list any more. */
+void sessions_check_peers(struct recvd *d, const struct net_list *allowed);
+/* A sync failed: ends every session and removes every half-received file. */
+void sessions_distrust(struct recvd *d, const char *sentence);
+void session_discard(struct recvd *d, const struct incarnation *i, uint64_t serial);
+void sessions_free(struct recvd *d); /* at the end; the workers are through */
+
+void sessions_reap(struct loop_task *t); /* frees those that ended */
+
+/* Ends an incarnation for good: its half-received files go, its durable entries stay. */
+void session_drop_incarnation(struct recvd *d, struct incarnation *i);
+
+/* ---- between the parts of session ---- */
+
+/* Takes bytes of the stream; how many. */
+size_t session_data(struct session *s, const uint8_t *p, size_t n);
+/* Sends what is encoded in b, and releases it. */
+void session_send(struct session *s, struct buf *b);
+/* Takes `f` (may be NULL): closes it behind its last write; removes its files or not. */
+void session_close_file(struct recvd *d, const struct incarnation *i, uint64_t serial,
+			struct stage_file *f, bool remove);
+
+void session_lookup(struct session *s, const struct msg_hello *m);
+void session_lookup_stop(struct session *s);
+/* Takes the machine's actions until there is none. */
+void session_pump(struct session *s);
+void session_end(struct session *s);
+
+#endif
