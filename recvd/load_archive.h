@@ -1,0 +1,72 @@
+/* The archive loader: files, as the edge had them, below one directory.
+ *
+ *	<archive_dir>/<sender>/<database>/{sequence,unsequence}/<region>/<partition>/
+ *		T-V-I-C.tsfile and its .mods or .mods2
+ *	<archive_dir>/<sender>/<database>/schema.sql
+ *
+ * A reader that honours deletion files sees the truth: a DELETE or a RESTATE becomes
+ * records in the deletion file of every file of its database and region, written anew and
+ * renamed (a torn or malformed line would disable a whole text file). The filter by
+ * device is the record's own path, the filter by time cuts the record; that a record
+ * stands beside a file without such rows changes nothing.
+ *
+ * Everything is done again without harm: recvd repeats a batch whose end it did not
+ * hear. Nothing is answered as applied before it is synced. Blocks on the disk; one
+ * thread. */
+#ifndef TSFERRY_LOAD_ARCHIVE_H
+#define TSFERRY_LOAD_ARCHIVE_H
+
+#include "domain/entry.h"
+#include "domain/proto.h"
+#include "job_line.h"
+
+#define ARCHIVE_TEMPORARY ".tsferry-new"
+#define SCHEMA_FILE "schema.sql"
+#define SCHEMA_FILE_MAX (256u << 20)
+
+/* A job, as parsed from its line. Texts are borrowed from the line. */
+struct load_job {
+	const char *id, *sender, *devices, *path, *mods_path;
+	enum entry_kind kind;
+	struct fileid file;
+	enum mods_kind mods_kind;
+	uint64_t length, mods_length;
+	int64_t time_min, time_max;
+	struct digest digest;
+	bool take; /* the staged file may be moved instead of linked */
+};
+
+/* -EBADMSG with the field that is missing or wrong. */
+int load_job_parse(struct load_job *j, const struct job_fields *fields, struct err *e) MUST_CHECK;
+
+struct archive {
+	int fd;	    /* owned */
+	int tmp_fd; /* owned; the directory of temporaries, while there are any; -1 */
+	unsigned n_tmp;
+	bool is_dirty; /* something is not synced */
+	char last_dir[NAME_LEN_MAX + 2 + FILEID_PATH_MAX];
+	int last_fd; /* owned; of last_dir; -1 */
+};
+
+/* Makes the directory when it is missing, and removes temporaries of an earlier run. */
+int archive_open(struct archive *a, const char *path, struct err *e) MUST_CHECK;
+void archive_close(struct archive *a);
+
+/* What became of a job; e holds why it is not applied. Until archive_sync() it is not
+ * durable. */
+enum job_result archive_apply(struct archive *a, const struct load_job *j, struct err *e);
+
+/* At the end of a batch. */
+int archive_sync(struct archive *a, struct err *e) MUST_CHECK;
+
+/* ---- between load_archive.c and load_delete.c ---- */
+
+/* Refusals: JOB_RETRY for what may pass (a full disk), JOB_QUARANTINE for bad bytes,
+ * JOB_STOP for what concerns every job (a disk that is read-only or broken). */
+enum job_result archive_failed(int r, const char *what, struct err *e);
+/* A file below `dir_fd` made anew: temporary, rename. */
+int archive_replace(struct archive *a, int dir_fd, const char *name, const void *p, size_t n)
+	MUST_CHECK;
+enum job_result archive_delete(struct archive *a, const struct load_job *j, struct err *e);
+
+#endif

@@ -1,0 +1,173 @@
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "load_archive.h"
+
+/* recvd-load: jobs on stdin, answers on stdout (tsferry-loader(7)). A batch is answered
+ * after its sync; so nothing is said that a power cut could take back. */
+
+struct answer {
+	char *id; /* owned */
+	enum job_result result;
+	char *text; /* owned; NULL = none */
+};
+
+struct batch {
+	struct answer answers[JOB_BATCH_MAX];
+	unsigned n;
+	/* (sender, database) pairs of jobs that were not applied: later ones are held */
+	char *held[JOB_BATCH_MAX]; /* owned */
+	unsigned n_held;
+	bool is_all_held; /* a job could not even be read */
+};
+
+static char *domain_of(const struct load_job *j)
+{
+	size_t n = strlen(j->sender) + strlen(j->file.database) + 2;
+	char *text = xcalloc(n, 1);
+
+	(void)snprintf(text, n, "%s/%s", j->sender, j->file.database);
+	return text;
+}
+
+static bool is_held(const struct batch *b, const char *domain)
+{
+	for (unsigned i = 0; i < b->n_held; i++)
+		if (strcmp(b->held[i], domain) == 0)
+			return true;
+	return false;
+}
+
+static void answer(struct batch *b, const char *id, enum job_result result,
+		   const char *text)
+{
+	struct answer *a = &b->answers[b->n++];
+
+	a->id = xstrdup(id);
+	a->result = result;
+	a->text = text && *text ? xstrdup(text) : NULL;
+}
+
+static void do_job(struct batch *b, struct archive *a, const struct load_job *j)
+{
+	struct err e = {0};
+	CLEANUP_FREE char *domain = domain_of(j);
+	enum job_result result;
+
+	if (b->is_all_held || is_held(b, domain)) {
+		answer(b, j->id, JOB_HELD, NULL);
+		return;
+	}
+	result = archive_apply(a, j, &e);
+	if (result != JOB_APPLIED)
+		b->held[b->n_held++] = steal_ptr(&domain);
+	answer(b, j->id, result, result == JOB_APPLIED ? NULL : e.text);
+}
+
+static void take_line(struct batch *b, struct archive *a, char *line,
+		      const struct err *broken)
+{
+	struct job_fields fields;
+	struct load_job j = {0};
+	struct err e = {0};
+
+	if (b->n == JOB_BATCH_MAX)
+		return; /* no id is left unanswered by recvd's own bound */
+	if (job_line_parse(line, &fields) < 0) {
+		(void)err_set(&e, EBADMSG, "a job's line is no fields");
+		answer(b, "0", JOB_STOP, e.text);
+		b->is_all_held = true;
+	} else if (load_job_parse(&j, &fields, &e) < 0) {
+		b->is_all_held = true;
+		answer(b, j.id ? j.id : "0", JOB_QUARANTINE, e.text);
+	} else if (broken->sys) {
+		answer(b, j.id, JOB_STOP, broken->text);
+	} else {
+		do_job(b, a, &j);
+	}
+}
+
+static void print_batch(const struct batch *b, const struct err *unsynced)
+{
+	CLEANUP(buf_release) struct buf out;
+
+	buf_init(&out, 4u << 20);
+	for (unsigned i = 0; i < b->n; i++) {
+		const struct answer *a = &b->answers[i];
+		bool is_lost = unsynced->sys && a->result == JOB_APPLIED;
+
+		job_add(&out, "job", a->id);
+		job_add(&out, "result",
+			job_result_text(is_lost ? JOB_RETRY : a->result));
+		if (is_lost || a->text)
+			job_add(&out, "text",
+				is_lost ? unsynced->text : a->text);
+		buf_adds(&out, "\n");
+	}
+	buf_adds(&out, "end\n");
+	(void)fwrite(buf_data(&out), 1, out.len, stdout);
+	(void)fflush(stdout);
+}
+
+static void batch_clear(struct batch *b)
+{
+	for (unsigned i = 0; i < b->n; i++) {
+		free(b->answers[i].id);
+		free(b->answers[i].text);
+	}
+	for (unsigned i = 0; i < b->n_held; i++)
+		free(b->held[i]);
+	memset(b, 0, sizeof *b);
+}
+
+/* An archive that cannot be opened is tried again with each batch: the cure (a mount, a
+ * chown) needs no restart. */
+static void end_batch(struct batch *b, struct archive *a, const char *path,
+		      struct err *broken)
+{
+	struct err unsynced = {0};
+
+	if (!broken->sys)
+		(void)!archive_sync(a, &unsynced);
+	print_batch(b, &unsynced);
+	batch_clear(b);
+	if (!broken->sys)
+		return;
+	archive_close(a);
+	err_clear(broken);
+	(void)!archive_open(a, path, broken);
+}
+
+int main(int argc, char **argv)
+{
+	struct batch *b = xcalloc(1, sizeof *b);
+	struct archive a;
+	struct err broken = {0};
+	char *line = NULL;
+	size_t size = 0;
+	ssize_t n;
+
+	if (argc != 2 || argv[1][0] != '/') {
+		(void)fprintf(stderr, "usage: recvd-load ARCHIVE_DIR (started "
+				      "by recvd(8))\n");
+		return 2;
+	}
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)!archive_open(&a, argv[1], &broken);
+	while ((n = getline(&line, &size, stdin)) > 0) {
+		if (line[n - 1] != '\n')
+			break; /* cut off in the middle: recvd is gone */
+		line[n - 1] = 0;
+		if (strcmp(line, "end") == 0)
+			end_batch(b, &a, argv[1], &broken);
+		else
+			take_line(b, &a, line, &broken);
+	}
+	batch_clear(b);
+	free(b);
+	free(line);
+	archive_close(&a);
+	return 0;
+}
