@@ -20,6 +20,7 @@ struct fs {
 	char *held;	    /* owned; own.last_error points here or to "" */
 	int64_t root_ms;    /* the root's mtime, as last heard */
 	uint64_t n_opened;  /* numbers the open files */
+	uint64_t epoch;	    /* counts statements that were answered */
 };
 
 #endif

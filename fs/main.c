@@ -2,9 +2,10 @@
  * when it dies or hangs, not one byte of transfer is affected. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
+#include <sys/un.h>
 
 #include "ground/clock.h"
 #include "ground/log.h"
@@ -13,7 +14,7 @@
 
 struct options {
 	bool is_foreground;
-	const char *sockets[POOL_DAEMONS];
+	char *sockets[POOL_DAEMONS]; /* owned, absolute */
 	const char *mountpoint;
 };
 
@@ -25,27 +26,58 @@ static int usage(void)
 	return 2;
 }
 
+/* Absolute, since we leave the working directory; short enough for an address. */
+static int set_socket(struct options *o, unsigned daemon, const char *path)
+{
+	char *cwd CLEANUP_FREE = NULL;
+	struct buf b CLEANUP(buf_release);
+
+	buf_init(&b, PATH_MAX * 2);
+	if (path[0] != '/') {
+		cwd = getcwd(NULL, 0);
+		buf_addf(&b, "%s/", cwd ? cwd : "");
+	}
+	buf_adds(&b, path);
+	free(o->sockets[daemon]);
+	o->sockets[daemon] = xstrdup(buf_str(&b));
+	if (b.len < sizeof((struct sockaddr_un *)0)->sun_path)
+		return 0;
+	(void)fprintf(stderr,
+		      "pipefs: %s: the path of a socket has at most %zu "
+		      "bytes\n",
+		      o->sockets[daemon],
+		      sizeof((struct sockaddr_un *)0)->sun_path - 1);
+	return -ENAMETOOLONG;
+}
+
 static int parse_options(struct options *o, int argc, char **argv)
 {
-	int c;
+	int c, r = 0;
 
-	*o = (struct options){
-		.sockets = {[POOL_SYNCD] = "/run/tsferry/syncd.sock",
-			    [POOL_RECVD] = "/run/tsferry/recvd.sock"}};
-	while ((c = getopt(argc, argv, "fs:r:")) != -1) {
+	*o = (struct options){0};
+	(void)set_socket(o, POOL_SYNCD, "/run/tsferry/syncd.sock");
+	(void)set_socket(o, POOL_RECVD, "/run/tsferry/recvd.sock");
+	while (r == 0 && (c = getopt(argc, argv, "fs:r:")) != -1) {
 		if (c == 'f')
 			o->is_foreground = true;
 		else if (c == 's')
-			o->sockets[POOL_SYNCD] = optarg;
+			r = set_socket(o, POOL_SYNCD, optarg);
 		else if (c == 'r')
-			o->sockets[POOL_RECVD] = optarg;
+			r = set_socket(o, POOL_RECVD, optarg);
 		else
-			return -EINVAL;
+			r = -EINVAL;
 	}
-	if (optind != argc - 1)
-		return -EINVAL;
-	o->mountpoint = argv[optind];
-	return 0;
+	if (r == 0 && optind != argc - 1)
+		r = -EINVAL;
+	if (r == 0)
+		o->mountpoint = argv[optind];
+	return r;
+}
+
+static void release_options(struct options *o)
+{
+	for (unsigned i = 0; i < POOL_DAEMONS; i++)
+		free(o->sockets[i]);
 }
 
 /* ---- the parent that waits until the mount is ready ---- */
@@ -140,7 +172,7 @@ static int build(struct pipefs *p, const struct options *o, struct err *e)
 	fs->gid = getegid();
 	fs->own = (struct view_own){.start_ms = clock_wall_ms(),
 				    .last_error = ""};
-	fs->pool = pool_new(fs->loop, o->sockets);
+	fs->pool = pool_new(fs->loop, (const char *const *)o->sockets);
 	fs->nodes = nodes_new(UINT64_MAX >> 1);
 	fs->answers = answers_new();
 	r = take_signals(p, e);
@@ -166,29 +198,18 @@ static void take_down(struct pipefs *p)
 		loop_free(fs->loop);
 }
 
-int main(int argc, char **argv)
+static int serve(const struct options *o, int ready_fd)
 {
 	struct pipefs p = {.mount.io.fd = -1};
-	struct options o;
 	struct err e = {0};
-	int ready_fd = -1, r;
+	int r = build(&p, o, &e);
 
-	if (parse_options(&o, argc, argv) < 0)
-		return usage();
-	if (!o.is_foreground) {
-		ready_fd = go_behind(&e);
-		if (ready_fd < 0) {
-			log_err("pipefs", "%s", e.text);
-			return 1;
-		}
-	}
-	r = build(&p, &o, &e);
 	if (r < 0) {
 		log_err("pipefs", "%s", e.text);
 		take_down(&p);
 		return 1;
 	}
-	log_info("pipefs", "mounted at %s", o.mountpoint);
+	log_info("pipefs", "mounted at %s", o->mountpoint);
 	if (ready_fd >= 0)
 		tell_ready(ready_fd);
 	r = loop_run(p.fs.loop);
@@ -196,4 +217,27 @@ int main(int argc, char **argv)
 		log_err("pipefs", "event loop: %s", err_words(-r));
 	take_down(&p);
 	return r < 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o;
+	struct err e = {0};
+	int ready_fd = -1, r = parse_options(&o, argc, argv);
+
+	if (r == -EINVAL)
+		r = usage();
+	else if (r < 0)
+		r = 2;
+	if (r == 0 && !o.is_foreground) {
+		ready_fd = go_behind(&e);
+		if (ready_fd < 0) {
+			log_err("pipefs", "%s", e.text);
+			r = 1;
+		}
+	}
+	if (r == 0)
+		r = serve(&o, ready_fd);
+	release_options(&o);
+	return r;
 }

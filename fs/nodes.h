@@ -14,7 +14,7 @@
 
 #include <stdbool.h>
 
-#include "domain/tree.h"
+#include "view.h"
 
 #define NODES_ROOT 1u
 
@@ -27,6 +27,10 @@ struct node {
 	char *path; /* owned */
 	uint64_t n_lookups;
 	struct open_file *files; /* the owner's list, youngest first */
+	/* What its last look-up said, and when: the kernel asks for the attributes
+	 * again at once, to check rights. */
+	struct view_entry seen;
+	uint64_t seen_us, seen_epoch;
 	struct node *next_id, *next_path;
 };
 

@@ -8,11 +8,16 @@
 
 #include "ask.h"
 #include "ctl.h"
+#include "ground/clock.h"
 #include "refuse.h"
 
 /* Every walk through the mount looks at the root's attributes; what it shows of them
  * may be this old. Everything else is asked for each time. */
 #define ROOT_ATTR_S 0.1
+
+/* A look-up is followed by a question for the same attributes. Its answer serves for
+ * that one too, unless a statement came between. */
+#define SEEN_US 2000
 
 struct fs *op_fs(fuse_req_t req)
 {
@@ -84,7 +89,8 @@ void op_stat(const struct fs *fs, uint64_t ino, const struct view_entry *en,
 
 	memset(st, 0, sizeof *st);
 	st->st_ino = ino;
-	st->st_mode = types[en->node.kind] | en->node.mode;
+	st->st_mode = types[en->node.kind] |
+		      (en->node.kind == TREE_LINK ? 0777 : en->node.mode);
 	st->st_nlink = 1;
 	st->st_uid = fs->uid;
 	st->st_gid = fs->gid;
@@ -97,13 +103,15 @@ void op_stat(const struct fs *fs, uint64_t ino, const struct view_entry *en,
 }
 
 /* What the view says, with what only an open mount knows. */
-static void complete_entry(const struct op *op, const struct node *nd,
+static void complete_entry(fuse_req_t req, const struct node *nd,
 			   struct view_entry *en)
 {
-	if (view_is_ctl(op->path))
-		ctl_stat(op->fs, fuse_req_ctx(op->req)->uid, en);
-	else if (nd && nd->files && en->node.kind == TREE_FILE)
-		en->size = text_size(nd, en->size, loop_now_ms(op->fs->loop));
+	const struct fs *fs = op_fs(req);
+
+	if (view_is_ctl(nd->path))
+		ctl_stat(fs, fuse_req_ctx(req)->uid, en);
+	else if (nd->files && en->node.kind == TREE_FILE)
+		en->size = text_size(nd, en->size, loop_now_ms(fs->loop));
 }
 
 /* ---- names and attributes ---- */
@@ -123,7 +131,10 @@ static void looked_up(void *arg, struct view *v)
 	}
 	nd = nodes_take(op->fs->nodes, op->path, en.node.kind,
 			view_is_ctl(op->path));
-	complete_entry(op, nd, &en);
+	nd->seen = en;
+	nd->seen_us = clock_mono_us();
+	nd->seen_epoch = op->fs->epoch;
+	complete_entry(op->req, nd, &en);
 	e.ino = nd->id;
 	op_stat(op->fs, nd->ino, &en, &e.attr);
 	if (fuse_reply_entry(op->req, &e) < 0)
@@ -171,11 +182,27 @@ static void got_attr(void *arg, struct view *v)
 			op->fs->root_ms = en.node.mtime_ms;
 		if (is_root)
 			en.node.mtime_ms = op->fs->root_ms;
-		complete_entry(op, nd, &en);
+		complete_entry(op->req, nd, &en);
 		op_stat(op->fs, nd->ino, &en, &st);
 		(void)fuse_reply_attr(op->req, &st, is_root ? ROOT_ATTR_S : 0);
 	}
 	op_free(op);
+}
+
+/* Answers from the look-up just before. */
+static bool is_just_seen(fuse_req_t req, struct node *nd)
+{
+	struct fs *fs = op_fs(req);
+	struct view_entry en = nd->seen;
+	struct stat st;
+
+	if (!nd->seen_us || nd->seen_epoch != fs->epoch ||
+	    clock_mono_us() - nd->seen_us > SEEN_US)
+		return false;
+	complete_entry(req, nd, &en);
+	op_stat(fs, nd->ino, &en, &st);
+	(void)fuse_reply_attr(req, &st, 0);
+	return true;
 }
 
 static void op_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
@@ -183,7 +210,7 @@ static void op_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 	const char *path = op_path(req, id);
 
 	(void)fi;
-	if (path)
+	if (path && !is_just_seen(req, nodes_find(op_fs(req)->nodes, id)))
 		op_ask(req, id, path, VIEW_STAT, NULL, got_attr);
 }
 

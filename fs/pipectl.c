@@ -90,8 +90,11 @@ static int look_at(const struct pipectl *pc, enum view_what what,
 
 	if (err)
 		return err;
-	for (unsigned i = 0; i < pc->n_sockets; i++)
+	for (unsigned i = 0; i < pc->n_sockets; i++) {
 		ask_part(pc, v, i);
+		if (view_is_settled(v, i))
+			break;
+	}
 	err = what == VIEW_LIST ? show_list(v, &own, out)
 				: view_read(v, &own, out);
 	view_release(v);

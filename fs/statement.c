@@ -43,6 +43,7 @@ static struct run *new_run(struct fs *fs, const struct caller *who,
 
 static void end(struct run *rn)
 {
+	rn->fs->epoch++;
 	rn->done(rn->arg, &rn->reply);
 	reply_release(&rn->reply);
 	free(rn->text);
