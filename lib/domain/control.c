@@ -393,8 +393,7 @@ static int open_socket(struct control *c, struct err *e)
 		(void)unlink(c->path);
 		return r;
 	}
-	c->dev = st.st_dev;
-	c->ino = st.st_ino;
+	c->made = st;
 	r = loop_add(c->loop, &c->listen, fd, EPOLLIN, on_listen);
 	if (r < 0) {
 		(void)unlink(c->path);
@@ -441,13 +440,15 @@ int control_new(struct control **out, struct loop *l, const char *path,
 	return 0;
 }
 
-/* The file may be a younger daemon's by now. */
+/* The file may be a younger daemon's by now, even with the same inode number. */
 static void remove_socket(const struct control *c)
 {
 	struct stat st;
 
-	if (lstat(c->path, &st) == 0 && st.st_dev == c->dev &&
-	    st.st_ino == c->ino)
+	if (lstat(c->path, &st) == 0 && st.st_dev == c->made.st_dev &&
+	    st.st_ino == c->made.st_ino &&
+	    st.st_ctim.tv_sec == c->made.st_ctim.tv_sec &&
+	    st.st_ctim.tv_nsec == c->made.st_ctim.tv_nsec)
 		(void)unlink(c->path);
 }
 

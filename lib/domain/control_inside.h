@@ -7,7 +7,7 @@
 #ifndef TSFERRY_CONTROL_INSIDE_H
 #define TSFERRY_CONTROL_INSIDE_H
 
-#include <sys/types.h>
+#include <sys/stat.h>
 
 #include "control.h"
 
@@ -21,8 +21,7 @@ struct control {
 	struct control_ops ops;
 	struct loop_io listen;
 	struct loop_timer accept_again;
-	dev_t dev; /* of the socket file that we made */
-	ino_t ino;
+	struct stat made; /* the socket file, as we made it */
 
 	struct conn *conns;
 	size_t n_conns;
