@@ -1,0 +1,203 @@
+/* The edge's catalog, state_dir/catalog.db: sinks, pipes, entries, and which files are
+ * captured (design, sections 2 to 4).
+ *
+ * Two sides. The writing side belongs to the catalog's thread: functions that take a
+ * `struct outbox_writer` are called from the `run` of jobs given to outbox_submit(), and
+ * nowhere else; what they do is durable when the job's transaction committed. The
+ * reading side belongs to the loop: windowed look-ups of microseconds, whatever the
+ * backlog. Further readers for other threads come from outbox_reader_open().
+ *
+ * Serial and nonce are assigned inside the capture's transaction, so serials have no
+ * holes; an entry's payload stands in a spool under its nonce (spool.h). Start-up reads
+ * one row per sink and per pipe and nothing else. */
+#ifndef TSFERRY_OUTBOX_H
+#define TSFERRY_OUTBOX_H
+
+#include "domain/entry.h"
+#include "domain/proto.h"
+#include "domain/sql.h"
+#include "domain/statedir.h"
+#include "ground/db.h"
+#include "ground/keys.h"
+#include "ground/worker.h"
+
+struct outbox;
+struct outbox_writer;
+
+#define HOST_LEN 256
+#define MESSAGE_LEN 1024
+
+struct sink_row {
+	char name[SQL_NAME_MAX + 1];
+	char host[HOST_LEN];
+	unsigned port;
+	char key[KEY_TEXT_LEN]; /* the receiver's; "" until first contact */
+};
+
+enum pipe_state {
+	PIPE_RUNNING = 1,
+	PIPE_STOP = 2,
+	PIPE_DROP = 3
+};
+
+struct pipe_row {
+	int64_t id; /* never used again; RESYNC makes a new one */
+	char name[SQL_NAME_MAX + 1];
+	char sink[SQL_NAME_MAX + 1];
+	int64_t create_ms;
+	uint8_t incarnation[ID_LEN];
+	bool has_from, is_exclusive;
+	int64_t from;
+	char query[600];
+	bool sync_del_op;
+	enum pipe_state state;
+	char error
+		[MESSAGE_LEN]; /* why it was stopped; "" = nobody but STOP PIPE */
+	int64_t error_ms;
+	bool is_started_once; /* capture goes on from the first START until DROP */
+	bool is_superseded; /* dropped by RESYNC: not shown */
+	bool is_told;	    /* the receiver knows that it is dropped */
+
+	uint64_t assigned,
+		assigned_bytes;	   /* last serial, bytes of all so far */
+	uint64_t durable, applied; /* as known; what HELLO says is the truth */
+	uint64_t released, released_nonce; /* entries up to here are gone */
+	uint64_t released_bytes;
+};
+
+/* An entry as the catalog keeps it: its head, and where its payload is. */
+struct outbox_entry {
+	struct entry entry; /* owned: entry_release() */
+	int64_t volume;	    /* whose spool */
+	int64_t captured_ms;
+	uint64_t total; /* bytes of all entries up to and with this one */
+};
+
+/* ---- opening; blocks ---- */
+
+/* A catalog that carries another instance than the state directory is refused with
+ * -ESTALE. The catalog's thread and the reader of the loop are made here. */
+int outbox_open(struct outbox **out, struct loop *l, const char *path,
+		const struct statedir *state, struct err *e) MUST_CHECK;
+void outbox_end_jobs(
+	struct outbox *o); /* waits for what was submitted; no more jobs then */
+void outbox_close(struct outbox *o); /* the same, and closes; safe on NULL */
+
+/* One more reading connection, for one other thread. */
+int outbox_reader_open(struct db *db, const char *path,
+		       struct err *e) MUST_CHECK;
+
+/* The id of a data directory with its spool; made when new. At start, before the first
+ * job. Volumes that are no longer configured stay: entries may still be pinned there. */
+int outbox_volume(struct outbox *o, const char *data_dir, const char *spool_dir,
+		  int64_t *id, struct err *e) MUST_CHECK;
+
+/* Calls fn for every volume, sink, pipe row. At start. */
+int outbox_each_volume(struct outbox *o,
+		       int (*fn)(void *arg, int64_t id, const char *data_dir,
+				 const char *spool_dir),
+		       void *arg, struct err *e) MUST_CHECK;
+int outbox_each_sink(struct outbox *o,
+		     void (*fn)(void *arg, const struct sink_row *), void *arg,
+		     struct err *e) MUST_CHECK;
+int outbox_each_pipe(struct outbox *o,
+		     void (*fn)(void *arg, const struct pipe_row *), void *arg,
+		     struct err *e) MUST_CHECK;
+
+/* ---- reading; the loop ---- */
+
+/* The entry at `serial`: 1, or 0 when there is none. */
+int outbox_entry(struct outbox *o, int64_t pipe, uint64_t serial,
+		 struct outbox_entry *out, struct err *e) MUST_CHECK;
+/* Calls fn for at most n entries from `serial` on, in order, until it answers non-zero.
+ * `en` is fn's to release. Returns how many there were. */
+int outbox_entries(struct outbox *o, int64_t pipe, uint64_t serial, uint64_t n,
+		   int (*fn)(void *arg, struct outbox_entry *en), void *arg,
+		   struct err *e) MUST_CHECK;
+/* The nonce of an entry, 0 when it is not there. */
+uint64_t outbox_nonce(struct outbox *o, int64_t pipe, uint64_t serial);
+/* Bytes of all entries up to `serial`; `fallback` when that row is gone. */
+uint64_t outbox_total(struct outbox *o, int64_t pipe, uint64_t serial,
+		      uint64_t fallback);
+/* When the entry was captured, 0 when it is not there. */
+int64_t outbox_captured_ms(struct outbox *o, int64_t pipe, uint64_t serial);
+/* Adds the lines of the pipe's gaps. */
+void outbox_gaps(struct outbox *o, int64_t pipe, struct buf *out);
+
+/* ---- writing; jobs on the catalog's thread, done in the order of submission ---- */
+
+struct outbox_job {
+	struct job job; /* the outbox's */
+	struct outbox *outbox;
+	/* On the catalog's thread, inside a transaction unless is_bare. < 0 rolls back. */
+	int (*run)(struct outbox_job *j, struct outbox_writer *w);
+	/* On the loop; may free the job. result: run's, or the commit's. */
+	void (*done)(struct outbox_job *j);
+	bool is_bare; /* run() makes its own transactions */
+	int result;
+	struct err err;
+};
+
+void outbox_submit(struct outbox *o, struct outbox_job *j);
+size_t outbox_pending(const struct outbox *o);
+
+int outbox_begin(struct outbox_writer *w, struct err *e) MUST_CHECK;
+int outbox_commit(struct outbox_writer *w, struct err *e) MUST_CHECK;
+void outbox_rollback(struct outbox_writer *w);
+
+int outbox_put_sink(struct outbox_writer *w, const struct sink_row *s,
+		    struct err *e) MUST_CHECK;
+int outbox_remove_sink(struct outbox_writer *w, const char *name,
+		       struct err *e) MUST_CHECK;
+
+/* Inserts and sets row->id. */
+int outbox_add_pipe(struct outbox_writer *w, struct pipe_row *row,
+		    struct err *e) MUST_CHECK;
+/* State, error, flags of the row; not its serials. */
+int outbox_save_pipe(struct outbox_writer *w, const struct pipe_row *row,
+		     struct err *e) MUST_CHECK;
+/* What is durable and applied; never backwards. */
+int outbox_save_progress(struct outbox_writer *w, int64_t pipe,
+			 uint64_t durable, uint64_t applied,
+			 struct err *e) MUST_CHECK;
+/* The row, its entries and what it knows are gone. */
+int outbox_forget_pipe(struct outbox_writer *w, int64_t pipe,
+		       struct err *e) MUST_CHECK;
+
+/* Assigned and flags as committed: 1, or 0 for a pipe that is not there or dropped. */
+int outbox_live_pipe(struct outbox_writer *w, int64_t pipe, uint64_t *assigned,
+		     uint64_t *assigned_bytes, struct err *e) MUST_CHECK;
+/* Adds an entry (serial, nonce and head are in it) and what makes it known. */
+int outbox_add_entry(struct outbox_writer *w, int64_t pipe,
+		     const struct outbox_entry *en, struct err *e) MUST_CHECK;
+int outbox_set_assigned(struct outbox_writer *w, int64_t pipe,
+			uint64_t assigned, uint64_t assigned_bytes,
+			struct err *e) MUST_CHECK;
+int outbox_is_known(struct outbox_writer *w, int64_t pipe,
+		    const struct fileid *file, struct err *e) MUST_CHECK;
+int outbox_forget_known(struct outbox_writer *w, int64_t pipe,
+			const struct fileid *file, struct err *e) MUST_CHECK;
+int outbox_add_gap(struct outbox_writer *w, int64_t pipe, const char *line,
+		   struct err *e) MUST_CHECK;
+
+/* Entries that leave: at most n of the lowest serials up to `serial` are read into
+ * `out` and removed; the row's released columns follow. Returns how many. */
+struct outbox_gone {
+	uint64_t serial, nonce;
+	int64_t volume;
+	uint64_t total; /* bytes of all entries up to and with this one */
+};
+
+int outbox_release(struct outbox_writer *w, int64_t pipe, uint64_t serial,
+		   struct outbox_gone *out, size_t n, struct err *e) MUST_CHECK;
+/* The same for a dropped pipe, whose row is left alone; what it knows goes too. */
+int outbox_purge(struct outbox_writer *w, int64_t pipe, struct outbox_gone *out,
+		 size_t n, struct err *e) MUST_CHECK;
+
+/* Calls fn for every entry of every pipe that is not released, until non-zero. */
+int outbox_each_pinned(struct outbox_writer *w,
+		       int (*fn)(void *arg, int64_t pipe,
+				 const struct outbox_gone *en),
+		       void *arg, struct err *e) MUST_CHECK;
+
+#endif

@@ -1,0 +1,101 @@
+/* The catalog's schema. Steps are only ever added: a step takes an older catalog to
+ * the next version. 64-bit numbers without sign are kept as SQLite's signed ones of the
+ * same bits; they are compared for equality only, except serials, which stay small. */
+#include "outbox_sql.h"
+
+const char *const outbox_steps[] = {
+	"CREATE TABLE meta(key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT "
+	"ROWID;"
+	"CREATE TABLE volume(id INTEGER PRIMARY KEY, data_dir TEXT NOT NULL,"
+	" spool_dir TEXT NOT NULL, UNIQUE(data_dir, spool_dir));"
+	"CREATE TABLE sink(name TEXT PRIMARY KEY, host TEXT NOT NULL,"
+	" port INTEGER NOT NULL, key TEXT NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE pipe(id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" name TEXT NOT NULL, sink TEXT NOT NULL, create_ms INTEGER NOT NULL,"
+	" incarnation BLOB NOT NULL, has_from INTEGER NOT NULL,"
+	" is_exclusive INTEGER NOT NULL, from_time INTEGER NOT NULL,"
+	" query TEXT NOT NULL, sync_del_op INTEGER NOT NULL,"
+	" state INTEGER NOT NULL, error TEXT NOT NULL, error_ms INTEGER NOT "
+	"NULL,"
+	" is_started_once INTEGER NOT NULL, is_superseded INTEGER NOT NULL,"
+	" is_told INTEGER NOT NULL,"
+	" assigned INTEGER NOT NULL DEFAULT 0,"
+	" assigned_bytes INTEGER NOT NULL DEFAULT 0,"
+	" durable INTEGER NOT NULL DEFAULT 0, applied INTEGER NOT NULL DEFAULT "
+	"0,"
+	" released INTEGER NOT NULL DEFAULT 0,"
+	" released_nonce INTEGER NOT NULL DEFAULT 0,"
+	" released_bytes INTEGER NOT NULL DEFAULT 0);"
+	"CREATE TABLE entry(pipe INTEGER NOT NULL, serial INTEGER NOT NULL,"
+	" nonce INTEGER NOT NULL, head BLOB NOT NULL, volume INTEGER NOT NULL,"
+	" captured_ms INTEGER NOT NULL, total INTEGER NOT NULL,"
+	" PRIMARY KEY(pipe, serial)) WITHOUT ROWID;"
+	"CREATE TABLE known(pipe INTEGER NOT NULL, database TEXT NOT NULL,"
+	" region INTEGER NOT NULL, partition INTEGER NOT NULL,"
+	" unsequence INTEGER NOT NULL, t INTEGER NOT NULL, v INTEGER NOT NULL,"
+	" i INTEGER NOT NULL, c INTEGER NOT NULL,"
+	" PRIMARY KEY(pipe, database, region, partition, unsequence, t, v, i, "
+	"c)"
+	") WITHOUT ROWID;"
+	"CREATE TABLE gap(pipe INTEGER NOT NULL, line TEXT NOT NULL,"
+	" PRIMARY KEY(pipe, line)) WITHOUT ROWID;",
+};
+const int outbox_n_steps = ARRAY_LEN(outbox_steps);
+
+const char *const outbox_write_sql[N_OUTBOX_WRITE] = {
+	[W_PUT_SINK] = "INSERT INTO sink VALUES(?1, ?2, ?3, ?4)"
+		       " ON CONFLICT(name) DO UPDATE SET host = ?2, port = ?3, "
+		       "key = ?4",
+	[W_REMOVE_SINK] = "DELETE FROM sink WHERE name = ?1",
+	[W_ADD_PIPE] =
+		"INSERT INTO pipe(name, sink, create_ms, incarnation, has_from,"
+		" is_exclusive, from_time, query, sync_del_op, state, error,"
+		" error_ms, is_started_once, is_superseded, is_told)"
+		" VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)",
+	[W_SAVE_PIPE] =
+		"UPDATE pipe SET state = ?2, error = ?3, error_ms = ?4,"
+		" is_started_once = ?5, is_superseded = ?6, is_told = ?7"
+		" WHERE id = ?1",
+	[W_SAVE_PROGRESS] = "UPDATE pipe SET durable = max(durable, ?2),"
+			    " applied = max(applied, ?3) WHERE id = ?1",
+	[W_FORGET_PIPE] = "DELETE FROM pipe WHERE id = ?1",
+	[W_FORGET_ENTRIES] = "DELETE FROM entry WHERE pipe = ?1",
+	[W_FORGET_ALL_KNOWN] = "DELETE FROM known WHERE pipe = ?1",
+	[W_FORGET_GAPS] = "DELETE FROM gap WHERE pipe = ?1",
+	[W_LIVE_PIPE] = "SELECT assigned, assigned_bytes FROM pipe"
+			" WHERE id = ?1 AND state <> 3",
+	[W_ADD_ENTRY] = "INSERT INTO entry VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+	[W_ADD_KNOWN] = "INSERT OR IGNORE INTO known "
+			"VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)",
+	[W_SET_ASSIGNED] = "UPDATE pipe SET assigned = ?2, assigned_bytes = ?3"
+			   " WHERE id = ?1",
+	[W_IS_KNOWN] = "SELECT 1 FROM known WHERE pipe = ?1 AND database = ?2"
+		       " AND region = ?3 AND partition = ?4 AND unsequence = ?5"
+		       " AND t = ?6 AND v = ?7 AND i = ?8 AND c = ?9",
+	[W_FORGET_KNOWN] =
+		"DELETE FROM known WHERE pipe = ?1 AND database = ?2"
+		" AND region = ?3 AND partition = ?4 AND unsequence = ?5"
+		" AND t = ?6 AND v = ?7 AND i = ?8 AND c = ?9",
+	[W_ADD_GAP] = "INSERT OR IGNORE INTO gap VALUES(?1, ?2)",
+	[W_LOWEST] =
+		"SELECT serial, nonce, volume, total FROM entry"
+		" WHERE pipe = ?1 AND serial <= ?2 ORDER BY serial LIMIT ?3",
+	[W_REMOVE_ENTRIES] =
+		"DELETE FROM entry WHERE pipe = ?1 AND serial <= ?2",
+	[W_SET_RELEASED] = "UPDATE pipe SET released = ?2, released_nonce = ?3,"
+			   " released_bytes = ?4 WHERE id = ?1",
+	[W_GET_VOLUME] =
+		"SELECT id FROM volume WHERE data_dir = ?1 AND spool_dir = ?2",
+	[W_ADD_VOLUME] =
+		"INSERT INTO volume(data_dir, spool_dir) VALUES(?1, ?2)",
+	[W_EACH_PINNED] = "SELECT pipe, serial, nonce, volume FROM entry",
+};
+
+const char *const outbox_read_sql[N_OUTBOX_READ] = {
+	[R_ENTRIES] =
+		"SELECT head, volume, captured_ms, total FROM entry"
+		" WHERE pipe = ?1 AND serial >= ?2 ORDER BY serial LIMIT ?3",
+	[R_ENTRY] = "SELECT nonce, captured_ms, total FROM entry"
+		    " WHERE pipe = ?1 AND serial = ?2",
+	[R_GAPS] = "SELECT line FROM gap WHERE pipe = ?1 ORDER BY line",
+};

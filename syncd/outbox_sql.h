@@ -1,0 +1,58 @@
+/* The outbox's own: its schema and every statement that it prepares. Included by
+ * outbox*.c only. */
+#ifndef TSFERRY_OUTBOX_SQL_H
+#define TSFERRY_OUTBOX_SQL_H
+
+#include "outbox.h"
+
+enum outbox_write {
+	W_PUT_SINK,
+	W_REMOVE_SINK,
+	W_ADD_PIPE,
+	W_SAVE_PIPE,
+	W_SAVE_PROGRESS,
+	W_FORGET_PIPE,
+	W_FORGET_ENTRIES,
+	W_FORGET_ALL_KNOWN,
+	W_FORGET_GAPS,
+	W_LIVE_PIPE,
+	W_ADD_ENTRY,
+	W_ADD_KNOWN,
+	W_SET_ASSIGNED,
+	W_IS_KNOWN,
+	W_FORGET_KNOWN,
+	W_ADD_GAP,
+	W_LOWEST,
+	W_REMOVE_ENTRIES,
+	W_SET_RELEASED,
+	W_GET_VOLUME,
+	W_ADD_VOLUME,
+	W_EACH_PINNED,
+	N_OUTBOX_WRITE
+};
+
+enum outbox_read {
+	R_ENTRIES,
+	R_ENTRY,
+	R_GAPS,
+	N_OUTBOX_READ
+};
+
+struct outbox_writer {
+	struct db db;
+	sqlite3_stmt *st[N_OUTBOX_WRITE];
+};
+
+struct outbox {
+	struct worker *worker;	     /* one thread: the catalog's */
+	struct outbox_writer writer; /* that thread's, once open */
+	struct db reader;	     /* the loop's */
+	sqlite3_stmt *read[N_OUTBOX_READ];
+};
+
+extern const char *const outbox_steps[];
+extern const int outbox_n_steps;
+extern const char *const outbox_write_sql[N_OUTBOX_WRITE];
+extern const char *const outbox_read_sql[N_OUTBOX_READ];
+
+#endif
