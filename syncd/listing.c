@@ -1,0 +1,402 @@
+#include "listing.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "ground/clock.h"
+#include "ground/fileio.h"
+#include "journal.h"
+#include "outbox.h"
+
+/* A directory that changed less than this ago may change again under the same time
+ * stamp: it is listed again at the next scan. */
+#define STAMP_TRUST_NS 3000000000ll
+#define RESOURCE_SUFFIX ".resource"
+
+int listing_db_open(struct listing_db *ld, const char *catalog_path,
+		    struct err *e)
+{
+	int r = outbox_reader_open(&ld->db, catalog_path, e);
+
+	if (r)
+		return r;
+	return db_prepare(&ld->db, &ld->known,
+			  "SELECT unsequence, t, v, i, c FROM known"
+			  " WHERE pipe = ?1 AND database = ?2 AND region = ?3"
+			  " AND partition = ?4 ORDER BY unsequence, t, v, i, c",
+			  e);
+}
+
+void listing_db_close(struct listing_db *ld)
+{
+	(void)sqlite3_finalize(ld->known);
+	ld->known = NULL;
+	db_close(&ld->db);
+}
+
+struct living_list {
+	struct living *v; /* owned */
+	size_t n, cap;
+};
+
+static void living_release(struct living_list *l)
+{
+	free(l->v);
+}
+
+static int living_add(struct living_list *l, const struct living *one)
+{
+	if (l->n == l->cap) {
+		size_t cap = l->cap ? l->cap * 2 : 64;
+		struct living *more = reallocarray(l->v, cap, sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		l->v = more;
+		l->cap = cap;
+	}
+	l->v[l->n++] = *one;
+	return 0;
+}
+
+static int by_identity(const void *pa, const void *pb)
+{
+	const struct living *a = pa, *b = pb;
+
+	if (a->unsequence != b->unsequence)
+		return a->unsequence ? 1 : -1;
+	if (a->t != b->t)
+		return a->t > b->t ? 1 : -1;
+	if (a->v != b->v)
+		return a->v > b->v ? 1 : -1;
+	if (a->i != b->i)
+		return a->i > b->i ? 1 : -1;
+	return (a->c > b->c) - (a->c < b->c);
+}
+
+/* One directory of the partition, in one of the three passes. */
+struct pass {
+	struct listing *l;
+	struct living_list *files;
+	int dir_fd;
+	uint8_t volume;
+	bool unsequence;
+};
+
+static bool take_identity(const struct fileid *id, const struct pass *p,
+			  struct living *out)
+{
+	if (id->i > UINT32_MAX || id->c > UINT32_MAX)
+		return false; /* no server counts that many compactions */
+	*out = (struct living){.t = id->t,
+			       .v = id->v,
+			       .i = (uint32_t)id->i,
+			       .c = (uint32_t)id->c,
+			       .volume = p->volume,
+			       .unsequence = p->unsequence};
+	return true;
+}
+
+static int take_file(void *arg, const char *name, unsigned char d_type)
+{
+	const struct pass *p = arg;
+	struct fileid id = {0};
+	struct living one;
+
+	if (d_type == DT_DIR || fileid_parse_name(&id, name) ||
+	    !take_identity(&id, p, &one))
+		return 0;
+	return living_add(p->files, &one);
+}
+
+static struct living *find_living(const struct living_list *l,
+				  const struct living *key)
+{
+	if (!l->n)
+		return NULL;
+	return bsearch(key, l->v, l->n, sizeof(*l->v), by_identity);
+}
+
+static int take_resource(void *arg, const char *name, unsigned char d_type)
+{
+	const struct pass *p = arg;
+	size_t n = strlen(name), len = strlen(RESOURCE_SUFFIX);
+	struct fileid id = {0};
+	struct living key, *at;
+	char file[160];
+
+	(void)d_type;
+	if (n <= len || n - len >= sizeof(file) ||
+	    strcmp(name + n - len, RESOURCE_SUFFIX) != 0)
+		return 0;
+	memcpy(file, name, n - len);
+	file[n - len] = '\0';
+	if (fileid_parse_name(&id, file) || !take_identity(&id, p, &key))
+		return 0;
+	at = find_living(p->files, &key);
+	if (at)
+		at->has_resource = true;
+	return 0;
+}
+
+static void mark_target(void *arg, const struct fileid *id)
+{
+	const struct pass *p = arg;
+	struct living key, *at;
+
+	if (!take_identity(id, p, &key))
+		return;
+	key.unsequence = id->unsequence;
+	at = find_living(p->files, &key);
+	if (at)
+		at->is_target = true;
+}
+
+static int take_journal(void *arg, const char *name, unsigned char d_type)
+{
+	struct pass *p = arg;
+	CLEANUP(buf_release) struct buf b;
+	int r;
+
+	(void)d_type;
+	if (!journal_is_one(name))
+		return 0;
+	p->l->has_journal = true;
+	buf_init(&b, JOURNAL_MAX);
+	r = file_read_all(p->dir_fd, name, &b);
+	if (r == -ENOENT)
+		return 0; /* the compaction ended meanwhile */
+	if (r < 0)
+		return r;
+	journal_targets(buf_data(&b), b.len, mark_target, p);
+	return 0;
+}
+
+static void take_stamp(struct pass *p, const struct stat *st)
+{
+	int64_t mtime = (int64_t)st->st_mtim.tv_sec * 1000000000ll +
+			st->st_mtim.tv_nsec;
+
+	if (clock_wall_ms() * 1000000ll - mtime > STAMP_TRUST_NS)
+		p->l->stamps[p->volume][p->unsequence] = mtime;
+}
+
+static int open_dir(const struct listing *l, const struct pass *p)
+{
+	char path[DATA_DIR_LEN + FILEID_PATH_MAX + 32];
+
+	(void)snprintf(path, sizeof(path), "%s/%s/%s/%" PRIu32 "/%" PRId64,
+		       l->data_dirs[p->volume],
+		       p->unsequence ? "unsequence" : "sequence", l->database,
+		       l->region, l->partition);
+	return file_open_dir(path);
+}
+
+typedef int (*name_fn)(void *arg, const char *name, unsigned char d_type);
+
+static int one_dir(struct listing *l, struct pass *p, name_fn fn)
+{
+	CLEANUP_CLOSE int fd = open_dir(l, p);
+	struct stat st;
+
+	if (fd == -ENOENT || fd == -ENOTDIR)
+		return 0;
+	if (fd < 0)
+		return fd;
+	if (fn == take_file && fstat(fd, &st) == 0)
+		take_stamp(p, &st);
+	p->dir_fd = fd;
+	return file_list(fd, fn, p);
+}
+
+static int all_dirs(struct listing *l, struct living_list *files, name_fn fn)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r >= 0 && i < 2 * l->n_data_dirs; i++) {
+		struct pass p = {.l = l,
+				 .files = files,
+				 .volume = (uint8_t)(i / 2),
+				 .unsequence = i % 2 != 0};
+
+		r = one_dir(l, &p, fn);
+	}
+	return r;
+}
+
+/* The same identity in two data directories is one file: the first counts. */
+static void sort_unique(struct living_list *l)
+{
+	size_t i, n = 0;
+
+	if (!l->n)
+		return;
+	qsort(l->v, l->n, sizeof(*l->v), by_identity);
+	for (i = 0; i < l->n; i++) {
+		if (!n || by_identity(&l->v[n - 1], &l->v[i]) != 0)
+			l->v[n++] = l->v[i];
+	}
+	l->n = n;
+}
+
+/* T is the time at which the server made the file. */
+static void find_unsealed(struct listing *l, const struct living_list *files)
+{
+	size_t i;
+
+	for (i = 0; i < files->n; i++) {
+		const struct living *f = &files->v[i];
+		int64_t t = (int64_t)f->t;
+
+		if (!f->has_resource && !f->is_target &&
+		    (!l->oldest_unsealed_ms || t < l->oldest_unsealed_ms))
+			l->oldest_unsealed_ms = t;
+	}
+}
+
+static void known_row(sqlite3_stmt *st, struct living *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->unsequence = sqlite3_column_int(st, 0) != 0;
+	out->t = (uint64_t)sqlite3_column_int64(st, 1);
+	out->v = (uint64_t)sqlite3_column_int64(st, 2);
+	out->i = (uint32_t)sqlite3_column_int64(st, 3);
+	out->c = (uint32_t)sqlite3_column_int64(st, 4);
+}
+
+static bool is_sealed(const struct living *f)
+{
+	return f->has_resource && !f->is_target;
+}
+
+static int take_sealed_until(struct living_list *fresh,
+			     const struct living_list *files, size_t *at,
+			     const struct living *known)
+{
+	int r = 0;
+
+	while (r == 0 && *at < files->n) {
+		const struct living *f = &files->v[*at];
+		int order = known ? by_identity(f, known) : -1;
+
+		if (order > 0)
+			break;
+		if (order < 0 && is_sealed(f))
+			r = living_add(fresh, f);
+		(*at)++;
+		if (order == 0)
+			return 1;
+	}
+	return r;
+}
+
+/* Both sides are sorted alike: one pass. */
+static int compare(struct listing *l, const struct living_list *files,
+		   int64_t pipe, struct living_list *fresh,
+		   struct living_list *vanished)
+{
+	sqlite3_stmt *st = l->db->known;
+	size_t at = 0;
+	int r;
+
+	(void)sqlite3_bind_int64(st, 1, pipe);
+	(void)sqlite3_bind_text(st, 2, l->database, -1, SQLITE_STATIC);
+	(void)sqlite3_bind_int64(st, 3, l->region);
+	(void)sqlite3_bind_int64(st, 4, l->partition);
+	while ((r = db_row(&l->db->db, st, &l->err)) == 1) {
+		struct living known;
+
+		known_row(st, &known);
+		r = take_sealed_until(fresh, files, &at, &known);
+		if (r == 0 && l->may_forget)
+			r = living_add(vanished, &known);
+		if (r < 0) {
+			(void)sqlite3_reset(st);
+			return r;
+		}
+	}
+	return r < 0 ? r : take_sealed_until(fresh, files, &at, NULL);
+}
+
+static int by_precedence(const void *pa, const void *pb, void *rule)
+{
+	const struct living *a = pa, *b = pb;
+	struct fileid fa, fb;
+
+	/* The database is the same and is not looked at. */
+	fa.database[0] = fb.database[0] = '\0';
+	fa.region = fb.region = 0;
+	fa.partition = fb.partition = 0;
+	fa.unsequence = a->unsequence;
+	fb.unsequence = b->unsequence;
+	fa.t = a->t;
+	fa.v = a->v;
+	fa.i = a->i;
+	fa.c = a->c;
+	fb.t = b->t;
+	fb.v = b->v;
+	fb.i = b->i;
+	fb.c = b->c;
+	return precedence_compare(*(const enum precedence *)rule, &fa, &fb);
+}
+
+static int judge_pipe(struct listing *l, const struct living_list *files,
+		      struct listing_pipe *lp)
+{
+	struct living_list fresh = {0}, vanished = {0};
+	int r = compare(l, files, lp->pipe, &fresh, &vanished);
+
+	if (fresh.n)
+		qsort_r(fresh.v, fresh.n, sizeof(*fresh.v), by_precedence,
+			&l->precedence);
+	lp->files = fresh.v;
+	lp->n_files = fresh.n;
+	lp->vanished = vanished.v;
+	lp->n_vanished = vanished.n;
+	return r;
+}
+
+static int look(struct listing *l, struct living_list *files)
+{
+	int r = all_dirs(l, files, take_file);
+
+	sort_unique(files);
+	if (r >= 0)
+		r = all_dirs(l, files, take_resource);
+	return r < 0 ? r : all_dirs(l, files, take_journal);
+}
+
+void listing_run(struct job *j)
+{
+	struct listing *l = CONTAINER_OF(j, struct listing, job);
+	CLEANUP(living_release) struct living_list files = {0};
+	size_t i;
+	int r = look(l, &files);
+
+	find_unsealed(l, &files);
+	for (i = 0; r >= 0 && i < l->n_pipes; i++)
+		r = judge_pipe(l, &files, &l->pipes[i]);
+	if (r < 0 && !l->err.sys)
+		(void)err_set(&l->err, -r,
+			      "partition %s/%" PRIu32 "/%" PRId64
+			      " cannot be listed: %s",
+			      l->database, l->region, l->partition,
+			      err_words(-r));
+	l->result = r < 0 ? r : 0;
+}
+
+void listing_release(struct listing *l)
+{
+	size_t i;
+
+	for (i = 0; i < l->n_pipes; i++) {
+		free(l->pipes[i].files);
+		free(l->pipes[i].vanished);
+		l->pipes[i].files = l->pipes[i].vanished = NULL;
+	}
+}

@@ -1,0 +1,69 @@
+/* One partition looked at: which of its files are sealed, which of those a pipe does
+ * not know yet, which known ones are gone (design, section 4).
+ *
+ * Sealed is decided here, and once decided it lasts: a file whose `.resource` stands
+ * and that no compaction journal names as its target. The directories are read three
+ * times, in this order: files, resources, journals. A target's journal is made before
+ * and removed after its resource appears, so a resource that was seen while its
+ * compaction ran has its journal seen in the last pass.
+ *
+ * A listing is a job of the scan's thread and blocks; it uses that thread's own reader
+ * of the catalog. */
+#ifndef TSFERRY_LISTING_H
+#define TSFERRY_LISTING_H
+
+#include "domain/precedence.h"
+#include "ground/db.h"
+#include "ground/worker.h"
+#include "partition.h"
+
+#define LISTING_PIPES_MAX 32
+
+/* The scan thread's own. */
+struct listing_db {
+	struct db db;
+	sqlite3_stmt *known;
+};
+
+int listing_db_open(struct listing_db *ld, const char *catalog_path,
+		    struct err *e) MUST_CHECK;
+void listing_db_close(struct listing_db *ld);
+
+struct listing_pipe {
+	int64_t pipe; /* in */
+	struct living *
+		files; /* owned: what it does not know, in order of precedence */
+	size_t n_files;
+	struct living *vanished; /* owned: what it knows and is gone */
+	size_t n_vanished;
+};
+
+struct listing {
+	struct job job;
+	struct listing_db *db;
+	void *arg;	      /* the owner's */
+	struct partition *of; /* not looked at by the job */
+
+	/* in; copies, or what never changes */
+	const char *database;
+	uint32_t region;
+	int64_t partition;
+	const char *data_dirs[DATA_DIRS_MAX];
+	size_t n_data_dirs;
+	enum precedence precedence;
+	bool may_forget; /* every data directory is there, so gone means gone */
+	struct listing_pipe pipes[LISTING_PIPES_MAX];
+	size_t n_pipes;
+
+	/* out */
+	int result;
+	struct err err;
+	int64_t stamps[DATA_DIRS_MAX][2];
+	bool has_journal;
+	int64_t oldest_unsealed_ms;
+};
+
+void listing_run(struct job *j);
+void listing_release(struct listing *l); /* what it owns */
+
+#endif

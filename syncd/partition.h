@@ -1,0 +1,64 @@
+/* The time partitions of the edge IoTDB, as the scan knows them: one object for
+ * (database, region, partition) over all data directories and both spaces.
+ *
+ * Loop only. A partition lives until it is busy no more and its directories are gone;
+ * the database's name is owned here and borrowed by whatever is under way. */
+#ifndef TSFERRY_PARTITION_H
+#define TSFERRY_PARTITION_H
+
+#include "domain/fileid.h"
+#include "settings.h"
+
+/* One file of a partition, small: there may be a hundred thousand. */
+struct living {
+	uint64_t t, v;
+	uint32_t i, c;
+	uint8_t volume; /* index of the data directory */
+	bool unsequence;
+	bool has_resource, is_target;
+};
+
+struct partition {
+	struct partition *next_in_bucket, *next_dirty;
+	char *database; /* owned */
+	uint32_t region;
+	int64_t partition;
+	/* Change times of its directories as of the last listing, in nanoseconds; 0 = no
+	 * directory, or too young to be trusted. [volume][unsequence]. */
+	int64_t stamps[DATA_DIRS_MAX][2];
+	uint64_t walk; /* the last walk that saw it */
+	unsigned n_dirs,
+		n_dirs_before; /* directories that this walk saw, and the last */
+	bool is_dirty;	       /* must be listed; in the queue */
+	bool is_again;	       /* changed while it was listed */
+	bool is_clean; /* what was sealed at the last listing is captured */
+	bool has_journal; /* a compaction runs, so only a listing knows what is sealed */
+	bool is_listing;
+	bool is_leaving; /* its directories are gone: removed when nothing is under way */
+	unsigned n_lists; /* capture lists under way */
+	unsigned n_refused;
+	int64_t oldest_unsealed_ms; /* 0 = none */
+};
+
+struct partitions {
+	struct partition *buckets[1024];
+	size_t n;
+};
+
+/* NULL when there is none. */
+struct partition *partition_find(const struct partitions *ps,
+				 const char *database, uint32_t region,
+				 int64_t partition);
+struct partition *partition_make(struct partitions *ps, const char *database,
+				 uint32_t region, int64_t partition);
+void partition_remove(struct partitions *ps, struct partition *p);
+void partitions_release(struct partitions *ps);
+
+/* Calls fn for each; fn may remove the one it is given. */
+void partitions_each(struct partitions *ps,
+		     void (*fn)(void *arg, struct partition *p), void *arg);
+
+void partition_file(const struct partition *p, const struct living *l,
+		    struct fileid *out);
+
+#endif

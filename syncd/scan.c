@@ -1,0 +1,610 @@
+/* One walk, one listing at a time, on the scan's own thread. A partition goes round:
+ *
+ *	dirty -> listing -> lists at capture -> clean
+ *
+ * and back to dirty when its directories changed, a journal went, a file was not there
+ * any more, or nothing could be pinned. Only in a clean partition without a journal may
+ * an event be believed: there, `.resource` means sealed, and everything that precedes
+ * the file is captured already. */
+#include "scan.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "listing.h"
+#include "pipes.h"
+#include "reconcile.h"
+#include "walk.h"
+#include "watch.h"
+
+#define LIST_BELOW (2 * CAPTURE_BATCH) /* files waiting at capture */
+#define SINGLES_MAX 4096
+#define NETWORK_INTERVAL_MS 10000
+
+struct scan {
+	struct edge *edge;
+	struct worker *worker; /* one thread: walks and listings */
+	struct listing_db db;  /* that thread's */
+	struct watch *watch;
+	struct partitions partitions;
+	struct partition *first_dirty, **last_dirty;
+	struct walk *walk; /* under way; NULL = none */
+	bool is_walk_again, is_listing, is_network;
+	bool is_all_again; /* list everything after the next walk */
+	uint64_t n_walks;  /* begun */
+	size_t n_away,
+		n_unready; /* data directories; spools that cannot be used */
+	size_t n_swept;	   /* ready spools at the last sweep */
+	size_t n_singles;
+	struct loop_timer next;
+	struct scan_waiter *waiters;
+};
+
+static void pump(struct scan *s);
+static void begin_walk(struct scan *s);
+
+static void mark_dirty(struct scan *s, struct partition *p)
+{
+	p->is_clean = false;
+	if (p->is_listing || p->n_lists)
+		p->is_again = true;
+	if (p->is_dirty || p->is_listing || p->n_lists)
+		return;
+	p->is_dirty = true;
+	p->next_dirty = NULL;
+	*s->last_dirty = p;
+	s->last_dirty = &p->next_dirty;
+}
+
+/* ---- waiting ---- */
+
+static bool is_idle(const struct scan *s)
+{
+	return !s->walk && !s->is_walk_again && !s->is_listing &&
+	       !s->first_dirty && !capture_is_paused(s->edge->capture);
+}
+
+static void any_busy(void *arg, struct partition *p)
+{
+	if (p->is_listing || p->n_lists)
+		*(bool *)arg = true;
+}
+
+bool scan_is_busy(const struct scan *s)
+{
+	bool busy = !is_idle(s);
+	struct partitions *ps = (struct partitions *)(uintptr_t)&s->partitions;
+
+	if (!busy)
+		partitions_each(ps, any_busy, &busy);
+	return busy;
+}
+
+static void wake_waiters(struct scan *s)
+{
+	struct scan_waiter **at = &s->waiters;
+
+	if (!s->waiters || scan_is_busy(s))
+		return;
+	while (*at) {
+		struct scan_waiter *w = *at;
+
+		if (s->n_walks < w->walk) {
+			at = &w->next;
+			continue;
+		}
+		*at = w->next;
+		w->fn(w);
+	}
+}
+
+void scan_wait(struct scan *s, struct scan_waiter *w)
+{
+	/* A walk that is under way may have passed what was sealed just now. */
+	w->walk = s->n_walks + 1;
+	w->next = s->waiters;
+	s->waiters = w;
+	begin_walk(s);
+}
+
+void scan_unwait(struct scan *s, struct scan_waiter *w)
+{
+	struct scan_waiter **at = &s->waiters;
+
+	while (*at && *at != w)
+		at = &(*at)->next;
+	if (*at)
+		*at = w->next;
+}
+
+/* ---- captures ---- */
+
+static void settle(struct scan *s, struct partition *p)
+{
+	if (p->is_listing || p->n_lists)
+		return;
+	if (p->is_again) {
+		p->is_again = false;
+		mark_dirty(s, p);
+	} else if (p->is_leaving && !p->is_dirty) {
+		partition_remove(&s->partitions, p);
+	}
+}
+
+static void sum_refused(void *arg, struct partition *p)
+{
+	*(size_t *)arg += p->n_refused;
+}
+
+static void list_captured(void *arg, struct capture_list *l)
+{
+	struct scan *s = arg;
+	struct partition *p = l->of;
+	size_t n_refused = 0;
+
+	p->n_lists--;
+	if (l->is_single)
+		s->n_singles--;
+	p->n_refused += (unsigned)l->n_refused;
+	if (l->n_refused)
+		memset(p->stamps, 0, sizeof(p->stamps));
+	if (l->is_blocked || l->n_gone) {
+		p->is_clean = false;
+		p->is_again = true;
+	}
+	capture_list_free(l);
+	if (!p->n_lists && !p->is_listing)
+		p->is_clean = !p->is_again;
+	settle(s, p);
+	partitions_each(&s->partitions, sum_refused, &n_refused);
+	if (!n_refused)
+		edge_note_over(s->edge, NOTE_FILE);
+	pump(s);
+}
+
+static void hand_over(struct scan *s, struct partition *p, int64_t pipe,
+		      struct living *files, size_t n, bool is_single)
+{
+	struct capture_list *l = xcalloc(1, sizeof(*l));
+
+	l->pipe = pipe;
+	l->of = p;
+	l->files = files;
+	l->n = n;
+	l->is_single = is_single;
+	l->done = list_captured;
+	l->arg = s;
+	p->n_lists++;
+	if (is_single)
+		s->n_singles++;
+	capture_add(s->edge->capture, l);
+}
+
+/* ---- listings ---- */
+
+static void take_pipe(struct scan *s, struct partition *p,
+		      struct listing_pipe *lp)
+{
+	if (lp->n_vanished) {
+		reconcile_gone(s->edge, p, lp->pipe, lp->vanished,
+			       lp->n_vanished);
+		lp->vanished = NULL;
+	}
+	if (lp->n_files && pipes_by_id(s->edge->pipes, lp->pipe)) {
+		hand_over(s, p, lp->pipe, lp->files, lp->n_files, false);
+		lp->files = NULL;
+	}
+}
+
+static void take_listing(struct scan *s, struct partition *p, struct listing *l)
+{
+	size_t i;
+
+	memcpy(p->stamps, l->stamps, sizeof(p->stamps));
+	p->n_dirs_before = p->n_dirs;
+	/* A journal that came while the directories were read is in `again`. */
+	p->has_journal = l->has_journal;
+	p->oldest_unsealed_ms = l->oldest_unsealed_ms;
+	p->n_refused = 0;
+	p->is_clean = !p->is_again;
+	/* Held up, so that a list that comes back at once does not settle. */
+	p->n_lists++;
+	for (i = 0; i < l->n_pipes; i++)
+		take_pipe(s, p, &l->pipes[i]);
+	p->n_lists--;
+	if (p->n_lists)
+		p->is_clean = false;
+}
+
+static void listing_done(struct job *j)
+{
+	struct listing *l = CONTAINER_OF(j, struct listing, job);
+	struct scan *s = l->arg;
+	struct partition *p = l->of;
+
+	s->is_listing = false;
+	p->is_listing = false;
+	if (l->result < 0) {
+		edge_note(s->edge, NOTE_LIST, l->err.text);
+		memset(p->stamps, 0, sizeof(p->stamps));
+	} else {
+		take_listing(s, p, l);
+	}
+	listing_release(l);
+	free(l);
+	settle(s, p);
+	pump(s);
+}
+
+static void submit_listing(struct scan *s, struct partition *p)
+{
+	struct listing *l = xcalloc(1, sizeof(*l));
+	int64_t ids[LISTING_PIPES_MAX];
+	size_t i;
+
+	l->db = &s->db;
+	l->arg = s;
+	l->of = p;
+	l->database = p->database;
+	l->region = p->region;
+	l->partition = p->partition;
+	l->precedence = s->edge->set.precedence;
+	l->may_forget = s->n_away == 0;
+	l->n_data_dirs = s->edge->spool.n_configured;
+	for (i = 0; i < l->n_data_dirs; i++)
+		l->data_dirs[i] = s->edge->spool.volumes[i].data_dir;
+	l->n_pipes = pipes_capturing(s->edge->pipes, ids, LISTING_PIPES_MAX);
+	for (i = 0; i < l->n_pipes; i++)
+		l->pipes[i].pipe = ids[i];
+	l->job.run = listing_run;
+	l->job.done = listing_done;
+	p->is_listing = true;
+	p->is_again = false;
+	s->is_listing = true;
+	worker_submit(s->worker, &l->job);
+}
+
+static bool may_list(const struct scan *s)
+{
+	return !s->edge->is_ending && !s->is_listing && !s->n_unready &&
+	       !capture_is_paused(s->edge->capture) &&
+	       capture_waiting(s->edge->capture) < LIST_BELOW;
+}
+
+static void pump(struct scan *s)
+{
+	struct partition *p = s->first_dirty;
+
+	if (p && may_list(s)) {
+		s->first_dirty = p->next_dirty;
+		if (!s->first_dirty)
+			s->last_dirty = &s->first_dirty;
+		p->is_dirty = false;
+		submit_listing(s, p);
+	}
+	wake_waiters(s);
+}
+
+/* ---- walks ---- */
+
+static void see_dir(struct scan *s, const struct watch_dir *d)
+{
+	struct partition *p = partition_make(&s->partitions, d->database,
+					     d->region, d->partition);
+
+	if (p->walk != s->n_walks) {
+		p->walk = s->n_walks;
+		p->n_dirs = 0;
+		p->is_leaving = false;
+	}
+	p->n_dirs++;
+	if (!p->stamps[d->volume][d->unsequence] ||
+	    p->stamps[d->volume][d->unsequence] != d->mtime_ns)
+		mark_dirty(s, p);
+}
+
+static void after_walk(void *arg, struct partition *p)
+{
+	struct scan *s = arg;
+
+	if (s->is_all_again || p->n_dirs != p->n_dirs_before)
+		mark_dirty(s, p);
+	if (p->walk == s->n_walks || s->n_away)
+		return;
+	if (!p->is_leaving)
+		mark_dirty(s, p);
+	p->is_leaving = true;
+	p->n_dirs = p->n_dirs_before = 0;
+}
+
+static void note_or_clear(struct scan *s, enum note_cause cause,
+			  const struct err *e)
+{
+	if (e->sys)
+		edge_note(s->edge, cause, e->text);
+	else
+		edge_note_over(s->edge, cause);
+}
+
+static void take_notes(struct scan *s, const struct walk *w)
+{
+	struct err limit = {0};
+
+	note_or_clear(s, NOTE_DATA_DIR, &w->away);
+	note_or_clear(s, NOTE_SPOOL, &w->spool);
+	note_or_clear(s, NOTE_LIST, &w->list);
+	if (w->is_limit_reached)
+		(void)err_set(&limit, ENOSPC,
+			      "the limit of inotify watches is reached: new "
+			      "files are found by the scan every "
+			      "scan_interval only (raise it with sysctl "
+			      "fs.inotify.max_user_watches)");
+	note_or_clear(s, NOTE_WATCH, &limit);
+}
+
+static void take_volumes(struct scan *s, const struct walk *w)
+{
+	size_t i, n_ready = 0;
+
+	for (i = 0; i < w->n_volumes; i++) {
+		struct volume *v = &s->edge->spool.volumes[i];
+
+		v->is_ready = w->volumes[i].is_ready;
+		v->dev = w->volumes[i].dev;
+		v->ino = w->volumes[i].ino;
+		n_ready += v->is_ready;
+	}
+	s->n_away = w->n_away;
+	s->n_unready = w->n_volumes - n_ready - w->n_away;
+	s->is_network = w->is_network;
+	if (n_ready > s->n_swept)
+		reconcile_spools(s->edge);
+	s->n_swept = n_ready;
+}
+
+static int64_t interval_ms(const struct scan *s)
+{
+	const struct settings *set = &s->edge->set;
+
+	if (s->is_network && !set->is_scan_interval_given)
+		return NETWORK_INTERVAL_MS;
+	return set->scan_interval_ms;
+}
+
+static void walk_done(struct job *j)
+{
+	struct walk *w = CONTAINER_OF(j, struct walk, job);
+	struct scan *s = w->arg;
+	size_t i;
+
+	s->walk = NULL;
+	take_notes(s, w);
+	take_volumes(s, w);
+	for (i = 0; i < w->n_dirs; i++) {
+		if (w->dirs[i].is_partition)
+			see_dir(s, &w->dirs[i]);
+	}
+	watch_learn(s->watch, w->dirs, w->n_dirs);
+	partitions_each(&s->partitions, after_walk, s);
+	s->is_all_again = false;
+	walk_release(w);
+	free(w);
+	loop_timer_set(s->edge->loop, &s->next, (uint64_t)interval_ms(s));
+	if (s->is_walk_again) {
+		s->is_walk_again = false;
+		begin_walk(s);
+	}
+	pump(s);
+}
+
+static void begin_walk(struct scan *s)
+{
+	struct walk *w;
+	size_t i;
+
+	if (s->walk) {
+		s->is_walk_again = true;
+		return;
+	}
+	if (s->edge->is_ending)
+		return;
+	w = xcalloc(1, sizeof(*w));
+	w->arg = s;
+	w->state = &s->edge->state;
+	w->inotify_fd = watch_fd(s->watch);
+	w->n_volumes = s->edge->spool.n_configured;
+	for (i = 0; i < w->n_volumes; i++)
+		w->volumes[i] = s->edge->spool.volumes[i];
+	w->known = s->n_walks == 0 ? &s->db : NULL;
+	w->job.run = walk_run;
+	w->job.done = walk_done;
+	s->walk = w;
+	s->n_walks++;
+	worker_submit(s->worker, &w->job);
+}
+
+static void time_to_walk(struct loop_timer *t)
+{
+	struct scan *s = CONTAINER_OF(t, struct scan, next);
+	int64_t id;
+
+	if (pipes_capturing(s->edge->pipes, &id, 1))
+		begin_walk(s);
+	else
+		loop_timer_set(s->edge->loop, &s->next,
+			       (uint64_t)interval_ms(s));
+}
+
+static void forget_stamps(void *arg, struct partition *p)
+{
+	(void)arg;
+	p->is_clean = false;
+	memset(p->stamps, 0, sizeof(p->stamps));
+}
+
+void scan_everything(struct scan *s)
+{
+	partitions_each(&s->partitions, forget_stamps, NULL);
+	s->is_all_again = true;
+	begin_walk(s);
+}
+
+/* ---- events ---- */
+
+static bool may_believe(const struct scan *s, const struct partition *p)
+{
+	return p->is_clean && !p->is_listing && !p->is_dirty && !p->is_again &&
+	       !p->has_journal && !capture_is_paused(s->edge->capture) &&
+	       s->n_singles < SINGLES_MAX;
+}
+
+static void on_resource(void *arg, const struct watch_dir *d,
+			const struct fileid *id)
+{
+	struct scan *s = arg;
+	struct partition *p = partition_find(&s->partitions, d->database,
+					     d->region, d->partition);
+	int64_t pipes[LISTING_PIPES_MAX];
+	size_t i, n = pipes_capturing(s->edge->pipes, pipes, ARRAY_LEN(pipes));
+
+	if (!p) {
+		begin_walk(s);
+		return;
+	}
+	if (!n) {
+		p->is_clean = false;
+		return;
+	}
+	if (!may_believe(s, p) || id->i > UINT32_MAX || id->c > UINT32_MAX) {
+		mark_dirty(s, p);
+		pump(s);
+		return;
+	}
+	for (i = 0; i < n; i++) {
+		struct living *f = xcalloc(1, sizeof(*f));
+
+		*f = (struct living){.t = id->t,
+				     .v = id->v,
+				     .i = (uint32_t)id->i,
+				     .c = (uint32_t)id->c,
+				     .volume = d->volume,
+				     .unsequence = d->unsequence};
+		hand_over(s, p, pipes[i], f, 1, true);
+	}
+}
+
+static void on_journal(void *arg, const struct watch_dir *d, bool is_there)
+{
+	struct scan *s = arg;
+	struct partition *p = partition_find(&s->partitions, d->database,
+					     d->region, d->partition);
+
+	if (!p) {
+		begin_walk(s);
+		return;
+	}
+	p->has_journal = true; /* until a listing finds none */
+	if (p->is_listing)
+		p->is_again = true;
+	if (!is_there) {
+		mark_dirty(s, p);
+		pump(s);
+	}
+}
+
+static void on_tree_changed(void *arg)
+{
+	begin_walk(arg);
+}
+
+static void on_lost(void *arg)
+{
+	struct scan *s = arg;
+
+	events_add(s->edge->events, LOG_WARN_, NULL,
+		   "inotify lost events: everything is listed again");
+	scan_everything(s);
+}
+
+/* ---- */
+
+int64_t scan_oldest_unsealed_ms(const struct scan *s)
+{
+	int64_t oldest = 0;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(s->partitions.buckets); i++) {
+		const struct partition *p = s->partitions.buckets[i];
+
+		for (; p; p = p->next_in_bucket) {
+			int64_t ms = p->oldest_unsealed_ms;
+
+			if (ms && (!oldest || ms < oldest))
+				oldest = ms;
+		}
+	}
+	return oldest;
+}
+
+size_t scan_watches(const struct scan *s)
+{
+	return watch_count(s->watch);
+}
+
+static void capture_resumed(void *arg)
+{
+	begin_walk(arg);
+}
+
+int scan_new(struct scan **out, struct edge *e, struct err *err)
+{
+	struct scan *s = xcalloc(1, sizeof(*s));
+	const struct watch_ops ops = {.resource = on_resource,
+				      .journal = on_journal,
+				      .tree_changed = on_tree_changed,
+				      .lost = on_lost,
+				      .arg = s};
+	char path[600];
+	int r;
+
+	s->edge = e;
+	s->last_dirty = &s->first_dirty;
+	s->next.fn = time_to_walk;
+	e->capture = capture_new(e, capture_resumed, s);
+	(void)snprintf(path, sizeof(path), "%s/catalog.db", e->state.path);
+	r = listing_db_open(&s->db, path, err);
+	if (r == 0)
+		r = watch_new(&s->watch, e->loop, &ops, err);
+	if (r == 0)
+		r = worker_new(&s->worker, e->loop, 1, "scan", err);
+	if (r) {
+		scan_free(s);
+		return r;
+	}
+	loop_timer_set(e->loop, &s->next, (uint64_t)interval_ms(s));
+	*out = s;
+	return 0;
+}
+
+void scan_end_jobs(struct scan *s)
+{
+	if (s)
+		worker_free(s->worker);
+	if (s)
+		s->worker = NULL;
+}
+
+void scan_free(struct scan *s)
+{
+	if (!s)
+		return;
+	scan_end_jobs(s);
+	loop_timer_stop(s->edge->loop, &s->next);
+	capture_free(s->edge->capture);
+	s->edge->capture = NULL;
+	watch_free(s->watch);
+	partitions_release(&s->partitions);
+	listing_db_close(&s->db);
+	free(s);
+}

@@ -1,0 +1,41 @@
+/* The tree of data directories walked once: every partition directory, with a watch
+ * set on each directory before it is listed.
+ *
+ * A job of the scan's thread; blocks. It also checks the spools of volumes, because
+ * a data directory may have come, gone, or come back as another one. */
+#ifndef TSFERRY_WALK_H
+#define TSFERRY_WALK_H
+
+#include "ground/worker.h"
+#include "listing.h"
+#include "spool.h"
+#include "watch.h"
+
+struct walk {
+	struct job job;
+	void *arg; /* the owner's */
+
+	/* in */
+	const struct statedir *state;
+	int inotify_fd;
+	struct volume
+		volumes[DATA_DIRS_MAX]; /* copies; is_ready, dev, ino are out */
+	size_t n_volumes;
+	struct listing_db *
+		known; /* partitions of which files are known are seen too; or NULL */
+
+	/* out */
+	struct watch_dir
+		*dirs; /* owned, with their names; wd -1 = not watched */
+	size_t n_dirs, cap;
+	bool is_limit_reached; /* of watches */
+	bool is_network; /* a volume is on a file system that tells of nothing */
+	size_t n_away;	 /* data directories that are not there */
+	struct err away, spool, list; /* one sentence each; sys 0 = none */
+	int spool_result;	      /* -ESTALE: not our spool */
+};
+
+void walk_run(struct job *j);
+void walk_release(struct walk *w);
+
+#endif
