@@ -1,0 +1,184 @@
+#include "farewell.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "call.h"
+
+#define FIRST_TRY_MS 100
+#define BACKOFF_MIN_MS 1000
+#define BACKOFF_MAX_MS 300000
+#define ANSWER_MS 30000
+
+struct farewell {
+	struct farewell *next;
+	struct edge *edge;
+	int64_t pipe;
+	struct sink_row sink; /* a copy: the sink may be dropped next */
+	struct call *call;
+	bool is_said;
+	uint64_t backoff_ms;
+	struct loop_timer timer; /* the next try, or the end of this one */
+};
+
+static void free_farewell(struct farewell *f)
+{
+	struct farewell **at = &f->edge->pipes->farewells;
+
+	while (*at && *at != f)
+		at = &(*at)->next;
+	if (*at)
+		*at = f->next;
+	loop_timer_stop(f->edge->loop, &f->timer);
+	call_free(f->call);
+	free(f);
+}
+
+static void again_later(struct farewell *f)
+{
+	call_free(f->call);
+	f->call = NULL;
+	loop_timer_set(f->edge->loop, &f->timer, f->backoff_ms);
+	if (f->backoff_ms < BACKOFF_MAX_MS)
+		f->backoff_ms *= 2;
+}
+
+static void send_hello(struct farewell *f, const struct pipe_row *row)
+{
+	CLEANUP(buf_release) struct buf b;
+	struct msg_hello m = {0};
+
+	m.version_min = PROTO_VERSION_MIN;
+	m.version_max = PROTO_VERSION_MAX;
+	memcpy(m.sender_id, f->edge->keys.id, SENDER_ID_LEN);
+	memcpy(m.sender_name, f->edge->set.sender_name, sizeof(m.sender_name));
+	(void)snprintf(m.program, sizeof(m.program), "%s", TSFERRY_VERSION);
+	memcpy(m.pipe, row->name, sizeof(m.pipe));
+	memcpy(m.incarnation, row->incarnation, ID_LEN);
+	m.create_time_ms = row->create_ms;
+	m.assigned = row->assigned;
+	m.released = row->released;
+	buf_init(&b, FRAME_LEN_MAX);
+	msg_hello_encode(&m, &b);
+	call_send(f->call, &b);
+}
+
+static void send_drop(struct farewell *f, const struct pipe_row *row)
+{
+	CLEANUP(buf_release) struct buf b;
+	struct msg_drop m;
+
+	memcpy(m.incarnation, row->incarnation, ID_LEN);
+	buf_init(&b, FRAME_LEN_MAX);
+	msg_drop_encode(&m, &b);
+	call_send(f->call, &b);
+	f->is_said = true;
+}
+
+static void on_opened(void *arg, const char *key)
+{
+	struct farewell *f = arg;
+	const struct pipe *p = pipes_by_id(f->edge->pipes, f->pipe);
+
+	(void)key;
+	if (p)
+		send_hello(f, &p->row);
+}
+
+static void told(struct farewell *f)
+{
+	struct pipe *p = pipes_by_id(f->edge->pipes, f->pipe);
+
+	if (p)
+		pipe_told(f->edge->pipes, p);
+	free_farewell(f);
+}
+
+static void on_frame(void *arg, const struct frame *frame)
+{
+	struct farewell *f = arg;
+	const struct pipe *p = pipes_by_id(f->edge->pipes, f->pipe);
+	struct msg_bye bye;
+
+	if (frame->type == MSG_WELCOME && p && !f->is_said)
+		send_drop(f, &p->row);
+	/* It knows no such pipe, or knows already that it is dropped. */
+	if (frame->type == MSG_BYE && msg_bye_decode(&bye, frame) == 0 &&
+	    bye.why == BYE_HISTORY)
+		told(f);
+}
+
+/* The receiver ends the connection once it has taken the DROP. */
+static void on_closed(void *arg, enum call_end end, const struct err *why)
+{
+	struct farewell *f = arg;
+
+	(void)end;
+	(void)why;
+	if (f->is_said)
+		told(f);
+	else
+		again_later(f);
+}
+
+static const struct call_events call_events = {
+	.opened = on_opened,
+	.frame = on_frame,
+	.closed = on_closed,
+};
+
+/* The HELLO of a living pipe to the same sink says it too, and a second connection
+ * would take that one over. */
+static bool is_said_by_other(const struct pipes *ps, const struct pipe *p)
+{
+	const struct pipe *o;
+
+	for (o = ps->pipes; o; o = o->next) {
+		if (o->row.state != PIPE_DROP && o->row.is_started_once &&
+		    strcmp(o->row.sink, p->row.sink) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void time_up(struct loop_timer *t)
+{
+	struct farewell *f = CONTAINER_OF(t, struct farewell, timer);
+	struct pipes *ps = f->edge->pipes;
+	const struct pipe *p = pipes_by_id(ps, f->pipe);
+
+	if (!p) {
+		free_farewell(f);
+	} else if (f->call || is_said_by_other(ps, p)) {
+		again_later(f);
+	} else {
+		f->is_said = false;
+		f->call = call_new(f->edge, &f->sink, &call_events, f);
+		loop_timer_set(f->edge->loop, &f->timer, ANSWER_MS);
+	}
+}
+
+void farewell_begin(struct pipes *ps, struct pipe *p)
+{
+	const struct sink *s = pipes_sink(ps, p->row.sink);
+	struct farewell *f;
+
+	if (p->row.is_told || !p->row.is_started_once || !s ||
+	    ps->edge->is_ending)
+		return;
+	f = xcalloc(1, sizeof(*f));
+	f->sink = s->row;
+	f->edge = ps->edge;
+	f->pipe = p->row.id;
+	f->timer.fn = time_up;
+	f->backoff_ms = BACKOFF_MIN_MS;
+	f->next = ps->farewells;
+	ps->farewells = f;
+	loop_timer_set(ps->edge->loop, &f->timer, FIRST_TRY_MS);
+}
+
+void farewell_end_all(struct pipes *ps)
+{
+	while (ps->farewells)
+		free_farewell(ps->farewells);
+}

@@ -1,0 +1,16 @@
+/* Telling the receiver that a pipe was dropped, so that it forgets what it half holds
+ * (design, section 3: DROP is done at once here; the receiver learns it later).
+ *
+ * Tried with back-off while the dropped pipe's row is kept, after a start while its
+ * sink stands; a
+ * newer incarnation's HELLO says the same, so giving up costs nothing but room there. */
+#ifndef TSFERRY_FAREWELL_H
+#define TSFERRY_FAREWELL_H
+
+#include "pipes.h"
+
+/* Does nothing for a pipe that was told, or that never reached the receiver. */
+void farewell_begin(struct pipes *ps, struct pipe *p);
+void farewell_end_all(struct pipes *ps);
+
+#endif

@@ -1,0 +1,371 @@
+/* When to connect, when to give up, what to say about it. */
+#include "link.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "domain/statedir.h"
+#include "ground/clock.h"
+#include "link_inside.h"
+
+#define BACKOFF_MIN_MS 200
+#define BACKOFF_MAX_MS 30000
+#define ERROR_RETRY_MS 30000 /* and up to as much again */
+
+/* `ms` less up to a quarter, so that a fleet does not come back in step. */
+static uint64_t jitter(uint64_t ms)
+{
+	uint16_t r;
+
+	id_random(&r, sizeof(r));
+	return ms - ms * r / (4 * 65536u);
+}
+
+static void retry_after(struct link *l, uint64_t ms)
+{
+	l->retry_at_ms = clock_mono_ms() + ms;
+	loop_timer_set(l->edge->loop, &l->retry, ms);
+}
+
+static void hang_up(struct link *l)
+{
+	struct loop *loop = l->edge->loop;
+
+	call_free(l->call);
+	l->call = NULL;
+	l->state = LINK_WAITING;
+	loop_timer_stop(loop, &l->beat);
+	loop_timer_stop(loop, &l->silence);
+	loop_timer_stop(loop, &l->refill);
+	buf_clear(&l->out);
+	upload_cut(l->upload);
+}
+
+static void say_offline(struct link *l, const char *reason)
+{
+	if (strcmp(l->reason, reason) == 0 && !l->was_online)
+		return;
+	events_add(l->edge->events, LOG_INFO_, l->pipe->row.name, "offline: %s",
+		   reason);
+	(void)snprintf(l->reason, sizeof(l->reason), "%s", reason);
+}
+
+static bool is_too_long(const struct link *l)
+{
+	int64_t limit = l->edge->set.stop_after_ms;
+
+	return limit && clock_wall_ms() - l->since_ms >= limit;
+}
+
+static void stop_disconnected(struct link *l)
+{
+	char text[MESSAGE_LEN];
+
+	(void)snprintf(text, sizeof(text),
+		       "stopped after %lld s without the receiver "
+		       "(stop_after_disconnected): %.800s (START PIPE %.60s "
+		       "goes on)",
+		       (long long)(l->edge->set.stop_after_ms / 1000),
+		       l->reason, l->pipe->row.name);
+	pipe_stopped_by(l->edge->pipes, l->pipe, text, false);
+}
+
+void link_offline(struct link *l, const char *reason)
+{
+	hang_up(l);
+	say_offline(l, reason);
+	if (l->was_online)
+		l->since_ms = clock_wall_ms();
+	l->was_online = false;
+	if (l->pipe->row.state == PIPE_STOP) {
+		/* An ERROR stopped it: it asks again within a minute. */
+		retry_after(l, ERROR_RETRY_MS + jitter(ERROR_RETRY_MS));
+		return;
+	}
+	if (is_too_long(l)) {
+		stop_disconnected(l);
+		return;
+	}
+	retry_after(l, jitter(l->backoff_ms));
+	l->backoff_ms = l->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS
+							   : l->backoff_ms * 2;
+}
+
+void link_error(struct link *l, const char *text)
+{
+	pipe_stopped_by(l->edge->pipes, l->pipe, text, true);
+	link_offline(l, text);
+}
+
+/* ---- the call's events ---- */
+
+static void on_opened(void *arg, const char *key)
+{
+	struct link *l = arg;
+
+	(void)key;
+	l->state = LINK_GREETING;
+	l->sample_ms = clock_mono_ms();
+	l->sample_bytes = 0;
+	upload_connected(l->upload);
+	upload_room(l->upload, true);
+	loop_timer_set(l->edge->loop, &l->silence, LINK_SILENCE_MS);
+	link_pump(l);
+}
+
+static void on_frame(void *arg, const struct frame *f)
+{
+	link_frame(arg, f);
+}
+
+static void on_drained(void *arg)
+{
+	struct link *l = arg;
+
+	upload_room(l->upload, !l->edge->set.rate_limit || l->allowance >= 0);
+	link_pump(l);
+}
+
+static void on_closed(void *arg, enum call_end end, const struct err *why)
+{
+	struct link *l = arg;
+
+	switch (end) {
+	case CALL_OTHER_KEY:
+		link_error(l, why->text);
+		break;
+	case CALL_SAID_NO:
+		/* A white list is the operator's word; anything else passes. */
+		if (strstr(why->text, "ip_white_list"))
+			link_error(l, why->text);
+		else
+			link_offline(l, why->text);
+		break;
+	case CALL_AWAY:
+	case CALL_FOREIGN:
+		link_offline(l, why->text);
+		break;
+	}
+}
+
+static const struct call_events call_events = {
+	.opened = on_opened,
+	.frame = on_frame,
+	.drained = on_drained,
+	.closed = on_closed,
+};
+
+static void connect_now(struct link *l)
+{
+	const struct sink *s = pipes_sink(l->edge->pipes, l->pipe->row.sink);
+
+	loop_timer_stop(l->edge->loop, &l->retry);
+	if (!s) {
+		link_offline(l, "its sink is gone");
+		return;
+	}
+	l->state = LINK_CALLING;
+	l->call = call_new(l->edge, &s->row, &call_events, l);
+}
+
+void link_welcome(struct link *l)
+{
+	if (l->state == LINK_ONLINE)
+		return;
+	l->state = LINK_ONLINE;
+	l->backoff_ms = BACKOFF_MIN_MS;
+	/* A machine that says UP_ERROR now does so in this pump; what is left online
+	 * after it is admitted. */
+	link_pump(l);
+	if (l->state != LINK_ONLINE)
+		return;
+	l->was_online = true;
+	l->since_ms = clock_wall_ms();
+	l->reason[0] = '\0';
+	(void)snprintf(l->address, sizeof(l->address), "%s",
+		       call_address(l->call));
+	events_add(l->edge->events, LOG_INFO_, l->pipe->row.name, "online %s",
+		   l->address);
+	pipe_admitted(l->edge->pipes, l->pipe);
+	link_send_status(l);
+	loop_timer_set(l->edge->loop, &l->beat, LINK_BEAT_MS);
+}
+
+void link_heard(struct link *l)
+{
+	loop_timer_set(l->edge->loop, &l->silence, LINK_SILENCE_MS);
+}
+
+/* ---- timers ---- */
+
+static void time_to_connect(struct loop_timer *t)
+{
+	connect_now(CONTAINER_OF(t, struct link, retry));
+}
+
+static void time_to_beat(struct loop_timer *t)
+{
+	struct link *l = CONTAINER_OF(t, struct link, beat);
+
+	link_send_status(l);
+	link_rate_sample(l);
+	loop_timer_set(l->edge->loop, &l->beat, LINK_BEAT_MS);
+}
+
+static void too_silent(struct loop_timer *t)
+{
+	struct link *l = CONTAINER_OF(t, struct link, silence);
+
+	link_offline(l, l->state == LINK_ONLINE
+				? "nothing came for 30 s"
+				: "the receiver did not answer for 30 s");
+}
+
+static void time_to_send(struct loop_timer *t)
+{
+	struct link *l = CONTAINER_OF(t, struct link, refill);
+	int64_t limit = l->edge->set.rate_limit;
+	uint64_t now = clock_mono_ms();
+
+	if (limit)
+		l->allowance +=
+			(int64_t)((double)limit *
+				  (double)(now - l->allowance_at_ms) / 1000.0);
+	l->allowance_at_ms = now;
+	if (limit && l->allowance < 0) {
+		loop_timer_set(l->edge->loop, &l->refill, 50);
+		return;
+	}
+	upload_room(l->upload, true);
+	link_pump(l);
+}
+
+/* ---- the owner's side ---- */
+
+struct link *link_new(struct edge *e, struct pipe *p)
+{
+	const struct pipe_row *row = &p->row;
+	struct link *l = xcalloc(1, sizeof(*l));
+
+	l->edge = e;
+	l->pipe = p;
+	l->upload =
+		upload_new(row->assigned, row->released, row->released_nonce,
+			   row->durable, (unsigned)e->set.max_retries + 1);
+	l->retry.fn = time_to_connect;
+	l->beat.fn = time_to_beat;
+	l->silence.fn = too_silent;
+	l->refill.fn = time_to_send;
+	l->backoff_ms = BACKOFF_MIN_MS;
+	l->since_ms = clock_wall_ms();
+	l->resent_before = p->resent_bytes;
+	reader_init(&l->reader);
+	buf_init(&l->out, 4u << 20);
+	(void)snprintf(l->reason, sizeof(l->reason), "not connected yet");
+	retry_after(l, row->error[0] ? jitter(2 * ERROR_RETRY_MS) : 0);
+	return l;
+}
+
+static void say_farewell(struct link *l)
+{
+	link_send_status(l);
+	call_finish(l->call);
+	l->call = NULL;
+}
+
+static void destroy(struct link *l)
+{
+	loop_undefer(l->edge->loop, &l->pump);
+	link_io_release(l);
+	upload_free(l->upload);
+	free(l);
+}
+
+void link_free(struct link *l, bool is_orderly)
+{
+	if (!l)
+		return;
+	if (l->pipe) {
+		l->pipe->resent_bytes = link_resent_bytes(l);
+		if (is_orderly && l->state == LINK_ONLINE)
+			say_farewell(l);
+		hang_up(l);
+		loop_timer_stop(l->edge->loop, &l->retry);
+		l->pipe = NULL;
+	}
+	if (!l->n_jobs && !l->is_pumping)
+		destroy(l);
+}
+
+void link_kick(struct link *l)
+{
+	l->backoff_ms = BACKOFF_MIN_MS;
+	if (l->state == LINK_WAITING)
+		connect_now(l);
+}
+
+void link_again(struct link *l)
+{
+	if (l->state != LINK_WAITING) {
+		hang_up(l);
+		say_offline(l, "the sink was altered");
+		l->since_ms = clock_wall_ms();
+		l->was_online = false;
+	}
+	link_kick(l);
+}
+
+void link_assigned(struct link *l, uint64_t last)
+{
+	upload_assigned(l->upload, last);
+	link_pump(l);
+}
+
+void link_changed(struct link *l)
+{
+	link_send_status(l);
+}
+
+void link_rate_changed(struct link *l)
+{
+	l->allowance = 0;
+	l->allowance_at_ms = clock_mono_ms();
+	if (l->call)
+		loop_timer_set(l->edge->loop, &l->refill, 1);
+}
+
+bool link_is_online(const struct link *l)
+{
+	return l->state == LINK_ONLINE && l->was_online;
+}
+
+uint64_t link_rate(const struct link *l)
+{
+	return link_is_online(l) ? l->rate : 0;
+}
+
+uint64_t link_resent_bytes(const struct link *l)
+{
+	return l->resent_before + upload_resent_bytes(l->upload);
+}
+
+void link_print(const struct link *l, struct buf *out)
+{
+	char when[CLOCK_TEXT_LEN];
+	uint64_t now = clock_mono_ms();
+
+	(void)clock_text(l->since_ms, when);
+	if (link_is_online(l)) {
+		buf_addf(out, "online %s since %s\n", l->address, when);
+		return;
+	}
+	buf_addf(out, "offline since %s: %s; ", when, l->reason);
+	if (l->state != LINK_WAITING)
+		buf_adds(out, "trying now\n");
+	else
+		buf_addf(out, "next try in %.1f s\n",
+			 l->retry_at_ms > now
+				 ? (double)(l->retry_at_ms - now) / 1000.0
+				 : 0.0);
+}

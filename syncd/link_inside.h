@@ -1,0 +1,72 @@
+/* The inside of a link, shared by link.c (when to connect) and link_io.c (what goes
+ * over the wire). Nobody else includes this. */
+#ifndef TSFERRY_LINK_INSIDE_H
+#define TSFERRY_LINK_INSIDE_H
+
+#include "call.h"
+#include "link.h"
+#include "reader.h"
+#include "upload.h"
+
+#define LINK_BUFFERS \
+	UPLOAD_READS	/* of BLOCK_LEN bytes; small payloads have their own */
+#define LINK_HEADS 1024 /* volumes remembered, by serial */
+#define LINK_QUEUE_HIGH (1u << 20)
+#define LINK_BEAT_MS 10000
+#define LINK_SILENCE_MS 30000
+
+enum link_state {
+	LINK_WAITING,
+	LINK_CALLING,
+	LINK_GREETING,
+	LINK_ONLINE
+};
+
+struct link {
+	struct edge *edge;
+	struct pipe *pipe; /* NULL: freed, waits for its reads */
+	struct upload *upload;
+	struct call *call;
+	enum link_state state;
+	bool is_pumping, is_pump_again;
+	unsigned n_jobs; /* reads under way */
+
+	struct loop_timer retry, beat, silence, refill;
+	struct loop_task pump;
+	uint64_t backoff_ms, retry_at_ms; /* the latter: of the loop's clock */
+	int64_t since_ms;		  /* online, or offline */
+	bool was_online;
+	char reason[MESSAGE_LEN]; /* why offline */
+	char address[80];
+
+	/* link_io.c */
+	struct reader reader;
+	struct read_job *reads; /* being collected */
+	struct buf out;
+	void *buffers[LINK_BUFFERS]; /* free ones, owned */
+	size_t n_buffers;
+	const struct volume *volumes[LINK_HEADS];
+	int64_t allowance; /* bytes that rate_limit still lets go */
+	uint64_t allowance_at_ms;
+	uint64_t resent_before; /* of machines that are gone */
+
+	/* rate */
+	uint64_t sample_ms, sample_bytes, rate;
+};
+
+/* link.c */
+void link_offline(struct link *l,
+		  const char *reason); /* closes, tries again later */
+void link_welcome(struct link *l);     /* HELLO was answered */
+void link_error(struct link *l, const char *text); /* the pipe must stop */
+void link_heard(struct link *l);		   /* a frame came */
+
+/* link_io.c */
+void link_pump(struct link *l); /* takes and performs what the machine wants */
+void link_pump_soon(struct link *l);
+void link_frame(struct link *l, const struct frame *f);
+void link_send_status(struct link *l);
+void link_io_release(struct link *l);
+void link_rate_sample(struct link *l);
+
+#endif

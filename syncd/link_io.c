@@ -1,0 +1,505 @@
+/* What a link does for its machine: heads from the catalog, reads from the reader,
+ * frames to the call. Frames of one turn are collected and sent together. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ground/clock.h"
+#include "link_inside.h"
+#include "progress.h"
+
+#define OUT_MAX (4u << 20)
+#define OUT_FLUSH 65536u
+#define JOB_READS 6 /* so that two jobs can be under way: one read, one sent */
+#define JOB_BYTES (2 * BLOCK_LEN)
+#define REFILL_MS 50
+#define RATE_SAMPLE_MS 1000
+
+/* ---- buffers ---- */
+
+/* Payloads longer than half a block are read into buffers of a whole one. */
+static bool is_pooled(uint32_t len)
+{
+	return len > BLOCK_LEN / 2;
+}
+
+static void *take_buffer(struct link *l, uint32_t len)
+{
+	if (!is_pooled(len))
+		return NULL; /* the job makes its own */
+	if (l->n_buffers)
+		return l->buffers[--l->n_buffers];
+	return malloc(BLOCK_LEN);
+}
+
+static void give_buffer(struct link *l, void *data, uint32_t len)
+{
+	if (data && is_pooled(len) && l->n_buffers < LINK_BUFFERS)
+		l->buffers[l->n_buffers++] = data;
+	else
+		free(data);
+}
+
+static void drop_unused(struct link *l)
+{
+	void *data;
+
+	while ((data = upload_take_unused(l->upload)))
+		free(data);
+}
+
+void link_io_release(struct link *l)
+{
+	drop_unused(l);
+	while (l->n_buffers)
+		free(l->buffers[--l->n_buffers]);
+	free(l->reads);
+	l->reads = NULL;
+	buf_release(&l->out);
+	reader_close(&l->reader);
+}
+
+/* ---- sending ---- */
+
+void link_rate_sample(struct link *l)
+{
+	uint64_t now = clock_mono_ms(), bytes;
+
+	if (!l->call || now - l->sample_ms < RATE_SAMPLE_MS)
+		return;
+	bytes = call_bytes_out(l->call);
+	if (bytes >= l->sample_bytes)
+		l->rate =
+			(bytes - l->sample_bytes) * 1000 / (now - l->sample_ms);
+	l->sample_ms = now;
+	l->sample_bytes = bytes;
+}
+
+static void take_allowance(struct link *l, size_t n)
+{
+	int64_t limit = l->edge->set.rate_limit;
+	uint64_t now = clock_mono_ms();
+
+	if (!limit)
+		return;
+	l->allowance += (int64_t)((double)limit *
+				  (double)(now - l->allowance_at_ms) / 1000.0);
+	if (l->allowance > limit / 4 + 1)
+		l->allowance = limit / 4 + 1;
+	l->allowance_at_ms = now;
+	l->allowance -= (int64_t)n;
+}
+
+static void judge_room(struct link *l)
+{
+	bool is_over = l->edge->set.rate_limit && l->allowance < 0;
+	bool has_room =
+		l->call && !is_over && call_queued(l->call) < LINK_QUEUE_HIGH;
+
+	if (is_over)
+		loop_timer_set(l->edge->loop, &l->refill, REFILL_MS);
+	upload_room(l->upload, has_room);
+}
+
+static void flush(struct link *l)
+{
+	if (!l->out.len)
+		return;
+	if (l->call && buf_end(&l->out) == 0) {
+		call_send(l->call, &l->out);
+		take_allowance(l, l->out.len);
+	}
+	buf_clear(&l->out);
+	judge_room(l);
+	link_rate_sample(l);
+}
+
+void link_send_status(struct link *l)
+{
+	const struct pipes *ps = l->edge->pipes;
+	const struct pipe *p = l->pipe;
+	struct msg_status m = {0};
+	CLEANUP(buf_release) struct buf b;
+
+	if (!l->call || l->state != LINK_ONLINE)
+		return;
+	(void)snprintf(m.state, sizeof(m.state), "%s",
+		       pipe_state_text(p->row.state));
+	buf_init(&b, 65536);
+	pipe_message(ps, p, &b);
+	(void)snprintf(m.message, sizeof(m.message), "%s", buf_str(&b));
+	buf_clear(&b);
+	pipe_progress(ps, p, &b);
+	(void)snprintf(m.progress, sizeof(m.progress), "%s", buf_str(&b));
+	buf_clear(&b);
+	outbox_gaps(l->edge->outbox, p->row.id, &b);
+	(void)snprintf(m.gaps, sizeof(m.gaps), "%s", buf_str(&b));
+	msg_status_encode(&m, &l->out);
+	flush(l);
+}
+
+static void send_hello(struct link *l, const struct upload_act *act)
+{
+	const struct pipe_row *row = &l->pipe->row;
+	struct msg_hello m = {0};
+
+	m.version_min = PROTO_VERSION_MIN;
+	m.version_max = PROTO_VERSION_MAX;
+	memcpy(m.sender_id, l->edge->keys.id, SENDER_ID_LEN);
+	memcpy(m.sender_name, l->edge->set.sender_name, sizeof(m.sender_name));
+	(void)snprintf(m.program, sizeof(m.program), "%s", TSFERRY_VERSION);
+	memcpy(m.pipe, row->name, sizeof(m.pipe));
+	memcpy(m.incarnation, row->incarnation, ID_LEN);
+	m.create_time_ms = row->create_ms;
+	m.assigned = act->n;
+	m.released = act->serial;
+	msg_hello_encode(&m, &l->out);
+}
+
+static void send_entry(struct link *l, const struct upload_act *act)
+{
+	struct msg_entry m = {.entry = *act->entry,
+			      .is_inline = act->is_inline,
+			      .digest = act->digest,
+			      .data = act->data,
+			      .data_len = act->len};
+
+	msg_entry_encode(&m, &l->out);
+	give_buffer(l, act->data, act->len);
+}
+
+static void send_block(struct link *l, const struct upload_act *act)
+{
+	struct msg_block m = {.serial = act->serial,
+			      .index = act->index,
+			      .how = BLOCK_LITERAL,
+			      .digest = act->digest,
+			      .data = act->data,
+			      .data_len = act->len};
+
+	msg_block_encode(&m, &l->out);
+	give_buffer(l, act->data, act->len);
+}
+
+static void send_end(struct link *l, const struct upload_act *act)
+{
+	struct msg_end m = {.serial = act->serial, .digest = act->digest};
+
+	msg_end_encode(&m, &l->out);
+}
+
+/* ---- heads and payloads ---- */
+
+struct fetching {
+	struct link *link;
+	uint64_t next;
+};
+
+static int take_head(void *arg, struct outbox_entry *en)
+{
+	struct fetching *f = arg;
+	struct link *l = f->link;
+
+	if (en->entry.serial != f->next) {
+		entry_release(&en->entry);
+		return 1;
+	}
+	l->volumes[f->next % LINK_HEADS] =
+		spool_volume(&l->edge->spool, en->volume);
+	f->next++;
+	upload_entry(l->upload, &en->entry);
+	return 0;
+}
+
+static void fetch(struct link *l, const struct upload_act *act)
+{
+	struct fetching f = {.link = l, .next = act->serial};
+	struct err e = {0};
+	char text[256];
+	int r = outbox_entries(l->edge->outbox, l->pipe->row.id, act->serial,
+			       act->n, take_head, &f, &e);
+
+	if (r < 0) {
+		link_offline(l, e.text);
+	} else if (f.next < act->serial + act->n) {
+		(void)snprintf(text, sizeof(text),
+			       "the catalog has lost entry %" PRIu64
+			       " (RESYNC PIPE %.100s sends everything again)",
+			       f.next, l->pipe->row.name);
+		link_error(l, text);
+	}
+}
+
+static void answer_nonce(struct link *l, uint64_t serial)
+{
+	const struct pipe_row *row = &l->pipe->row;
+	uint64_t nonce =
+		serial == row->released
+			? row->released_nonce
+			: outbox_nonce(l->edge->outbox, row->id, serial);
+
+	upload_nonce(l->upload, serial, nonce);
+}
+
+static void reads_done(struct job *j)
+{
+	struct read_job *rj = CONTAINER_OF(j, struct read_job, job);
+	struct link *l = rj->arg;
+	size_t i;
+
+	l->n_jobs--;
+	for (i = 0; i < rj->n; i++) {
+		struct read_one *o = &rj->ones[i];
+
+		upload_block(l->upload, o->serial, o->index, o->digest, o->data,
+			     o->len, o->err);
+		drop_unused(l);
+	}
+	free(rj);
+	link_pump(l);
+}
+
+static void submit_reads(struct link *l)
+{
+	struct read_job *rj = l->reads;
+
+	if (!rj)
+		return;
+	l->reads = NULL;
+	l->n_jobs++;
+	rj->job.run = reader_run;
+	rj->job.done = reads_done;
+	worker_submit(l->edge->reader, &rj->job);
+}
+
+static void add_read(struct link *l, const struct upload_act *act)
+{
+	struct read_job *rj = l->reads;
+	const struct entry *en = act->entry;
+	uint64_t bytes = 0;
+	size_t i;
+
+	if (!rj) {
+		rj = l->reads = xcalloc(1, sizeof(*rj));
+		rj->reader = &l->reader;
+		rj->arg = l;
+	}
+	rj->ones[rj->n++] = (struct read_one){
+		.serial = act->serial,
+		.index = act->index,
+		.offset = act->offset,
+		.len = act->len,
+		.nonce = en->nonce,
+		.file = en->file,
+		.body_len = en->body_len,
+		.mods_len = en->mods_len,
+		.mods_kind = en->mods_kind,
+		.volume = l->volumes[act->serial % LINK_HEADS],
+		.data = take_buffer(l, act->len),
+	};
+	for (i = 0; i < rj->n; i++)
+		bytes += rj->ones[i].len;
+	if (rj->n == JOB_READS || bytes >= JOB_BYTES)
+		submit_reads(l);
+}
+
+/* ---- the machine's acts ---- */
+
+static void note_attempt(struct link *l, const struct upload_act *act)
+{
+	char text[MESSAGE_LEN];
+
+	l->pipe->n_retries++;
+	(void)snprintf(text, sizeof(text),
+		       "entry %" PRIu64 ", attempt %" PRIu64 " of %" PRId64
+		       " failed: %.800s",
+		       act->serial, act->n, l->edge->set.max_retries + 1,
+		       act->text);
+	pipe_note(l->edge->pipes, l->pipe, NOTE_ATTEMPT, text);
+}
+
+static void perform(struct link *l, const struct upload_act *act)
+{
+	struct pipes *ps = l->edge->pipes;
+
+	switch (act->kind) {
+	case UP_NONE:
+		break;
+	case UP_SEND_HELLO:
+		send_hello(l, act);
+		break;
+	case UP_FETCH:
+		fetch(l, act);
+		break;
+	case UP_NONCE:
+		answer_nonce(l, act->serial);
+		break;
+	case UP_READ:
+		add_read(l, act);
+		break;
+	case UP_SEND_ENTRY:
+		send_entry(l, act);
+		break;
+	case UP_SEND_BLOCK:
+		send_block(l, act);
+		break;
+	case UP_SEND_END:
+		send_end(l, act);
+		break;
+	case UP_DURABLE:
+		pipe_durable(ps, l->pipe, act->serial);
+		break;
+	case UP_APPLIED:
+		pipe_applied(ps, l->pipe, act->serial);
+		break;
+	case UP_ATTEMPT:
+		note_attempt(l, act);
+		break;
+	case UP_ERROR:
+		link_error(l, act->text);
+		break;
+	case UP_CLOSE:
+		link_offline(l, act->text);
+		break;
+	}
+	if (l->out.len >= OUT_FLUSH)
+		flush(l);
+}
+
+static void pump_task(struct loop_task *t)
+{
+	link_pump(CONTAINER_OF(t, struct link, pump));
+}
+
+void link_pump_soon(struct link *l)
+{
+	l->pump.fn = pump_task;
+	loop_defer(l->edge->loop, &l->pump);
+}
+
+void link_pump(struct link *l)
+{
+	struct upload_act act;
+
+	if (l->is_pumping) {
+		l->is_pump_again = true;
+		return;
+	}
+	l->is_pumping = true;
+	do {
+		l->is_pump_again = false;
+		while (l->pipe && upload_next(l->upload, &act))
+			perform(l, &act);
+	} while (l->is_pump_again);
+	l->is_pumping = false;
+	drop_unused(l);
+	flush(l);
+	submit_reads(l);
+	if (!l->pipe)
+		link_free(l, false);
+}
+
+/* ---- what comes ---- */
+
+static int take_welcome(struct link *l, const struct frame *f)
+{
+	struct msg_welcome m;
+	int r = msg_welcome_decode(&m, f);
+
+	if (r == 0) {
+		upload_welcome(l->upload, &m);
+		link_welcome(l);
+	}
+	return r;
+}
+
+static int take_applied(struct link *l, const struct frame *f)
+{
+	struct msg_applied m;
+	int r = msg_applied_decode(&m, f);
+
+	if (r == 0) {
+		upload_applied(l->upload, &m);
+		pipe_n_quarantined(l->edge->pipes, l->pipe, m.n_quarantined);
+	}
+	return r;
+}
+
+static int take_bye(struct link *l, const struct frame *f)
+{
+	struct msg_bye m;
+	int r = msg_bye_decode(&m, f);
+
+	if (r == 0)
+		upload_bye(l->upload, &m);
+	return r;
+}
+
+static int take_durable(struct link *l, const struct frame *f)
+{
+	struct msg_durable m;
+	int r = msg_durable_decode(&m, f);
+
+	if (r == 0)
+		upload_durable(l->upload, &m);
+	return r;
+}
+
+static int take_partial(struct link *l, const struct frame *f)
+{
+	struct msg_partial m;
+	int r = msg_partial_decode(&m, f);
+
+	if (r == 0)
+		upload_partial(l->upload, &m);
+	return r;
+}
+
+static int take_quarantine(struct link *l, const struct frame *f)
+{
+	struct msg_quarantine m;
+	int r = msg_quarantine_decode(&m, f);
+
+	if (r == 0)
+		pipe_quarantine(l->edge->pipes, l->pipe, &m);
+	return r;
+}
+
+static int take_frame(struct link *l, const struct frame *f)
+{
+	switch (f->type) {
+	case MSG_WELCOME:
+		return take_welcome(l, f);
+	case MSG_PARTIAL:
+		return take_partial(l, f);
+	case MSG_DURABLE:
+		return take_durable(l, f);
+	case MSG_APPLIED:
+		return take_applied(l, f);
+	case MSG_QUARANTINE:
+		return take_quarantine(l, f);
+	case MSG_PONG:
+		return msg_pong_decode(f);
+	case MSG_BYE:
+		return take_bye(l, f);
+	default: /* a number from outside, not an enum */
+		return f->flags & FRAME_OPTIONAL ? 0 : -EBADMSG;
+	}
+}
+
+void link_frame(struct link *l, const struct frame *f)
+{
+	char text[128];
+
+	link_heard(l);
+	if (take_frame(l, f) < 0) {
+		(void)snprintf(text, sizeof(text),
+			       "the receiver's %.32s is malformed",
+			       msg_name(f->type));
+		link_offline(l, text);
+		return;
+	}
+	/* Acknowledgements come in bursts: one pump for all of them. */
+	link_pump_soon(l);
+}

@@ -1,0 +1,19 @@
+/* CREATE PIPE asks a receiver whether it would let this edge in, and learns its key.
+ *
+ * One call with a HELLO that only asks; at most ten seconds. `done` is called once,
+ * never from inside probe_new(); with e->sys 0 when the receiver would. */
+#ifndef TSFERRY_PROBE_H
+#define TSFERRY_PROBE_H
+
+#include "edge.h"
+
+struct probe;
+
+struct probe *probe_new(struct edge *e, const struct sink_row *sink,
+			const char *pipe,
+			void (*done)(void *arg, const char *key,
+				     const struct err *e),
+			void *arg);
+void probe_free(struct probe *p); /* nobody waits any more; not after `done` */
+
+#endif
