@@ -1,0 +1,309 @@
+#include "doctor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+
+#include "ground/fileio.h"
+#include "ground/net.h"
+#include "settings.h"
+#include "spool.h"
+#include "watch.h"
+
+#define CONNECT_MS 5000
+
+struct doctor {
+	struct settings set;
+	int n_failures;
+};
+
+static void good(const char *fmt, ...) PRINTF_LIKE(1, 2);
+static void bad(struct doctor *d, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+static void good(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)fputs("ok    ", stdout);
+	(void)vprintf(fmt, ap);
+	(void)fputc('\n', stdout);
+	va_end(ap);
+}
+
+static void bad(struct doctor *d, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)fputs("FAIL  ", stdout);
+	(void)vprintf(fmt, ap);
+	(void)fputc('\n', stdout);
+	va_end(ap);
+	d->n_failures++;
+}
+
+static void print_settings(const struct doctor *d)
+{
+	size_t i;
+
+	for (i = 0; i < settings_n_keys; i++) {
+		CLEANUP(buf_release) struct buf value;
+
+		buf_init(&value, 8192);
+		conf_show(&settings_keys[i], &d->set, &value);
+		(void)printf("%s=%s\n", settings_keys[i].name, buf_str(&value));
+	}
+	(void)printf("# IoTDB %s, precision %s, %s\n",
+		     d->set.facts.version[0] ? d->set.facts.version
+					     : "of unknown version",
+		     d->set.facts.precision,
+		     d->set.precedence == PRECEDENCE_BY_VERSION
+			     ? "files rank by version"
+			     : "unsequence files rank above sequence files");
+}
+
+/* ---- links ---- */
+
+/* Some file of the data directory that can be tried: the first one found. */
+struct sample {
+	char path[1024];
+	unsigned depth;
+};
+
+static int find_sample(void *arg, const char *name, unsigned char d_type)
+{
+	struct sample *s = arg;
+	size_t at = strlen(s->path);
+	struct stat st;
+	int r = 0;
+
+	(void)d_type;
+	if (name[0] == '.' || s->depth > 4 ||
+	    at + strlen(name) + 2 > sizeof(s->path))
+		return 0;
+	(void)snprintf(s->path + at, sizeof(s->path) - at, "/%s", name);
+	if (lstat(s->path, &st) == 0 && S_ISDIR(st.st_mode)) {
+		CLEANUP_CLOSE int fd = file_open_dir(s->path);
+
+		s->depth++;
+		r = fd < 0 ? 0 : file_list(fd, find_sample, s);
+		s->depth--;
+	} else if (S_ISREG(st.st_mode) && strstr(name, ".tsfile")) {
+		return 1;
+	}
+	if (r <= 0)
+		s->path[at] = '\0';
+	return r > 0;
+}
+
+static void try_link(struct doctor *d, const struct volume *v,
+		     const char *source)
+{
+	char to[SPOOL_DIR_LEN + 32];
+
+	(void)snprintf(to, sizeof(to), "%s/doctor.link", v->spool_dir);
+	(void)unlink(to);
+	if (link(source, to) == 0) {
+		(void)unlink(to);
+		good("%s can be linked into %s", source, v->spool_dir);
+	} else if (d->set.spool_copy) {
+		good("%s cannot be linked into %s (%s): it will be copied",
+		     source, v->spool_dir, err_words(errno));
+	} else if (errno == EXDEV) {
+		bad(d,
+		    "%s cannot be linked into %s: different mounts; set "
+		    "spool_dir to a directory on the same mount, or "
+		    "spool_copy=yes",
+		    source, v->spool_dir);
+	} else {
+		bad(d,
+		    "%s cannot be linked into %s: %s; run syncd as IoTDB's own "
+		    "user (systemctl edit tsferry-syncd: User=iotdb), or give "
+		    "it CAP_FOWNER",
+		    source, v->spool_dir, err_words(errno));
+	}
+}
+
+static void check_room(struct doctor *d, const struct volume *v)
+{
+	CLEANUP_CLOSE int fd = file_open_dir(v->spool_dir);
+	uint64_t free_bytes = 0, total = 0, wanted = 0;
+
+	if (fd < 0 || file_space(fd, &free_bytes, &total) ||
+	    settings_share(d->set.spool_min_free, total, &wanted))
+		return;
+	if (free_bytes < wanted)
+		bad(d,
+		    "%s: %" PRIu64 " MiB free, spool_min_free asks for %" PRIu64
+		    " MiB; free some room or lower spool_min_free",
+		    v->spool_dir, free_bytes >> 20, wanted >> 20);
+	else
+		good("%s: %" PRIu64 " MiB free", v->spool_dir,
+		     free_bytes >> 20);
+}
+
+static void check_watch(struct doctor *d, const char *dir)
+{
+	CLEANUP_CLOSE int fd = inotify_init1(IN_CLOEXEC);
+	int wd = fd < 0 ? -errno : watch_add(fd, dir, false);
+
+	if (wd >= 0)
+		good("%s can be watched", dir);
+	else
+		bad(d,
+		    "%s cannot be watched: %s; sysctl -w "
+		    "fs.inotify.max_user_watches=1048576 "
+		    "fs.inotify.max_user_instances=1024",
+		    dir, err_words(-wd));
+}
+
+static void check_spool(struct doctor *d, struct volume *v)
+{
+	struct sample sample = {.depth = 0};
+	CLEANUP_CLOSE int fd = -1;
+
+	if (mkdir(v->spool_dir, 0700) && errno != EEXIST) {
+		bad(d,
+		    "%s cannot be made: %s; run syncd as IoTDB's own user, or "
+		    "install -d -o $USER %s",
+		    v->spool_dir, err_words(errno), v->spool_dir);
+		return;
+	}
+	check_room(d, v);
+	(void)snprintf(sample.path, sizeof(sample.path), "%s", v->data_dir);
+	fd = file_open_dir(v->data_dir);
+	if (fd >= 0 && file_list(fd, find_sample, &sample) > 0)
+		try_link(d, v, sample.path);
+	else
+		good("%s holds no TsFile yet, so no link was tried",
+		     v->data_dir);
+}
+
+static void check_dir(struct doctor *d, size_t i)
+{
+	const char *dir = d->set.facts.dirs[i];
+	struct volume v = {.id = 0};
+
+	(void)snprintf(v.data_dir, sizeof(v.data_dir), "%s", dir);
+	if (d->set.spool_dir[0])
+		(void)snprintf(v.spool_dir, sizeof(v.spool_dir), "%s",
+			       d->set.spool_dir);
+	else
+		(void)snprintf(v.spool_dir, sizeof(v.spool_dir),
+			       "%s/.tsferry-spool", dir);
+	if (access(dir, R_OK | X_OK)) {
+		bad(d,
+		    "data directory %s: %s; start IoTDB once, or correct "
+		    "data_dirs",
+		    dir, err_words(errno));
+		return;
+	}
+	check_watch(d, dir);
+	check_spool(d, &v);
+}
+
+/* ---- state and receivers ---- */
+
+static int wait_connected(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLOUT};
+	int n = poll(&p, 1, CONNECT_MS);
+
+	if (n <= 0)
+		return -ETIMEDOUT;
+	return net_connect_result(fd);
+}
+
+static void check_receiver(struct doctor *d, const char *sink, const char *host,
+			   unsigned port)
+{
+	CLEANUP_CLOSE int fd = -1;
+	struct net_addr addr;
+	struct err e = {0};
+	int r = net_resolve(host, port, &addr, &e);
+
+	if (r) {
+		bad(d, "pipeSink %s: %s; ALTER PIPESINK %s (ip='...')", sink,
+		    e.text, sink);
+		return;
+	}
+	fd = net_connect(&addr);
+	r = fd < 0 ? fd : wait_connected(fd);
+	if (r)
+		bad(d,
+		    "pipeSink %s, %s:%u: %s; START PIPESERVER there, and let "
+		    "the port through",
+		    sink, host, port, err_words(-r));
+	else
+		good("pipeSink %s: %s:%u takes connections", sink, host, port);
+}
+
+static void check_sinks(struct doctor *d)
+{
+	char path[sizeof(d->set.state_dir) + 16], name[256], host[HOST_LEN];
+	struct db db = {0};
+	sqlite3_stmt *st;
+	struct err e = {0};
+
+	(void)snprintf(path, sizeof(path), "%s/catalog.db", d->set.state_dir);
+	if (access(path, F_OK))
+		return;
+	if (db_open_reader(&db, path, &e) ||
+	    db_prepare(&db, &st, "SELECT name, host, port FROM sink", &e)) {
+		bad(d, "%s", e.text);
+		db_close(&db);
+		return;
+	}
+	while (db_row(&db, st, &e) == 1) {
+		if (db_text(st, 0, name, sizeof(name)) == 0 &&
+		    db_text(st, 1, host, sizeof(host)) == 0)
+			check_receiver(d, name, host,
+				       (unsigned)sqlite3_column_int(st, 2));
+	}
+	(void)sqlite3_finalize(st);
+	db_close(&db);
+}
+
+static void check_state_dir(struct doctor *d)
+{
+	const char *dir = d->set.state_dir;
+
+	if (mkdir(dir, 0700) && errno != EEXIST)
+		bad(d, "state_dir %s: %s; install -d -m 700 -o $USER %s", dir,
+		    err_words(errno), dir);
+	else if (access(dir, R_OK | W_OK | X_OK))
+		bad(d, "state_dir %s: %s; chown $USER %s", dir,
+		    err_words(errno), dir);
+	else
+		good("state_dir %s can be written", dir);
+}
+
+int doctor_run(const char *conf_path)
+{
+	struct doctor *d = xcalloc(1, sizeof(*d));
+	struct err e = {0};
+	size_t i;
+	int n;
+
+	if (settings_load(&d->set, conf_path, &e)) {
+		bad(d, "%s; correct the file", e.text);
+	} else {
+		print_settings(d);
+		check_state_dir(d);
+		for (i = 0; i < d->set.facts.n_dirs; i++)
+			check_dir(d, i);
+		check_sinks(d);
+	}
+	n = d->n_failures;
+	free(d);
+	if (n)
+		(void)printf("%d of these must be mended\n", n);
+	return n ? 1 : 0;
+}

@@ -1,0 +1,214 @@
+/* syncd: the edge daemon. Wires its parts, runs the loop, takes them apart. */
+#include <errno.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "capture.h"
+#include "change.h"
+#include "doctor.h"
+#include "edge.h"
+#include "ground/clock.h"
+#include "ground/loop.h"
+#include "pipes.h"
+#include "scan.h"
+#include "stmt.h"
+
+#define MACHINE_ID "/etc/machine-id"
+#define FAREWELL_MS 1000 /* for what streams still have to send */
+
+struct signals {
+	struct loop_signal term, intr, hup;
+	struct loop_timer end;
+	struct edge *edge;
+};
+
+static void end_now(struct loop_timer *t)
+{
+	loop_stop(CONTAINER_OF(t, struct signals, end)->edge->loop);
+}
+
+static void end_orderly(struct signals *s)
+{
+	struct edge *e = s->edge;
+
+	if (e->is_ending)
+		return;
+	events_add(e->events, LOG_INFO_, NULL, "stopping");
+	e->is_ending = true;
+	stmt_end_waits(e);
+	pipes_save_progress(e->pipes);
+	pipes_end_links(e->pipes);
+	s->end.fn = end_now;
+	loop_timer_set(e->loop, &s->end,
+		       pipes_live(e->pipes, NULL) ? FAREWELL_MS / 10 : 0);
+}
+
+static void on_term(struct loop_signal *sig)
+{
+	end_orderly(CONTAINER_OF(sig, struct signals, term));
+}
+
+static void on_int(struct loop_signal *sig)
+{
+	end_orderly(CONTAINER_OF(sig, struct signals, intr));
+}
+
+static void on_hup(struct loop_signal *sig)
+{
+	stmt_load_configuration(CONTAINER_OF(sig, struct signals, hup)->edge,
+				NULL);
+}
+
+static int take_signals(struct signals *s, struct edge *e, struct err *err)
+{
+	int r;
+
+	s->edge = e;
+	(void)signal(SIGPIPE, SIG_IGN);
+	r = loop_on_signal(e->loop, &s->term, SIGTERM, on_term);
+	if (r == 0)
+		r = loop_on_signal(e->loop, &s->intr, SIGINT, on_int);
+	if (r == 0)
+		r = loop_on_signal(e->loop, &s->hup, SIGHUP, on_hup);
+	return r ? err_set(err, -r, "signals: %s", err_words(-r)) : 0;
+}
+
+/* IoTDB writes offsets as +08:00; POSIX wants a name and the sign turned round. */
+static void set_time_zone(const char *zone)
+{
+	char tz[96];
+
+	if (!zone[0])
+		return;
+	if (zone[0] == '+' || zone[0] == '-')
+		(void)snprintf(tz, sizeof(tz), "<%s>%c%s", zone,
+			       zone[0] == '+' ? '-' : '+', zone + 1);
+	else
+		(void)snprintf(tz, sizeof(tz), "%s", zone);
+	(void)setenv("TZ", tz, 1);
+	tzset();
+}
+
+static int open_state(struct edge *e, struct err *err)
+{
+	char path[sizeof(e->state.path) + 16];
+	int r = statedir_open(&e->state, e->set.state_dir, MACHINE_ID, err);
+
+	if (r == 0)
+		r = keys_load(&e->keys, e->state.fd, err);
+	if (r == 0 && e->state.is_new)
+		r = statedir_found(&e->state, err);
+	if (r)
+		return r;
+	(void)snprintf(path, sizeof(path), "%s/catalog.db", e->state.path);
+	return outbox_open(&e->outbox, e->loop, path, &e->state, err);
+}
+
+static int open_parts(struct edge *e, struct err *err)
+{
+	int r = worker_new(&e->names, e->loop, 2, "names", err);
+
+	if (r == 0)
+		r = worker_new(&e->reader, e->loop, 1, "reader", err);
+	if (r == 0)
+		r = spool_load(&e->spool, &e->set, e->outbox, err);
+	if (r == 0)
+		r = pipes_load(e, err);
+	if (r == 0)
+		r = scan_new(&e->scan, e, err);
+	if (r)
+		return r;
+	e->turns = turns_new();
+	pipes_begin(e->pipes);
+	return stmt_open(e, err);
+}
+
+/* In the reverse order of their use of each other: first what submits jobs is quiet,
+ * then threads end, then what they worked on goes. */
+static void close_all(struct edge *e)
+{
+	e->is_ending = true;
+	worker_free(e->reader);
+	scan_end_jobs(e->scan);
+	if (e->outbox)
+		outbox_end_jobs(e->outbox);
+	worker_free(e->names);
+	scan_free(e->scan);
+	turns_free(e->turns);
+	if (e->control)
+		control_free(e->control);
+	pipes_free(e->pipes);
+	outbox_close(e->outbox);
+	notes_release(&e->notes);
+	events_free(e->events);
+	keys_release(&e->keys);
+	statedir_close(&e->state);
+	loop_free(e->loop);
+	free(e);
+}
+
+static int run(const char *conf_path)
+{
+	struct edge *e = xcalloc(1, sizeof(*e));
+	struct signals signals = {.edge = e};
+	struct err err = {0};
+	int r;
+
+	e->conf_path = conf_path;
+	e->started_ms = clock_wall_ms();
+	e->events = events_new();
+	e->state.fd = e->state.lock_fd = -1;
+	r = settings_load(&e->set, conf_path, &err);
+	if (r == 0) {
+		set_time_zone(e->set.facts.time_zone);
+		r = loop_new(&e->loop, &err);
+	}
+	if (r == 0)
+		r = take_signals(&signals, e, &err);
+	if (r == 0)
+		r = open_state(e, &err);
+	if (r == 0)
+		r = open_parts(e, &err);
+	if (r == 0) {
+		events_add(e->events, LOG_INFO_, NULL, "syncd %s is ready",
+			   TSFERRY_VERSION);
+		r = loop_run(e->loop);
+	}
+	if (r < 0)
+		log_err("syncd", "%s", err.sys ? err.text : err_words(-r));
+	close_all(e);
+	return r < 0 ? 1 : 0;
+}
+
+static int usage(void)
+{
+	(void)fputs("usage: syncd -c FILE [-n]\n", stderr);
+	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	const char *conf_path = NULL;
+	int is_doctor = 0, c;
+
+	/* Few threads that allocate little: one arena keeps the memory small. */
+	(void)mallopt(M_ARENA_MAX, 1);
+	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+		(void)printf("syncd %s\n", TSFERRY_VERSION);
+		return 0;
+	}
+	while ((c = getopt(argc, argv, "c:n")) != -1) {
+		if (c == 'c')
+			conf_path = optarg;
+		else if (c == 'n')
+			is_doctor = 1;
+		else
+			return usage();
+	}
+	if (!conf_path || optind != argc)
+		return usage();
+	return is_doctor ? doctor_run(conf_path) : run(conf_path);
+}

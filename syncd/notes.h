@@ -1,0 +1,42 @@
+/* What is wrong right now, one sentence per cause: the [WARN] lines of `message`. A
+ * note stands until its cause is gone; setting the same sentence again keeps the
+ * time at which it began. Loop only. */
+#ifndef TSFERRY_NOTES_H
+#define TSFERRY_NOTES_H
+
+#include <stdbool.h>
+
+#include "ground/buf.h"
+
+enum note_cause {
+	/* of one pipe */
+	NOTE_QUARANTINE,
+	NOTE_ATTEMPT,
+	/* of the edge */
+	NOTE_LINK,  /* files cannot be linked */
+	NOTE_SPACE, /* no room */
+	NOTE_CATALOG,
+	NOTE_FILE, /* single files that are no TsFiles, or whose mods are malformed */
+	NOTE_DATA_DIR,
+	NOTE_SPOOL,
+	NOTE_LIST,  /* directories that cannot be read */
+	NOTE_WATCH, /* the limit of inotify watches */
+	N_NOTES
+};
+
+struct notes {
+	struct note {
+		int64_t since_ms;
+		char *text; /* owned; NULL = nothing wrong */
+	} v[N_NOTES];
+};
+
+/* True when something changed. */
+bool notes_set(struct notes *n, enum note_cause cause, const char *text);
+bool notes_clear(struct notes *n, enum note_cause cause);
+void notes_release(struct notes *n);
+
+/* "[WARN] [time] text" lines. */
+void notes_print(const struct notes *n, struct buf *out);
+
+#endif

@@ -1,0 +1,27 @@
+/* How far a pipe is: what people read in `progress`, and who waits for it. */
+#ifndef TSFERRY_PROGRESS_H
+#define TSFERRY_PROGRESS_H
+
+#include "pipes.h"
+
+/* Adds the KEY VALUE lines of `progress` (design, section 1). */
+void pipe_progress(const struct pipes *ps, const struct pipe *p,
+		   struct buf *out);
+
+/* Durable and applied into the catalog, behind. */
+void progress_save(struct pipes *ps, const struct pipe *p);
+
+/* Someone who waits until everything up to `serial` is applied. */
+struct progress_waiter {
+	struct progress_waiter *next;
+	int64_t pipe;
+	uint64_t serial;
+	void (*fn)(struct progress_waiter *w); /* it is */
+};
+
+void progress_wait(struct pipes *ps,
+		   struct progress_waiter *w); /* may call fn at once */
+void progress_unwait(struct pipes *ps, struct progress_waiter *w);
+void progress_moved(struct pipes *ps, const struct pipe *p);
+
+#endif

@@ -1,0 +1,151 @@
+#include "release.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define RELEASE_BATCH 256
+
+struct releasing {
+	struct outbox_job job;
+	struct job unlink;
+	struct edge *edge;
+	int64_t pipe;
+	bool is_dropped;
+	uint64_t durable, applied;
+	size_t n;
+	struct outbox_gone gone[RELEASE_BATCH];
+	const struct volume *volumes[RELEASE_BATCH];
+};
+
+static void go_on(struct releasing *r);
+
+static int run_release(struct outbox_job *j, struct outbox_writer *w)
+{
+	struct releasing *r = CONTAINER_OF(j, struct releasing, job);
+	int n;
+
+	if (r->is_dropped) {
+		n = outbox_purge(w, r->pipe, r->gone, RELEASE_BATCH, &j->err);
+	} else {
+		n = outbox_save_progress(w, r->pipe, r->durable, r->applied,
+					 &j->err);
+		if (n == 0)
+			n = outbox_release(w, r->pipe, r->applied, r->gone,
+					   RELEASE_BATCH, &j->err);
+	}
+	r->n = n > 0 ? (size_t)n : 0;
+	return n;
+}
+
+static void run_unlink(struct job *j)
+{
+	struct releasing *r = CONTAINER_OF(j, struct releasing, unlink);
+	size_t i;
+
+	for (i = 0; i < r->n; i++) {
+		if (r->volumes[i])
+			spool_unpin(r->volumes[i]->spool_dir, r->gone[i].nonce);
+	}
+}
+
+static void finish(struct releasing *r)
+{
+	struct pipe *p = pipes_by_id(r->edge->pipes, r->pipe);
+
+	if (p && !r->is_dropped)
+		p->is_releasing = false;
+	else if (p && p->row.is_superseded && r->job.result == 0)
+		pipes_forget(r->edge->pipes, p);
+	free(r);
+}
+
+static void unlinked(struct job *j)
+{
+	struct releasing *r = CONTAINER_OF(j, struct releasing, unlink);
+
+	if (r->edge->is_ending)
+		finish(r);
+	else
+		go_on(r);
+}
+
+static void released(struct outbox_job *j)
+{
+	struct releasing *r = CONTAINER_OF(j, struct releasing, job);
+	struct pipe *p = pipes_by_id(r->edge->pipes, r->pipe);
+	size_t i;
+
+	if (j->result <= 0) {
+		if (j->result < 0)
+			events_add(r->edge->events, LOG_WARN_,
+				   p ? p->row.name : NULL,
+				   "entries cannot be released: %s",
+				   j->err.text);
+		finish(r);
+		return;
+	}
+	if (p && !r->is_dropped) {
+		const struct outbox_gone *last = &r->gone[r->n - 1];
+
+		p->row.released = last->serial;
+		p->row.released_nonce = last->nonce;
+		p->row.released_bytes = last->total;
+	}
+	for (i = 0; i < r->n; i++)
+		r->volumes[i] =
+			spool_volume(&r->edge->spool, r->gone[i].volume);
+	r->unlink.run = run_unlink;
+	r->unlink.done = unlinked;
+	worker_submit(r->edge->names, &r->unlink);
+}
+
+static void submit(struct releasing *r)
+{
+	memset(&r->job, 0, sizeof(r->job));
+	r->job.run = run_release;
+	r->job.done = released;
+	outbox_submit(r->edge->outbox, &r->job);
+}
+
+static void go_on(struct releasing *r)
+{
+	struct pipe *p = pipes_by_id(r->edge->pipes, r->pipe);
+
+	if (r->is_dropped) {
+		submit(r);
+		return;
+	}
+	if (!p || p->row.state == PIPE_DROP ||
+	    p->row.released >= p->row.applied) {
+		finish(r);
+		return;
+	}
+	r->durable = p->row.durable;
+	r->applied = p->row.applied;
+	submit(r);
+}
+
+void release_applied(struct pipes *ps, struct pipe *p)
+{
+	struct releasing *r;
+
+	if (p->is_releasing || p->row.released >= p->row.applied ||
+	    ps->edge->is_ending)
+		return;
+	r = xcalloc(1, sizeof(*r));
+	r->edge = ps->edge;
+	r->pipe = p->row.id;
+	p->is_releasing = true;
+	p->is_progress_unsaved = false;
+	go_on(r);
+}
+
+void release_dropped(struct edge *e, int64_t pipe)
+{
+	struct releasing *r = xcalloc(1, sizeof(*r));
+
+	r->edge = e;
+	r->pipe = pipe;
+	r->is_dropped = true;
+	go_on(r);
+}
