@@ -315,7 +315,7 @@ static void release_room(struct commit *c, const struct commit_item *group)
 }
 
 /* What waits behind a failed entry of its incarnation would leave a hole. */
-static void drop_queued(struct commit *c, const struct incarnation *i)
+static void drop_queued(struct commit *c, struct incarnation *i)
 {
 	struct commit_item **at = &c->queue, *it, *dropped = NULL;
 
@@ -328,6 +328,8 @@ static void drop_queued(struct commit *c, const struct incarnation *i)
 		it->next = dropped;
 		dropped = it;
 		c->n_queued--;
+		if (c->sync_failed && it->file)
+			session_discard(c->d, i, it->entry.serial);
 	}
 	c->queue_end = at;
 	release_room(c, dropped);
@@ -356,8 +358,9 @@ static void group_failed(struct commit *c, const struct commit_item *group)
 		drop_queued(c, it->incarnation);
 		if (it->incarnation->session)
 			session_failed(it->incarnation->session, sentence);
-		/* Inline payloads come again whole: what was written of them is rubbish. */
-		if (it->file && it->data)
+		/* Inline payloads come again whole, and after a failed sync
+		 * everything: what was written of them is rubbish. */
+		if (it->file && (it->data || c->sync_failed))
 			session_discard(c->d, it->incarnation,
 					it->entry.serial);
 	}
@@ -458,6 +461,17 @@ static void wake_waits(struct loop_task *t)
 		w->next = NULL;
 		w->fn(w);
 		at = &c->waits; /* fn may have changed the list */
+	}
+}
+
+void commit_finish(struct commit *c)
+{
+	struct commit_wait *w;
+
+	while (c && (w = c->waits)) {
+		c->waits = w->next;
+		w->next = NULL;
+		w->fn(w);
 	}
 }
 

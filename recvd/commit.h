@@ -39,6 +39,9 @@ struct commit_wait {
 void commit_wait(struct commit *c, struct commit_wait *w);
 void commit_unwait(struct commit *c, struct commit_wait *w); /* safe when not waiting */
 
+/* At the end, when the catalog is closed: whoever still waits is called. */
+void commit_finish(struct commit *c);
+
 size_t commit_queued(const struct commit *c);
 
 #endif

@@ -1,8 +1,8 @@
 /* What happened, for people: each event is a line on stderr and stays in memory for
  * /pipes/log. The text only grows, until half of it goes at EVENTS_MAX; whoever follows
  * it then sees a shorter file, as after log rotation. */
-#ifndef TSFERRY_EVENTS_H
-#define TSFERRY_EVENTS_H
+#ifndef TSFERRY_RECVD_EVENTS_H
+#define TSFERRY_RECVD_EVENTS_H
 
 #include "ground/buf.h"
 #include "ground/log.h"

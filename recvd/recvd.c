@@ -281,6 +281,7 @@ void recvd_close(struct recvd *d)
 	for (struct session *s = d->sessions; s; s = s->next)
 		session_end(s);
 	catalog_close(d->catalog);
+	commit_finish(d->commit);
 	if (d->writer)
 		worker_free(d->writer);
 	apply_free(d->apply);

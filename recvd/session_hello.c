@@ -179,37 +179,49 @@ static void take_over(struct session *s, struct sender *x)
 
 /* ---- incarnations ---- */
 
-/* Removes half-received files: none is newer than this "durable" serial. */
-struct sweep_job {
+/* Removes half-received files of an incarnation that is over, once nothing of it is on
+ * its way into the catalog any more: until then a file that has a list may become
+ * durable. */
+struct sweep {
+	struct commit_wait wait;
 	struct job job;
-	struct stage *stage;
+	struct recvd *d;
+	struct incarnation *incarnation;
 	char dir[STAGE_DIR_MAX];
+	uint64_t durable;
 };
 
 static void sweep_run(struct job *j)
 {
-	struct sweep_job *w = CONTAINER_OF(j, struct sweep_job, job);
-	struct stage_partial *p = NULL;
-	size_t n = 0;
+	struct sweep *w = CONTAINER_OF(j, struct sweep, job);
 
-	(void)!stage_scan(w->stage, w->dir, UINT64_MAX, &p, &n, NULL);
-	stage_partials_free(p, n);
+	(void)!stage_sweep(&w->d->stage, w->dir, w->durable, NULL);
 }
 
 static void sweep_done(struct job *j)
 {
-	free(CONTAINER_OF(j, struct sweep_job, job));
+	free(CONTAINER_OF(j, struct sweep, job));
 }
 
-static void sweep(struct recvd *d, const struct incarnation *i)
+static void sweep_start(struct commit_wait *wait)
 {
-	struct sweep_job *w = xcalloc(1, sizeof *w);
+	struct sweep *w = CONTAINER_OF(wait, struct sweep, wait);
 
+	w->durable = w->incarnation->row.durable;
 	w->job.run = sweep_run;
 	w->job.done = sweep_done;
-	w->stage = &d->stage;
+	worker_submit(w->d->writer, &w->job);
+}
+
+static void sweep(struct recvd *d, struct incarnation *i)
+{
+	struct sweep *w = xcalloc(1, sizeof *w);
+
+	w->d = d;
+	w->incarnation = i;
 	(void)snprintf(w->dir, sizeof w->dir, "%s", i->dir);
-	worker_submit(d->writer, &w->job);
+	w->wait.fn = sweep_start;
+	commit_wait(d->commit, &w->wait);
 }
 
 struct drop_task {

@@ -129,6 +129,11 @@ static int check(struct settings *s, const char *path, struct buf *warnings,
 			e, EINVAL,
 			"%s: state_dir: expected an absolute path, got \"%s\"",
 			path, s->state_dir);
+	if (s->retain_max_bytes)
+		return err_set(e, ENOTSUP,
+			       "%s: retain_max_bytes: this version keeps no "
+			       "applied entries, only 0 is possible",
+			       path);
 	if (parse_min_free(s->staging_min_free, &n, &is_share) < 0)
 		return err_set(e, EINVAL,
 			       "%s: staging_min_free: expected bytes (5G) or a "

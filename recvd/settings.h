@@ -5,8 +5,8 @@
  * CONFIGURATION; a target is unchanged on failure. Beyond conf.h it checks what needs
  * two looks: shares of a disk ("10%"), white lists, loaders that this version does not
  * have. All of a file is taken, or nothing of it. */
-#ifndef TSFERRY_SETTINGS_H
-#define TSFERRY_SETTINGS_H
+#ifndef TSFERRY_RECVD_SETTINGS_H
+#define TSFERRY_RECVD_SETTINGS_H
 
 #include "ground/conf.h"
 #include "ground/net.h"

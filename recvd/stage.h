@@ -64,8 +64,9 @@ int stage_file_sync(struct stage_file *f, struct err *e) MUST_CHECK; /* once onl
 void stage_file_done(struct stage *s, struct stage_file *f); /* durable: the list goes */
 
 /* What is half received and stands the test of reading it again. An array of
- * stage_partial, at most STAGE_PARTIALS_MAX; owned by the caller. Serials up to
- * `durable` and what does not decode is removed. */
+ * stage_partial, at most STAGE_PARTIALS_MAX; owned by the caller. What does not decode
+ * is removed; of serials up to `durable`, whose files are the catalog's, only the list
+ * is. So `durable` must be what is committed, with no commit under way. */
 struct stage_partial {
 	struct entry entry;
 	uint64_t n_blocks;
@@ -75,6 +76,8 @@ struct stage_partial {
 
 int stage_scan(struct stage *s, const char *dir, uint64_t durable, struct stage_partial **out,
 	       size_t *n, struct err *e) MUST_CHECK;
+/* Removes what is half received, without a look; the same about `durable`. */
+int stage_sweep(struct stage *s, const char *dir, uint64_t durable, struct err *e) MUST_CHECK;
 void stage_partials_free(struct stage_partial *p, size_t n);
 
 /* Names of a serial, whatever its kind; nothing there is no error. */

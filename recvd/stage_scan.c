@@ -38,7 +38,7 @@ struct scan {
 	struct stage *stage;
 	const char *dir;
 	uint64_t durable;
-	uint64_t serials[STAGE_PARTIALS_MAX], surplus;
+	uint64_t serials[STAGE_PARTIALS_MAX];
 	size_t n;
 };
 
@@ -161,22 +161,43 @@ static int by_serial(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
+/* The serials that have a list, ascending. */
+static int gather_lists(struct scan *scan, struct err *e)
+{
+	CLEANUP_CLOSE int fd = file_open_beneath(scan->stage->fd, scan->dir,
+						 O_RDONLY | O_DIRECTORY, 0);
+	int r = fd < 0 ? fd : file_list(fd, gather, scan);
+
+	if (r < 0 && r != -ENOENT)
+		return err_set(e, -r, "reading staging directory %s: %s",
+			       scan->dir, err_words(-r));
+	qsort(scan->serials, scan->n, sizeof scan->serials[0], by_serial);
+	return 0;
+}
+
+/* Of a durable entry only the list may go: a crash came before that was done. */
+static void remove_partial(const struct scan *s, uint64_t serial)
+{
+	char name[STAGE_NAME_MAX];
+
+	if (serial > s->durable) {
+		stage_remove(s->stage, s->dir, serial);
+		return;
+	}
+	stage_name(serial, STAGE_LIST_SUFFIX, name);
+	stage_unlink_in(s->stage, s->dir, name);
+}
+
 int stage_scan(struct stage *s, const char *dir, uint64_t durable,
 	       struct stage_partial **out, size_t *n, struct err *e)
 {
 	struct scan scan = {.stage = s, .dir = dir, .durable = durable};
-	CLEANUP_CLOSE int fd =
-		file_open_beneath(s->fd, dir, O_RDONLY | O_DIRECTORY, 0);
-	int r = fd < 0 ? fd : file_list(fd, gather, &scan);
+	int r = gather_lists(&scan, e);
 
 	*n = 0;
 	*out = NULL;
-	if (r < 0 && r != -ENOENT)
-		return err_set(e, -r, "reading staging directory %s: %s", dir,
-			       err_words(-r));
-	if (!scan.n)
-		return 0;
-	qsort(scan.serials, scan.n, sizeof scan.serials[0], by_serial);
+	if (r < 0 || !scan.n)
+		return r;
 	*out = xcalloc(scan.n, sizeof **out);
 	for (size_t i = 0; i < scan.n; i++) {
 		struct stage_partial *p = &(*out)[*n];
@@ -188,9 +209,19 @@ int stage_scan(struct stage *s, const char *dir, uint64_t durable,
 		}
 		partial_release(p);
 		if (r != -ENOMEM)
-			stage_remove(s, dir, scan.serials[i]);
+			remove_partial(&scan, scan.serials[i]);
 	}
 	return 0;
+}
+
+int stage_sweep(struct stage *s, const char *dir, uint64_t durable, struct err *e)
+{
+	struct scan scan = {.stage = s, .dir = dir, .durable = durable};
+	int r = gather_lists(&scan, e);
+
+	for (size_t i = 0; r >= 0 && i < scan.n; i++)
+		remove_partial(&scan, scan.serials[i]);
+	return r;
 }
 
 void stage_partials_free(struct stage_partial *p, size_t n)
