@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ctl_text.h"
 #include "domain/control.h"
 #include "domain/sql.h"
 #include "ground/clock.h"
@@ -97,6 +98,10 @@ static int look_at(const struct pipectl *pc, enum view_what what,
 	}
 	err = what == VIEW_LIST ? show_list(v, &own, out)
 				: view_read(v, &own, out);
+	for (unsigned i = 0; err == -ENOENT && i < pc->n_sockets; i++) {
+		if (v->part[i].err == -ETIMEDOUT)
+			err = -ETIMEDOUT;
+	}
 	view_release(v);
 	return err;
 }
@@ -152,6 +157,8 @@ static int look(const struct pipectl *pc, const char *verb, const char *arg)
 		return DONE;
 	(void)fprintf(stderr, "pipectl: %s %s: %s\n", verb, path,
 		      err_words(-err));
+	if (err == -ETIMEDOUT)
+		return LATE;
 	return err == -ENOENT && !has_daemon(pc) ? NO_DAEMON : REFUSED;
 }
 
@@ -344,8 +351,7 @@ static int run_all(struct pipectl *pc, struct buf *b, bool is_last)
 		if (n == 0)
 			break;
 		buf_clear(&line);
-		if (!sql_is_blank(p, n))
-			sql_flatten(&line, p, n);
+		ctl_complete(&line, "/", p, n);
 		if (line.len)
 			r = run(pc, buf_str(&line));
 		buf_consume(b, n);
