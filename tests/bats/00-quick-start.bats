@@ -8,7 +8,7 @@ teardown() { pair_teardown; }
 	recvd_start
 	syncd_start
 	pipefs_start
-	seal "$DATA/v3/tiny.tsfile" root.sg 1-1-0-0
+	seal "$DATA/tsfile/v3/tiny.tsfile" root.sg 1-1-0-0
 
 	ctl 'START PIPESERVER'
 	[ "$(cat "$PIPES/server/status")" = true ]
@@ -22,7 +22,7 @@ teardown() { pair_teardown; }
 
 	ctl 'STOP PIPE my_pipe'
 	[ "$(cat "$PIPES/my_pipe/status")" = STOP ]
-	seal "$DATA/v4/tiny.tsfile" root.sg 2-2-0-0
+	seal "$DATA/tsfile/v4/tiny.tsfile" root.sg 2-2-0-0
 	ctl 'START PIPE my_pipe'
 	ctl 'WAIT PIPE my_pipe 30'
 	archive_equals_edge
@@ -57,7 +57,7 @@ teardown() { pair_teardown; }
 
 @test "STOP PIPESERVER is refused with 328 while a pipe runs, and done after STOP PIPE" {
 	pair_start -m
-	statement 'WAIT PIPE p 30'
+	wait_until 20 online p
 	run ctl 'STOP PIPESERVER'
 	[ "$status" -ne 0 ]
 	run -0 cat "$PIPES/ctl"
@@ -71,19 +71,19 @@ teardown() { pair_teardown; }
 	pair_start
 	statement 'WAIT PIPE p 30'
 	statement 'STOP PIPE p'
-	seal "$DATA/v3/tiny.tsfile" root.sg 1-1-0-0
+	seal "$DATA/tsfile/v3/tiny.tsfile" root.sg 1-1-0-0
 	run -4 statement 'WAIT PIPE p 1'
 	[[ $output == *"1 "* ]]
 }
 
 @test "everything survives a restart of both daemons" {
 	pair_start
-	seal "$DATA/v3/tiny.tsfile" root.sg 1-1-0-0
+	seal "$DATA/tsfile/v3/tiny.tsfile" root.sg 1-1-0-0
 	statement 'WAIT PIPE p 30'
 	keep_port
 	daemon_stop syncd
 	daemon_stop recvd
-	seal "$DATA/v3/al.tsfile" root.sg 2-2-0-0
+	seal "$DATA/tsfile/v3/al.tsfile" root.sg 2-2-0-0
 	recvd_start
 	value_is /server/status true
 	syncd_start

@@ -37,10 +37,10 @@ durable_is() { progress_is p durable_serial "$1"; }
 }
 
 @test "history goes in precedence order: all sequence files, then unsequence, by version" {
-	seal "$DATA/v3/tiny.tsfile" root.sg 5-5-0-0
-	seal "$DATA/v3/tiny.tsfile" root.sg 2-2-0-0 unsequence
-	seal "$DATA/v3/tiny.tsfile" root.sg 9-1-0-0
-	seal "$DATA/v3/tiny.tsfile" root.sg 1-10-0-0
+	seal "$DATA/tsfile/v3/tiny.tsfile" root.sg 5-5-0-0
+	seal "$DATA/tsfile/v3/tiny.tsfile" root.sg 2-2-0-0 unsequence
+	seal "$DATA/tsfile/v3/tiny.tsfile" root.sg 9-1-0-0
+	seal "$DATA/tsfile/v3/tiny.tsfile" root.sg 1-10-0-0
 	recvd_start
 	syncd_start
 	statement 'START PIPESERVER'
@@ -59,8 +59,8 @@ durable_is() { progress_is p durable_serial "$1"; }
 
 @test "precedence up to 1.3.2 is by version alone" {
 	edge_conf iotdb_version 1.2.2
-	seal "$DATA/v3/tiny.tsfile" root.sg 5-5-0-0
-	seal "$DATA/v3/tiny.tsfile" root.sg 2-2-0-0 unsequence
+	seal "$DATA/tsfile/v3/tiny.tsfile" root.sg 5-5-0-0
+	seal "$DATA/tsfile/v3/tiny.tsfile" root.sg 2-2-0-0 unsequence
 	pair_start
 	statement 'WAIT PIPE p 30'
 	statement 'STOP PIPE p'
@@ -73,9 +73,9 @@ durable_is() { progress_is p durable_serial "$1"; }
 	edge_conf scan_interval 1h
 	pair_start
 	statement 'WAIT PIPE p 30'
-	seal "$DATA/v3/al.tsfile" root.new 1-1-0-0 sequence 7 -3
+	seal "$DATA/tsfile/v3/al.tsfile" root.new 1-1-0-0 sequence 7 -3
 	wait_until 10 archive_has root.new 1-1-0-0 sequence 7 -3
-	seal "$DATA/v3/tiny.tsfile" root.new 2-2-0-0 sequence 7 -3
+	seal "$DATA/tsfile/v3/tiny.tsfile" root.new 2-2-0-0 sequence 7 -3
 	wait_until 10 archive_has root.new 2-2-0-0 sequence 7 -3
 	archive_equals_edge
 }
@@ -84,17 +84,17 @@ durable_is() { progress_is p durable_serial "$1"; }
 	pair_start
 	dir=$DATADIR/sequence/root.sg/1/0
 	mkdir -p "$dir" "$DATADIR/load/x" "$DATADIR/snapshot/1/sequence/root.sg/1/0"
-	cp "$DATA/v3/tiny.tsfile" "$dir/1-1-0-0.tsfile"
-	cp "$DATA/v3/tiny.tsfile" "$dir/2-2-0-0.tsfile"
+	cp "$DATA/tsfile/v3/tiny.tsfile" "$dir/1-1-0-0.tsfile"
+	cp "$DATA/tsfile/v3/tiny.tsfile" "$dir/2-2-0-0.tsfile"
 	touch "$dir/2-2-0-0.tsfile.resource.temp"
-	cp "$DATA/v3/tiny.tsfile" "$dir/x-2-0-0.tsfile"
+	cp "$DATA/tsfile/v3/tiny.tsfile" "$dir/x-2-0-0.tsfile"
 	touch "$dir/x-2-0-0.tsfile.resource"
-	cp "$DATA/v3/tiny.tsfile" "$DATADIR/load/x/3-3-0-0.tsfile"
+	cp "$DATA/tsfile/v3/tiny.tsfile" "$DATADIR/load/x/3-3-0-0.tsfile"
 	touch "$DATADIR/load/x/3-3-0-0.tsfile.resource"
-	cp "$DATA/v3/tiny.tsfile" "$DATADIR/snapshot/1/sequence/root.sg/1/0/4-4-0-0.tsfile"
+	cp "$DATA/tsfile/v3/tiny.tsfile" "$DATADIR/snapshot/1/sequence/root.sg/1/0/4-4-0-0.tsfile"
 	touch "$DATADIR/snapshot/1/sequence/root.sg/1/0/4-4-0-0.tsfile.resource"
-	seal "$DATA/v3/tiny.tsfile" root.__system 5-5-0-0
-	seal "$DATA/v3/tiny.tsfile" root.sg 6-6-0-0
+	seal "$DATA/tsfile/v3/tiny.tsfile" root.__system 5-5-0-0
+	seal "$DATA/tsfile/v3/tiny.tsfile" root.sg 6-6-0-0
 	statement 'WAIT PIPE p 30'
 	progress_is p sent_entries 1
 	archive_has root.sg 6-6-0-0
@@ -106,8 +106,8 @@ durable_is() { progress_is p durable_serial "$1"; }
 	mkdir -p "$dir"
 	journal=$dir/1-1-0-1.cross.cross-compaction.log
 	echo 'target sequence root.sg 1 0 1-1-0-1.cross' >"$journal"
-	seal "$DATA/v3/tiny.tsfile" root.sg 1-1-0-1
-	seal "$DATA/v3/tiny.tsfile" root.sg 2-2-0-0
+	seal "$DATA/tsfile/v3/tiny.tsfile" root.sg 1-1-0-1
+	seal "$DATA/tsfile/v3/tiny.tsfile" root.sg 2-2-0-0
 	statement 'WAIT PIPE p 30'
 	archive_has root.sg 2-2-0-0
 	! archive_has root.sg 1-1-0-1
@@ -120,7 +120,7 @@ durable_is() { progress_is p durable_serial "$1"; }
 	statement 'WAIT PIPE p 30'
 	keep_port
 	daemon_stop recvd
-	seal "$DATA/v3/enc.tsfile" root.sg 1-1-0-0
+	seal "$DATA/tsfile/v3/al.tsfile" root.sg 1-1-0-0
 	wait_until 10 progress_is p remaining_entries 1
 	digest=$(sha256sum <"$DATADIR/sequence/root.sg/1/0/1-1-0-0.tsfile")
 	rm -r "$DATADIR/sequence/root.sg"
@@ -145,19 +145,19 @@ durable_is() { progress_is p durable_serial "$1"; }
 
 @test "a .tsfile cut short or of another kind is named in message and holds nothing up" {
 	pair_start
-	head -c 100 "$DATA/v3/al.tsfile" >"$T/short"
+	head -c 100 "$DATA/tsfile/v3/al.tsfile" >"$T/short"
 	echo 'a letter' >"$T/other"
 	seal "$T/short" root.sg 1-1-0-0
 	wait_until 10 value_has /p/message '1-1-0-0.tsfile'
 	value_has /p/message 'not a TsFile'
 	seal "$T/other" root.sg 2-2-0-0
-	seal "$DATA/v3/tiny.tsfile" root.sg 3-3-0-0
+	seal "$DATA/tsfile/v3/tiny.tsfile" root.sg 3-3-0-0
 	statement 'WAIT PIPE p 30'
 	archive_has root.sg 3-3-0-0
 	! archive_has root.sg 1-1-0-0
 	! archive_has root.sg 2-2-0-0
-	seal "$DATA/v3/al.tsfile" root.sg 1-1-0-0
-	seal "$DATA/v3/tiny.tsfile" root.sg 2-2-0-0
+	seal "$DATA/tsfile/v3/al.tsfile" root.sg 1-1-0-0
+	seal "$DATA/tsfile/v3/tiny.tsfile" root.sg 2-2-0-0
 	statement 'WAIT PIPE p 30'
 	archive_equals_edge
 	wait_until 10 value_is /p/message ''
@@ -165,13 +165,13 @@ durable_is() { progress_is p durable_serial "$1"; }
 
 @test "a data directory that does not exist is named at start, one that vanishes is waited for" {
 	pair_start
-	seal "$DATA/v3/tiny.tsfile" root.sg 1-1-0-0
+	seal "$DATA/tsfile/v3/tiny.tsfile" root.sg 1-1-0-0
 	statement 'WAIT PIPE p 30'
 	mv "$DATADIR" "$DATADIR.away"
 	wait_until 20 value_has /p/message "$DATADIR"
 	mv "$DATADIR.away" "$DATADIR"
 	wait_until 20 value_is /p/message ''
-	seal "$DATA/v3/al.tsfile" root.sg 2-2-0-0
+	seal "$DATA/tsfile/v3/al.tsfile" root.sg 2-2-0-0
 	statement 'WAIT PIPE p 30'
 	archive_equals_edge
 	daemon_stop syncd
@@ -186,7 +186,7 @@ durable_is() { progress_is p durable_serial "$1"; }
 	mkdir "$T/other/spool"
 	edge_conf spool_dir "$T/other/spool"
 	pair_start
-	seal "$DATA/v3/tiny.tsfile" root.sg 1-1-0-0
+	seal "$DATA/tsfile/v3/tiny.tsfile" root.sg 1-1-0-0
 	wait_until 10 value_has /p/message 'spool_copy=yes'
 	daemon_stop syncd
 	edge_conf spool_copy yes
@@ -210,7 +210,7 @@ durable_is() { progress_is p durable_serial "$1"; }
 	statement "CREATE PIPESINK s AS IoTDB (ip='127.0.0.1',port=$(server_port))"
 	statement 'CREATE PIPE p TO s'
 	statement 'START PIPE p'
-	seal "$DATA/v3/tiny.tsfile" root.sg 1-1-0-0
+	seal "$DATA/tsfile/v3/tiny.tsfile" root.sg 1-1-0-0
 	chmod 600 "$DATADIR/sequence/root.sg/1/0/1-1-0-0.tsfile"
 	chmod 644 "$DATADIR/sequence/root.sg/1/0/1-1-0-0.tsfile"
 	wait_until 10 value_has /p/message 'CAP_FOWNER'

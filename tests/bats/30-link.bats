@@ -34,7 +34,7 @@ free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1
 	value_has /p/message "$old"
 	value_has /p/message "$new"
 	value_is /p/status STOP
-	seal "$DATA/v3/tiny.tsfile" root.sg 1-1-0-0
+	seal "$DATA/tsfile/v3/tiny.tsfile" root.sg 1-1-0-0
 	statement "ALTER PIPESINK s (key='$new')"
 	statement 'START PIPE p'
 	statement 'WAIT PIPE p 30'
@@ -53,7 +53,7 @@ free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1
 	statement 'ADMIT SENDER edge-1'
 	statement 'CREATE PIPE p TO s'
 	statement 'START PIPE p'
-	seal "$DATA/v3/tiny.tsfile" root.sg 1-1-0-0
+	seal "$DATA/tsfile/v3/tiny.tsfile" root.sg 1-1-0-0
 	statement 'WAIT PIPE p 30'
 	archive_equals_edge
 }
@@ -91,7 +91,7 @@ free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1
 	recvd_start
 	statement 'CREATE PIPE p TO s'
 	statement 'START PIPE p'
-	seal "$DATA/v3/al.tsfile" root.sg 1-1-0-0
+	seal "$DATA/tsfile/v3/al.tsfile" root.sg 1-1-0-0
 	statement 'WAIT PIPE p 30'
 	archive_equals_edge
 }
@@ -118,7 +118,7 @@ free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1
 		printf 'TSFERRY 1 plain\n'
 		head -c 4000 /dev/urandom
 	} | timeout 20 socat -t1 - "TCP:127.0.0.1:$port" >/dev/null || [ $? -ne 124 ]
-	seal "$DATA/v3/al.tsfile" root.sg 1-1-0-0
+	seal "$DATA/tsfile/v3/al.tsfile" root.sg 1-1-0-0
 	statement 'WAIT PIPE p 30'
 	archive_equals_edge
 }

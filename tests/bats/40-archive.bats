@@ -37,10 +37,10 @@ applied_has() { grep -qx "$1" "$T/loader.applied" 2>/dev/null; }
 	refusing_loader
 	echo 'root.sg 1-1-0-0' >"$T/loader.bad"
 	pair_start -m
-	seal "$DATA/v3/tiny.tsfile" root.sg 1-1-0-0
+	seal "$DATA/tsfile/v3/tiny.tsfile" root.sg 1-1-0-0
 	wait_until 20 value_has /p/message 'RETRY'
-	seal "$DATA/v3/tiny.tsfile" root.sg 2-2-0-0
-	seal "$DATA/v3/tiny.tsfile" root.other 3-3-0-0
+	seal "$DATA/tsfile/v3/tiny.tsfile" root.sg 2-2-0-0
+	seal "$DATA/tsfile/v3/tiny.tsfile" root.other 3-3-0-0
 	wait_until 20 applied_has 'root.other 3-3-0-0'
 	! applied_has 'root.sg 2-2-0-0'
 	value_has /p/message '[WARN]'
@@ -65,8 +65,8 @@ applied_has() { grep -qx "$1" "$T/loader.applied" 2>/dev/null; }
 	refusing_loader
 	echo 'root.sg 1-1-0-0' >"$T/loader.bad"
 	pair_start
-	seal "$DATA/v3/tiny.tsfile" root.sg 1-1-0-0
-	seal "$DATA/v3/tiny.tsfile" root.sg 2-2-0-0
+	seal "$DATA/tsfile/v3/tiny.tsfile" root.sg 1-1-0-0
+	seal "$DATA/tsfile/v3/tiny.tsfile" root.sg 2-2-0-0
 	wait_until 20 progress_is p quarantined_entries 1
 	run -1 statement 'SKIP 4711'
 	statement "SKIP $(rows 'SHOW QUARANTINE' | cut -f1)"
@@ -81,7 +81,7 @@ applied_has() { grep -qx "$1" "$T/loader.applied" 2>/dev/null; }
 	refusing_loader
 	echo 'root.sg 1-1-0-0' >"$T/loader.bad"
 	pair_start
-	seal "$DATA/v3/tiny.tsfile" root.sg 1-1-0-0
+	seal "$DATA/tsfile/v3/tiny.tsfile" root.sg 1-1-0-0
 	wait_until 20 progress_is p quarantined_entries 1
 	keep_port
 	daemon_stop syncd
@@ -106,7 +106,7 @@ applied_has() { grep -qx "$1" "$T/loader.applied" 2>/dev/null; }
 }
 
 @test "deletions beside a file arrive beside it" {
-	cp "$DATA/v3/al.tsfile" "$T/f.tsfile"
+	cp "$DATA/tsfile/v3/al.tsfile" "$T/f.tsfile"
 	printf 'DELETION,root.sg.d1.s1,97679,0,5\nDELETION,root.sg.d1.s2,97679,7,9\nDELETION,root.sg.d1' >"$T/f.tsfile.mods"
 	pair_start
 	seal "$T/f.tsfile" root.sg 1-1-0-0
@@ -117,7 +117,7 @@ applied_has() { grep -qx "$1" "$T/loader.applied" 2>/dev/null; }
 
 @test "deletions with a malformed line do not travel, and the file is named" {
 	pair_start
-	cp "$DATA/v3/tiny.tsfile" "$T/f.tsfile"
+	cp "$DATA/tsfile/v3/tiny.tsfile" "$T/f.tsfile"
 	printf 'DELETION,root.sg.d1.s1,1,0,5\nDELETION,nonsense\n' >"$T/f.tsfile.mods"
 	seal "$T/f.tsfile" root.sg 1-1-0-0
 	wait_until 10 value_has /p/message '1-1-0-0.tsfile.mods'
@@ -126,12 +126,12 @@ applied_has() { grep -qx "$1" "$T/loader.applied" 2>/dev/null; }
 
 @test "the same identity sealed again replaces file and deletions" {
 	pair_start
-	seal "$DATA/v3/tiny.tsfile" root.sg 1-1-0-0
+	seal "$DATA/tsfile/v3/tiny.tsfile" root.sg 1-1-0-0
 	statement 'WAIT PIPE p 30'
 	statement 'STOP PIPE p'
 	statement 'DROP PIPE p'
 	rm -r "$DATADIR/sequence/root.sg"
-	seal "$DATA/v3/al.tsfile" root.sg 1-1-0-0
+	seal "$DATA/tsfile/v3/al.tsfile" root.sg 1-1-0-0
 	statement 'CREATE PIPE p TO s'
 	statement 'START PIPE p'
 	statement 'WAIT PIPE p 30'

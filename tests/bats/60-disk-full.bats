@@ -42,7 +42,7 @@ small_disk() { # SIZE
 	statement "CREATE PIPESINK s AS IoTDB (ip='127.0.0.1',port=$(server_port))"
 	statement 'CREATE PIPE p TO s'
 	statement 'START PIPE p'
-	seal "$DATA/v3/al.tsfile" root.sg 1-1-0-0
+	seal "$DATA/tsfile/v3/al.tsfile" root.sg 1-1-0-0
 	wait_until 20 value_has /p/link staging_min_free
 	value_is /p/status RUNNING
 	cloud_conf staging_min_free 0

@@ -14,7 +14,7 @@ put_back() {
 delivered() { # N more files, all applied
 	for _ in $(seq "$1"); do
 		count=$((${count:-0} + 1))
-		seal "$DATA/v3/tiny.tsfile" root.sg "$count-$count-0-0"
+		seal "$DATA/tsfile/v3/tiny.tsfile" root.sg "$count-$count-0-0"
 	done
 	statement 'WAIT PIPE p 30'
 }
@@ -119,7 +119,7 @@ delivered() { # N more files, all applied
 	delivered 3
 	daemon_stop syncd
 	put_back "$EDGE/state"
-	seal "$DATA/v3/al.tsfile" root.sg 90-90-0-0
+	seal "$DATA/tsfile/v3/al.tsfile" root.sg 90-90-0-0
 	syncd_start
 	wait_until 40 value_has /p/message '[ERROR]'
 	value_is /p/status STOP
@@ -145,7 +145,7 @@ delivered() { # N more files, all applied
 	sed -e "s|$EDGE/|$T/edge2/|" "$T/syncd.conf" >"$T/clone.conf"
 	mkdir -p "$T/edge2/data/sequence/root.two/1/0"
 	for n in 1 2 3 4; do
-		cp "$DATA/v3/al.tsfile" "$T/edge2/data/sequence/root.two/1/0/$n-$n-0-0.tsfile"
+		cp "$DATA/tsfile/v3/al.tsfile" "$T/edge2/data/sequence/root.two/1/0/$n-$n-0-0.tsfile"
 		printf '\001' >"$T/edge2/data/sequence/root.two/1/0/$n-$n-0-0.tsfile.resource"
 	done
 	daemon_start syncd "$TSFERRY_BUILD/syncd/syncd" -c "$T/clone.conf"

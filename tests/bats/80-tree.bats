@@ -4,7 +4,7 @@ load lib/tsferry
 setup() {
 	pair_setup
 	pair_start -m
-	seal "$DATA/v3/tiny.tsfile" root.sg 1-1-0-0
+	seal "$DATA/tsfile/v3/tiny.tsfile" root.sg 1-1-0-0
 	statement 'WAIT PIPE p 30' >/dev/null
 }
 teardown() { pair_teardown; }

@@ -21,6 +21,8 @@ TSFERRY_BUILD=${TSFERRY_BUILD:-$TSFERRY_SOURCE/build}
 DATA=$TSFERRY_SOURCE/tests/data
 BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-120}
 
+if declare -F bats_require_minimum_version >/dev/null; then bats_require_minimum_version 1.5.0; fi
+
 # ---- waiting ----
 
 # wait_until SECONDS COMMAND...: polls every 20 ms.
@@ -177,6 +179,8 @@ value() { "$TSFERRY_BUILD/fs/pipectl" -s "$SYNCD_SOCK" -s "$RECVD_SOCK" cat "$1"
 progress() { value "/$1/progress" | awk -v k="$2" '$1 == k { print $2 }'; }
 progress_is() { [ "$(progress "$1" "$2")" = "$3" ]; }
 value_is() { [ "$(value "$1" 2>/dev/null)" = "$2" ]; }
+# online PIPE: its link is up.
+online() { value_has "/$1/link" online; }
 value_has() { value "$1" 2>/dev/null | grep -qF -- "$2"; }
 
 server_port() { value /server/port; }
@@ -235,17 +239,19 @@ archive_equals_edge() {
 # archive_has DATABASE T-V-I-C [sequence|unsequence [REGION [PARTITION]]]
 archive_has() { [ -f "$ARCHIVE/edge-1/$1/${3:-sequence}/${4:-1}/${5:-0}/$2.tsfile" ]; }
 
-# nothing_left: no temporary, no orphan, once everything is applied.
+# nothing_left: no temporary, no orphan, soon after everything is applied.
 nothing_left() {
-	local left
-	left=$(find "$CLOUD" -name '.tsferry-*' -not -name .tsferry-spool
-		find "$CLOUD/state/staging" -type f -not -name instance 2>/dev/null
-		find "$DATADIR/.tsferry-spool" -type f -not -name instance 2>/dev/null)
-	[ -z "$left" ] || {
-		echo "left behind:" >&2
-		echo "$left" | head -n 10 >&2
-		return 1
-	}
+	wait_until 20 no_leftovers && return 0
+	echo "left behind:" >&2
+	leftovers | head -n 10 >&2
+	return 1
+}
+no_leftovers() { [ -z "$(leftovers)" ]; }
+leftovers() {
+	find "$CLOUD" "$T/small" -name '.tsferry-*' -not -name .tsferry-spool 2>/dev/null
+	find "$CLOUD/state/staging" -type f -not -name instance 2>/dev/null
+	find "$DATADIR/.tsferry-spool" -type f -not -name instance 2>/dev/null
+	return 0
 }
 
 # ---- the end ----
