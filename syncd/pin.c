@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/sendfile.h>
 
 #include "domain/statedir.h"
 #include "domain/tsfile.h"
@@ -111,16 +112,15 @@ static bool open_source(struct pin *p, const struct pin_place *pl,
 	return false;
 }
 
+/* sendfile(2) copies between file systems of any two kinds. */
 static int copy_bytes(int from, int to, uint64_t len)
 {
 	uint64_t done = 0;
 
 	while (done < len) {
 		uint64_t left = len - done;
-		ssize_t n =
-			copy_file_range(from, NULL, to, NULL,
-					left < COPY_CHUNK ? left : COPY_CHUNK,
-					0);
+		ssize_t n = sendfile(to, from, NULL,
+				     left < COPY_CHUNK ? left : COPY_CHUNK);
 
 		if (n < 0 && errno == EINTR)
 			continue;

@@ -14,7 +14,8 @@
 #include "scan.h"
 
 #define SAVE_MS 1000
-#define RELEASE_FROM 256 /* entries at once; fewer wait for the timer */
+/* So many entries are released at once; fewer wait for the last one, or the timer. */
+#define RELEASE_FROM 256
 
 /* ---- the lists ---- */
 
@@ -408,7 +409,8 @@ void pipe_applied(struct pipes *ps, struct pipe *p, uint64_t serial)
 {
 	p->row.applied = serial;
 	progress_changed(ps, p);
-	if (p->row.applied - p->row.released >= RELEASE_FROM)
+	if (p->row.applied == p->row.assigned ||
+	    p->row.applied - p->row.released >= RELEASE_FROM)
 		release_applied(ps, p);
 	progress_moved(ps, p);
 }

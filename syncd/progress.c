@@ -127,7 +127,8 @@ void progress_moved(struct pipes *ps, const struct pipe *p)
 
 	for (; w; w = next) {
 		next = w->next;
-		if (w->pipe != p->row.id || w->serial > p->row.applied)
+		if (w->pipe != p->row.id || w->serial > p->row.applied ||
+		    p->is_releasing)
 			continue;
 		progress_unwait(ps, w);
 		w->fn(w);

@@ -11,7 +11,8 @@ void pipe_progress(const struct pipes *ps, const struct pipe *p,
 /* Durable and applied into the catalog, behind. */
 void progress_save(struct pipes *ps, const struct pipe *p);
 
-/* Someone who waits until everything up to `serial` is applied. */
+/* Someone who waits until everything up to `serial` is applied, and what can be released
+ * by then is (so that a person who looks afterwards finds nothing left). */
 struct progress_waiter {
 	struct progress_waiter *next;
 	int64_t pipe;

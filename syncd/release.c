@@ -1,7 +1,8 @@
 #include "release.h"
 
-#include <stdio.h>
 #include <string.h>
+
+#include "progress.h"
 
 #define RELEASE_BATCH 256
 
@@ -52,10 +53,12 @@ static void finish(struct releasing *r)
 {
 	struct pipe *p = pipes_by_id(r->edge->pipes, r->pipe);
 
-	if (p && !r->is_dropped)
+	if (p && !r->is_dropped) {
 		p->is_releasing = false;
-	else if (p && p->row.is_superseded && r->job.result == 0)
+		progress_moved(r->edge->pipes, p);
+	} else if (p && p->row.is_superseded && r->job.result == 0) {
 		pipes_forget(r->edge->pipes, p);
+	}
 	free(r);
 }
 

@@ -40,6 +40,11 @@ int spool_load(struct spool *s, const struct settings *set, struct outbox *o,
 		int64_t id;
 		int r;
 
+		if (access(data_dir, F_OK))
+			return err_set(e, errno,
+				       "data directory %s: %s (correct "
+				       "data_dirs, or mount it first)",
+				       data_dir, err_words(errno));
 		if (set->spool_dir[0])
 			(void)snprintf(dir, sizeof(dir), "%s", set->spool_dir);
 		else

@@ -37,7 +37,8 @@ struct spool {
 	size_t n_configured;
 };
 
-/* The volumes of the settings and of the catalog. At start. */
+/* The volumes of the settings and of the catalog. At start; a data directory that does
+ * not exist then is refused, because it is misspelt or its disk is not mounted. */
 int spool_load(struct spool *s, const struct settings *set, struct outbox *o,
 	       struct err *e) MUST_CHECK;
 const struct volume *spool_volume(const struct spool *s, int64_t id);
