@@ -183,7 +183,9 @@ static void take_last(struct reply *r, const struct line *l)
 	r->text[n] = '\0';
 	reply_unescape(r->text);
 	r->code = l->code;
-	if (l->code >= 8000 && !r->sys)
+	if (l->code < 8000)
+		r->sys = 0;
+	else if (!r->sys)
 		r->sys = l->code >= 9000 ? EINVAL : EIO;
 }
 
