@@ -111,8 +111,8 @@ void note_refusal(struct fs *fs, unsigned first, const char *as, unsigned uid,
 	buf_addf(&b, ".note %s\t%d\t%s", st, code, text);
 	nt->request = xstrdup(buf_str(&b));
 	buf_clear(&b);
-	buf_addf(&b, "%s\t%u\t%s\t%d\t%s\n", clock_text(nt->wall_ms, when), uid,
-		 st, code, text);
+	buf_addf(&b, "time %s\nuser %u\nstatement %s\ncode %d\ntext %s\n",
+		 clock_text(nt->wall_ms, when), uid, st, code, text);
 	nt->held = xstrdup(buf_str(&b));
 	put(nt, first);
 }
