@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ask.h"
+#include "wake.h"
 
 #define JUST_OPENED_MS 1000
 #define FOLLOWED_MAX (4u << 20)
@@ -13,8 +14,9 @@ struct text_file {
 	struct buf text;
 	uint64_t
 		base; /* offset of the text's first byte; only growing files move it */
-	bool was_begun;	  /* read from offset 0 before */
-	unsigned n_reads; /* under way; they hold the file */
+	uint64_t read_end; /* the furthest offset that was read */
+	bool was_begun;	   /* read from offset 0 before */
+	unsigned n_reads;  /* under way; they hold the file */
 	bool is_released;
 };
 
@@ -71,6 +73,7 @@ void text_release(struct open_file *f)
 {
 	struct text_file *tf = CONTAINER_OF(f, struct text_file, file);
 
+	wake_forget(f);
 	tf->is_released = true;
 	free_when_over(tf);
 }
@@ -109,6 +112,14 @@ void text_grow(struct buf *old, const struct buf *now)
 		buf_add(old, buf_data(now) + n, now->len - n);
 }
 
+bool text_has_more(const struct open_file *f, const struct buf *now)
+{
+	const struct text_file *tf = (const struct text_file *)(const void *)f;
+
+	return tf->read_end < tf->base + tf->text.len ||
+	       overlap(&tf->text, now) < now->len;
+}
+
 uint64_t text_size(const struct node *nd, uint64_t size, uint64_t now_ms)
 {
 	bool is_growing = view_is_growing(nd->path);
@@ -138,6 +149,8 @@ static void reply_text(struct text_file *tf, fuse_req_t req, size_t size,
 	size_t n = at < tf->text.len ? tf->text.len - at : 0;
 
 	n = n < size ? n : size;
+	if (n && tf->base + at + n > tf->read_end)
+		tf->read_end = tf->base + at + n;
 	if (n)
 		(void)fuse_reply_buf(req,
 				     (const char *)buf_data(&tf->text) + at, n);
@@ -173,6 +186,7 @@ static void refreshed(void *arg, struct view *v)
 
 		tf->text = now;
 		tf->base = 0;
+		tf->read_end = 0;
 		now = old;
 	}
 	/* What cannot be had again stays as it was. */

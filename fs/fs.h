@@ -8,13 +8,14 @@
 #include "pool.h"
 #include "view.h"
 
-struct ctl;
+struct wake;
 
 struct fs {
 	struct loop *loop;
 	struct pool *pool;
 	struct nodes *nodes;
 	struct answers *answers;
+	struct wake *wake;
 	unsigned uid, gid; /* who mounted it, whose the files are */
 	struct view_own own;
 	char *held;	    /* owned; own.last_error points here or to "" */

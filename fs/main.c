@@ -11,6 +11,7 @@
 #include "ground/log.h"
 #include "mount.h"
 #include "ops.h"
+#include "wake.h"
 
 struct options {
 	bool is_foreground;
@@ -175,6 +176,7 @@ static int build(struct pipefs *p, const struct options *o, struct err *e)
 	fs->pool = pool_new(fs->loop, (const char *const *)o->sockets);
 	fs->nodes = nodes_new(UINT64_MAX >> 1);
 	fs->answers = answers_new();
+	fs->wake = wake_new(fs);
 	r = take_signals(p, e);
 	if (r < 0)
 		return r;
@@ -190,6 +192,7 @@ static void take_down(struct pipefs *p)
 	mount_close(&p->mount);
 	if (fs->nodes)
 		ops_release_all(fs);
+	wake_free(fs->wake);
 	pool_free(fs->pool);
 	nodes_free(fs->nodes);
 	answers_free(fs->answers);

@@ -10,6 +10,7 @@
 #include "ctl.h"
 #include "ground/clock.h"
 #include "refuse.h"
+#include "wake.h"
 
 /* Every walk through the mount looks at the root's attributes; what it shows of them
  * may be this old. Everything else is asked for each time. */
@@ -375,6 +376,13 @@ static void op_flush(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 		(void)fuse_reply_err(req, 0);
 }
 
+static void op_poll(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi,
+		    struct fuse_pollhandle *ph)
+{
+	(void)id;
+	wake_poll(file_of(fi), req, ph);
+}
+
 static void op_release(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 {
 	struct open_file *f = file_of(fi);
@@ -400,6 +408,7 @@ const struct fuse_lowlevel_ops ops_table = {
 	.read = op_read,
 	.write = op_write,
 	.flush = op_flush,
+	.poll = op_poll,
 	.release = op_release,
 	.opendir = op_opendir,
 	.readdir = op_readdir,
