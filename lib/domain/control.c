@@ -463,8 +463,10 @@ void control_free(struct control *c)
 	loop_del(&c->listen);
 	remove_socket(c);
 	(void)close(fd);
-	while (c->conns)
-		conn_close(c->conns);
+	for (struct conn *conn = c->conns, *next; conn; conn = next) {
+		next = conn->next;
+		conn_close(conn);
+	}
 	free(c->path);
 	free(c);
 }

@@ -142,7 +142,7 @@ int control_ask(const char *socket_path, const char *request, int timeout_ms,
 	int e;
 
 	*r = (struct reply){0};
-	buf_init(&out, SQL_STATEMENT_MAX * 2);
+	buf_init(&out, 2 * (size_t)SQL_STATEMENT_MAX);
 	buf_init(&in, REPLY_BUF_MAX);
 	e = write_line(&out, request);
 	if (e < 0)
@@ -320,7 +320,7 @@ int client_new(struct client **out, struct loop *l, const char *socket_path)
 	c->again.fn = on_again;
 	c->failed.fn = on_failed;
 	buf_init(&c->in, REPLY_BUF_MAX);
-	buf_init(&c->out, SQL_STATEMENT_MAX * 2);
+	buf_init(&c->out, 2 * (size_t)SQL_STATEMENT_MAX);
 	*out = c;
 	return 0;
 }

@@ -1,5 +1,5 @@
-/* The two halves of the control socket's server: connections (control.c) and what
- * request lines mean (control_serve.c). Private to them and their tests.
+/* The parts of the control socket's server: connections (control.c), what request lines
+ * mean (control_serve.c), and the tree (control_tree.c). Private to them and their tests.
  *
  * A connection answers one request at a time. While its request waits for an answer,
  * or more than OUT_HIGH bytes of answers are not yet read, it reads nothing more, so a
@@ -71,8 +71,16 @@ struct pending {
 /* One request line without its newline; it may be changed. */
 void control_line(struct conn *c, char *line, size_t n);
 
+/* The last line of an answer that is done. */
+void conn_end(struct conn *c, const char *text);
+
 /* A whole failure; not noted as a refusal. */
 void conn_fail(struct conn *c, int code, int sys, const char *text);
+
+/* .stat, .ls and .cat; `path` is as it came. */
+void control_stat(struct conn *c, char *path);
+void control_ls(struct conn *c, char *path);
+void control_cat(struct conn *c, char *path);
 
 /* The client of this request went away. */
 void control_gone(struct pending *p);

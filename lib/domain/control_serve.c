@@ -1,7 +1,5 @@
-#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,11 +11,10 @@
  * answers are written. */
 
 #define GROUPS_MAX 65536
-#define NODES_LEN_MAX (64u << 20)
 
 /* Answers */
 
-static void add_end(struct conn *c, const char *text)
+void conn_end(struct conn *c, const char *text)
 {
 	buf_addf(&c->out, "0000 %s\n", text);
 }
@@ -30,14 +27,6 @@ void conn_fail(struct conn *c, int code, int sys, const char *text)
 		 reply_errno_name(sys), class, code);
 	reply_sentence(&c->out, text);
 	buf_adds(&c->out, "\n");
-}
-
-static void fail_path(struct conn *c, const char *path, int sys)
-{
-	char text[512];
-
-	(void)snprintf(text, sizeof text, "%.300s: %s", path, err_words(sys));
-	conn_fail(c, ERR_REFUSED, sys, text);
 }
 
 static void add_cells(struct request *rq, const char *code,
@@ -141,7 +130,7 @@ void control_done(struct request *rq)
 		return;
 	}
 	if (p->conn)
-		add_end(p->conn, "The statement is executed successfully.");
+		conn_end(p->conn, "The statement is executed successfully.");
 	end(p);
 }
 
@@ -259,135 +248,10 @@ static void on_as(struct conn *c, char *args)
 	}
 	c->uid = uid;
 	c->right = control_may(control, uid, is_member) ? RIGHT_YES : RIGHT_NO;
-	add_end(c, "The next requests are made for this user.");
+	conn_end(c, "The next requests are made for this user.");
 }
 
-/* The tree */
-
-static char kind_letter(enum tree_kind kind)
-{
-	switch (kind) {
-	case TREE_DIR:
-		return 'd';
-	case TREE_FILE:
-		return 'f';
-	case TREE_LINK:
-		return 'l';
-	}
-	return '?';
-}
-
-/* The node and its content, in `content`, which the caller releases. */
-static int read_node(struct conn *c, const char *path, struct tree_node *node,
-		     struct buf *content)
-{
-	const struct tree_ops *tree = &c->control->ops.tree;
-	int r = -ENOENT;
-
-	*node = (struct tree_node){0};
-	buf_init(content, TREE_FILE_MAX);
-	if (tree->read && path[0] == '/')
-		r = tree->read(tree->arg, path, node, content);
-	return r < 0 ? r : buf_end(content);
-}
-
-static void add_node(struct conn *c, const struct tree_node *node, size_t size,
-		     const char *name)
-{
-	buf_addf(&c->out, "1000-%c %o %zu %" PRId64 "%s%s\n",
-		 kind_letter(node->kind), node->mode, size, node->mtime_ms,
-		 *name ? " " : "", name);
-}
-
-static void on_stat(struct conn *c, char *path)
-{
-	struct tree_node node;
-	CLEANUP(buf_release) struct buf content;
-	int r = read_node(c, path, &node, &content);
-
-	if (r < 0) {
-		fail_path(c, path, -r);
-		return;
-	}
-	add_node(c, &node, content.len, "");
-	add_end(c, "");
-}
-
-static void on_cat(struct conn *c, char *path)
-{
-	struct tree_node node;
-	CLEANUP(buf_release) struct buf content;
-	int r = read_node(c, path, &node, &content);
-	const char *p, *end_of_content;
-
-	if (r == 0 && node.kind == TREE_DIR)
-		r = -EISDIR;
-	if (r < 0) {
-		fail_path(c, path, -r);
-		return;
-	}
-	p = content.len ? (const char *)buf_data(&content) : "";
-	end_of_content = p + content.len;
-	while (p < end_of_content) {
-		size_t left = (size_t)(end_of_content - p);
-		const char *nl = memchr(p, '\n', left);
-		size_t n = nl ? (size_t)(nl - p) : left;
-
-		buf_adds(&c->out, "1001-");
-		buf_add(&c->out, p, n);
-		buf_adds(&c->out, "\n");
-		p += nl ? n + 1 : n;
-	}
-	add_end(c, "");
-}
-
-/* Names first, sizes after: a daemon's list and read do not meet. */
-static int keep_node(void *to, const struct tree_node *node)
-{
-	buf_add(to, node, sizeof *node);
-	return buf_end(to);
-}
-
-static size_t size_of(struct conn *c, const char *dir,
-		      const struct tree_node *node)
-{
-	CLEANUP(buf_release) struct buf content, path;
-	struct tree_node read;
-	size_t size = 0;
-
-	buf_init(&path, SQL_STATEMENT_MAX + TREE_NAME_MAX + 2);
-	buf_addf(&path, "%s/%s", strcmp(dir, "/") == 0 ? "" : dir, node->name);
-	if (read_node(c, buf_str(&path), &read, &content) == 0)
-		size = content.len;
-	return size;
-}
-
-static void on_ls(struct conn *c, char *path)
-{
-	const struct tree_ops *tree = &c->control->ops.tree;
-	CLEANUP(buf_release) struct buf nodes;
-	int r = -ENOENT;
-
-	buf_init(&nodes, NODES_LEN_MAX);
-	if (tree->list && path[0] == '/')
-		r = tree->list(tree->arg, path, keep_node, &nodes);
-	if (r == 0)
-		r = buf_end(&nodes);
-	if (r < 0) {
-		fail_path(c, path, -r);
-		return;
-	}
-	for (size_t at = 0; at < nodes.len; at += sizeof(struct tree_node)) {
-		struct tree_node node;
-		size_t size = 0;
-
-		memcpy(&node, buf_data(&nodes) + at, sizeof node);
-		if (node.kind != TREE_DIR)
-			size = size_of(c, path, &node);
-		add_node(c, &node, size, node.name);
-	}
-	add_end(c, "");
-}
+/* Notes */
 
 /* .note STATEMENT<tab>CODE<tab>TEXT: the three pieces cut apart. */
 static bool take_note(char *args, unsigned *code, char **text)
@@ -418,7 +282,7 @@ static void on_note(struct conn *c, char *args)
 	reply_unescape(args);
 	reply_unescape(text);
 	note(c->control, c->uid, (int)code, args, text);
-	add_end(c, "Noted.");
+	conn_end(c, "Noted.");
 }
 
 /* Statements */
@@ -495,7 +359,7 @@ static void on_statement(struct conn *c, const char *text)
 	struct err e = {0};
 
 	if (sql_is_blank(text, strlen(text))) {
-		add_end(c, "");
+		conn_end(c, "");
 		return;
 	}
 	p = xcalloc(1, sizeof *p);
@@ -522,8 +386,9 @@ void control_line(struct conn *c, char *line, size_t n)
 		const char *verb;
 		void (*fn)(struct conn *c, char *args);
 	} verbs[] = {
-		{".as ", on_as},     {".ls ", on_ls},	  {".cat ", on_cat},
-		{".stat ", on_stat}, {".note ", on_note},
+		{".as ", on_as},	{".ls ", control_ls},
+		{".cat ", control_cat}, {".stat ", control_stat},
+		{".note ", on_note},
 	};
 
 	if (n && line[n - 1] == '\r')

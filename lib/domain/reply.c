@@ -271,7 +271,7 @@ static void print_json(const struct reply *r, struct buf *out)
 		buf_addf(out, "\"code\":%d,\"errno\":\"%s\",", r->code % 1000,
 			 reply_errno_name(r->sys));
 	buf_adds(out, "\"message\":");
-	buf_init(&text, 2 * SENTENCE_LEN_MAX);
+	buf_init(&text, 2 * sizeof r->text);
 	table_cell(&text, true, r->text);
 	table_json_string(out, buf_str(&text), text.len);
 	buf_release(&text);

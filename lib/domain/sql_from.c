@@ -165,7 +165,7 @@ static void set_query(struct parse *p, const char *at, const char *end)
 			continue;
 		}
 		if (quote)
-			quote = *at == quote ? '\0' : quote;
+			quote = (char)(*at == quote ? '\0' : quote);
 		else if (*at == '\'' || *at == '"')
 			quote = *at;
 		to[n++] = *at;

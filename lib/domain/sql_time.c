@@ -20,12 +20,12 @@ struct unit {
 /* Two letters before one, so that "ms" is not minutes. Years and months have
  * the fixed lengths that IoTDB's durations have. */
 static const struct unit units[] = {
-	{"mo", 30 * 86400 * INT64_C(1000000000)},
+	{"mo", INT64_C(30) * 86400 * INT64_C(1000000000)},
 	{"ms", NS_PER_MS},
 	{"us", 1000},
 	{"ns", 1},
-	{"y", 365 * 86400 * INT64_C(1000000000)},
-	{"w", 7 * 86400 * INT64_C(1000000000)},
+	{"y", INT64_C(365) * 86400 * INT64_C(1000000000)},
+	{"w", INT64_C(7) * 86400 * INT64_C(1000000000)},
 	{"d", 86400 * INT64_C(1000000000)},
 	{"h", 3600 * INT64_C(1000000000)},
 	{"m", 60 * INT64_C(1000000000)},
@@ -330,7 +330,7 @@ static int parse(const char *text, const struct sql_setting *set, int64_t *out)
 	int r;
 
 	skip_spaces(&p);
-	quote = *p == '\'' || *p == '"' ? *p++ : '\0';
+	quote = (char)(*p == '\'' || *p == '"' ? *p++ : '\0');
 	r = take_expression(&p, set, out);
 	if (r < 0)
 		return r;
