@@ -116,6 +116,8 @@ static int open_parts(struct edge *e, struct err *err)
 	if (r == 0)
 		r = spool_load(&e->spool, &e->set, e->outbox, err);
 	if (r == 0)
+		r = spool_check_all(&e->spool, &e->state, err);
+	if (r == 0)
 		r = pipes_load(e, err);
 	if (r == 0)
 		r = scan_new(&e->scan, e, err);

@@ -116,6 +116,21 @@ int spool_check(struct volume *v, const struct statedir *state, struct err *e)
 	return 0;
 }
 
+int spool_check_all(const struct spool *s, const struct statedir *state,
+		    struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < s->n_configured; i++) {
+		struct volume v = s->volumes[i];
+
+		if (spool_check(&v, state, e) == -ESTALE)
+			return -ESTALE;
+	}
+	err_clear(e);
+	return 0;
+}
+
 const char *spool_name(uint64_t nonce, enum mods_kind kind, char to[48])
 {
 	(void)snprintf(to, 48, "%016" PRIx64 ".tsfile%s", nonce,

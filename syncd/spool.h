@@ -49,6 +49,11 @@ const struct volume *spool_volume(const struct spool *s, int64_t id);
 int spool_check(struct volume *v, const struct statedir *state,
 		struct err *e) MUST_CHECK;
 
+/* At start: a spool that belongs to another instance is refused (-ESTALE): what it holds
+ * would be taken for rubbish. What else is wrong with one is the walk's to tell. */
+int spool_check_all(const struct spool *s, const struct statedir *state,
+		    struct err *e) MUST_CHECK;
+
 /* "<dir>/<nonce>.tsfile", and with the suffix of `kind` behind it. */
 const char *spool_path(const char *dir, uint64_t nonce, enum mods_kind kind,
 		       char *to);
