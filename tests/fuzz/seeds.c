@@ -1,12 +1,13 @@
-/* Writes the seeds of the corpora frame, proto, entry, mods and tsfile anew, from what
- * our encoders write and IoTDB wrote: `fuzz_seeds tests/data tests/fuzz/corpus`. To be
- * run when the wire changes; what a fuzzer found stands beside them under other names. */
+/* Writes the seeds of the corpora frame, proto, entry, mods, tsfile and tsfile_index anew,
+ * from what our encoders write and IoTDB wrote: `fuzz_seeds tests/data tests/fuzz/corpus`.
+ * To be run when the wire changes; what a fuzzer found stands beside them under other names. */
 #include <stdio.h>
 
 #include "ground/bytes.h"
 #include "ground/err.h"
 #include "ground/fileio.h"
 #include "tests/proto_samples.h"
+#include "tests/tsfile_made.h"
 
 #define SEED_MAX (1u << 20)
 
@@ -135,6 +136,30 @@ static void seed_tsfiles(void)
 	seed_file("tsfile", "v4-empty", "tsfile/v4/empty.tsfile", "", 0, 0);
 }
 
+static void seed_tsfile_indexes(void)
+{
+	static const char *const names[] = {"tiny", "tinyal", "empty", "idxal"};
+	CLEANUP(made_release) struct made m = made_begin(3);
+
+	for (size_t k = 0; k < ARRAY_LEN(names); k++)
+		for (int version = 3; version <= 4; version++) {
+			char name[40], path[80];
+
+			(void)snprintf(name, sizeof name, "v%d-%s", version,
+				       names[k]);
+			(void)snprintf(path, sizeof path,
+				       "tsfile/v%d/%s.tsfile", version,
+				       names[k]);
+			seed_file("tsfile_index", name, path, "", 0, 0);
+		}
+	put_blob(&m, "a", 5, 5);
+	put_series(&m, 0, "b", TEXT, 1, 7, 7, 8);
+	put_series(&m, 0, "c", UNKNOWN, 1, 9, 9, 0);
+	put_rest(&m, "a");
+	seed("tsfile_index", "v3-unknown", buf_data(&m.b), m.b.len);
+	seed_file("tsfile_index", "v3-old", "tsfile/v3/old.tsfile", "", 0, 0);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 3) {
@@ -149,5 +174,6 @@ int main(int argc, char **argv)
 	seed_entries();
 	seed_mods();
 	seed_tsfiles();
+	seed_tsfile_indexes();
 	return 0;
 }
