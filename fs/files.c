@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ask.h"
+#include "join.h"
 #include "wake.h"
 
 #define JUST_OPENED_MS 1000
@@ -80,44 +81,12 @@ void text_release(struct open_file *f)
 
 /* ---- growing ---- */
 
-static bool is_equal(const uint8_t *a, const uint8_t *b, size_t n)
-{
-	return n == 0 || memcmp(a, b, n) == 0;
-}
-
-/* How many bytes at the end of a are the beginning of b: a whole number of lines.
- * The longest such piece, found by trying each line of a that begins as b does. */
-static size_t overlap(const struct buf *a, const struct buf *b)
-{
-	const uint8_t *pa = buf_data(a), *pb = buf_data(b);
-
-	for (size_t i = 0; i < a->len;) {
-		size_t n = a->len - i;
-		const uint8_t *nl = memchr(pa + i, '\n', n);
-
-		if (n <= b->len && is_equal(pa + i, pb, n))
-			return n;
-		if (!nl)
-			break;
-		i = (size_t)(nl - pa) + 1;
-	}
-	return 0;
-}
-
-void text_grow(struct buf *old, const struct buf *now)
-{
-	size_t n = overlap(old, now);
-
-	if (now->len > n)
-		buf_add(old, buf_data(now) + n, now->len - n);
-}
-
 bool text_has_more(const struct open_file *f, const struct buf *now)
 {
 	const struct text_file *tf = (const struct text_file *)(const void *)f;
 
 	return tf->read_end < tf->base + tf->text.len ||
-	       overlap(&tf->text, now) < now->len;
+	       join_overlap(&tf->text, now) < now->len;
 }
 
 uint64_t text_size(const struct node *nd, uint64_t size, uint64_t now_ms)
@@ -180,7 +149,7 @@ static void refreshed(void *arg, struct view *v)
 	err = view_read(v, &tf->file.fs->own, &now);
 	if (!err && rf->offset) {
 		forget_beginning(tf);
-		text_grow(&tf->text, &now);
+		join_growth(&tf->text, &now);
 	} else if (!err) {
 		struct buf old = tf->text;
 

@@ -41,7 +41,4 @@ uint64_t text_size(const struct node *nd, uint64_t size, uint64_t now_ms);
 /* Whether it has more than was read of it, when `now` is what it holds by now. */
 bool text_has_more(const struct open_file *f, const struct buf *now);
 
-/* Puts behind `old` what `now` has more. */
-void text_grow(struct buf *old, const struct buf *now);
-
 #endif

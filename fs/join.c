@@ -87,6 +87,39 @@ void join_log(struct buf *out, const struct buf *a, const struct buf *b)
 	}
 }
 
+/* ---- growth ---- */
+
+static bool is_equal(const uint8_t *a, const uint8_t *b, size_t n)
+{
+	return n == 0 || memcmp(a, b, n) == 0;
+}
+
+/* The longest such piece, found by trying each line of a as b's first. */
+size_t join_overlap(const struct buf *a, const struct buf *b)
+{
+	const uint8_t *pa = buf_data(a), *pb = buf_data(b);
+
+	for (size_t i = 0; i < a->len;) {
+		size_t n = a->len - i;
+		const uint8_t *nl = memchr(pa + i, '\n', n);
+
+		if (n <= b->len && is_equal(pa + i, pb, n))
+			return n;
+		if (!nl)
+			break;
+		i = (size_t)(nl - pa) + 1;
+	}
+	return 0;
+}
+
+void join_growth(struct buf *old, const struct buf *now)
+{
+	size_t n = join_overlap(old, now);
+
+	if (now->len > n)
+		buf_add(old, buf_data(now) + n, now->len - n);
+}
+
 /* ---- metrics ---- */
 
 /* The family of a line: of a sample its name without labels, of a comment the

@@ -13,6 +13,11 @@ void join_log(struct buf *out, const struct buf *a, const struct buf *b);
 /* Prometheus text: the samples of a family stand together under one HELP and TYPE. */
 void join_metrics(struct buf *out, const struct buf *a, const struct buf *b);
 
+/* A text that grows at its end and may lose its beginning: how many bytes at the end of
+ * `old` are the beginning of `now`, whole lines; and what `now` has more put behind. */
+size_t join_overlap(const struct buf *old, const struct buf *now);
+void join_growth(struct buf *old, const struct buf *now);
+
 /* from's rows behind to's; a failure wins over a success, the first failure over a
  * later one. `to` may be zeroed: then it becomes a copy. */
 void join_reply(struct reply *to, const struct reply *from);

@@ -339,6 +339,8 @@ void client_ask(struct client *c, const char *request, int timeout_ms,
 	if (r == 0)
 		r = client_send(c);
 	if (r < 0) {
+		/* So that nothing else is heard of the connection first. */
+		hang_up(c);
 		c->why = r;
 		loop_defer(c->loop, &c->failed);
 		return;
