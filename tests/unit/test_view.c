@@ -302,6 +302,33 @@ static void logs_by_time(void)
 		  "no time\n" T "01.000 b\n");
 }
 
+static const char *grown(const char *old, const char *now)
+{
+	static struct buf a;
+	struct buf b CLEANUP(buf_release);
+
+	buf_release(&a);
+	buf_init(&a, 4096);
+	buf_init(&b, 4096);
+	buf_adds(&a, old);
+	buf_adds(&b, now);
+	join_growth(&a, &b);
+	return buf_str(&a);
+}
+
+static void growing_texts_never_shrink(void)
+{
+	CHECK_STR(grown("", ""), "");
+	CHECK_STR(grown("", "a\n"), "a\n");
+	CHECK_STR(grown("a\n", ""), "a\n");
+	CHECK_STR(grown("a\n", "a\n"), "a\n");
+	CHECK_STR(grown("a\nb\n", "a\nb\nc\n"), "a\nb\nc\n");
+	CHECK_STR(grown("a\nb\nc\n", "b\nc\nd\n"), "a\nb\nc\nd\n");
+	CHECK_STR(grown("a\nb\n", "c\n"), "a\nb\nc\n");
+	CHECK_STR(grown("x\nx\n", "x\nx\nx\n"), "x\nx\nx\n");
+	CHECK_STR(grown("ab\n", "b\nc\n"), "ab\nb\nc\n");
+}
+
 static void metrics_by_family(void)
 {
 	CHECK_STR(joined(join_metrics,
@@ -379,6 +406,7 @@ int main(void)
 	test_run("the younger refusal is the last",
 		 younger_refusal_is_the_last);
 	test_run("logs are joined by time", logs_by_time);
+	test_run("a growing text never shrinks", growing_texts_never_shrink);
 	test_run("metrics are joined by family", metrics_by_family);
 	test_run("replies are joined", replies_are_joined);
 	test_run("refusals have classes", refusals_have_classes);
