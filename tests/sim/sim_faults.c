@@ -208,6 +208,12 @@ bool fault_step(struct sim *s)
 {
 	uint64_t total = 0, at;
 
+	if ((s->is_edge_put_back || s->is_cloud_put_back) &&
+	    sim_chance(s, 200)) {
+		fault_edge_copy(s);
+		fault_cloud_copy(s);
+		return true;
+	}
 	for (size_t i = 0; i < ARRAY_LEN(faults); i++)
 		total += faults[i].weight;
 	at = sim_random(s, total);

@@ -113,6 +113,39 @@ static void test_heads_are_bounded(void)
 	CHECK(serial > 60 && serial < 300);
 }
 
+/* What was given out does not count any more, round after round. */
+static void test_rounds(void)
+{
+	struct owner o CLEANUP(end);
+	const uint64_t len = BLOCK_LEN + 1;
+
+	live(&o);
+	for (uint64_t serial = 1; serial < 600; serial += 3) {
+		struct msg_entry m = {.entry = an_entry(serial + 2, 0),
+				      .is_inline = true};
+
+		send_entry(&o, serial, len);
+		(void)acts(&o);
+		send_inline(&o, serial + 1, ENTRY_ROW_MAX);
+		m.entry.kind = ENTRY_RESTATE;
+		m.entry.devices = xcalloc(1, ENTRY_DEVICES_MAX);
+		memset(m.entry.devices, 'd', ENTRY_DEVICES_MAX - 1);
+		m.digest = list_of(0);
+		receive_entry(o.r, &m);
+		CHECK_STR(acts(&o), "");
+		for (uint64_t i = 0; i < 2; i++) {
+			send_block(&o, serial, i, len);
+			(void)acts(&o);
+			receive_written(o.r, serial, i);
+		}
+		send_end(&o, serial, len);
+		(void)acts(&o);
+		receive_committed(o.r, serial + 2);
+		(void)acts(&o);
+		CHECK(o.n_staged == serial + 2);
+	}
+}
+
 static void test_partials(void)
 {
 	struct owner o CLEANUP(end);
@@ -238,6 +271,7 @@ int main(void)
 	test_run("entries are staged in serial order", test_serial_order);
 	test_run("what waits in memory is bounded", test_kept_is_bounded);
 	test_run("heads that wait are bounded", test_heads_are_bounded);
+	test_run("what was given out does not count any more", test_rounds);
 	test_run("partial files are told, reused, discarded", test_partials);
 	test_run("a partial file of another head is discarded",
 		 test_partial_of_another_head);
