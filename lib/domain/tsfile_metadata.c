@@ -42,8 +42,8 @@ struct form {
 	bool bits;    /* where the filter has bits, or */
 	bool no_bits; /* where it has none */
 	bool numbers; /* its size in bits and its number of hashes */
-	unsigned zeros;
-	bool zigzag; /* the number of properties */
+	bool zigzag;  /* the number of properties */
+	uint8_t zeros;
 };
 
 static const struct form forms[] = {

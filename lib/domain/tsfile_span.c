@@ -9,19 +9,27 @@
 
 #include "ground/fileio.h"
 
-void span_fail(struct tsfile_span *s, const char *fmt, ...)
+PRINTF_LIKE(2, 0)
+
+static void fail(struct tsfile_span *s, const char *fmt, va_list ap)
 {
 	char why[256];
+
+	(void)vsnprintf(why, sizeof why, fmt, ap);
+	s->src->failed =
+		err_set(s->src->e, EBADMSG,
+			"damaged TsFile index at %" PRIu64 ": %s", s->at, why);
+}
+
+void span_fail(struct tsfile_span *s, const char *fmt, ...)
+{
 	va_list ap;
 
 	if (s->src->failed)
 		return;
 	va_start(ap, fmt);
-	(void)vsnprintf(why, sizeof why, fmt, ap);
+	fail(s, fmt, ap);
 	va_end(ap);
-	s->src->failed =
-		err_set(s->src->e, EBADMSG,
-			"damaged TsFile index at %" PRIu64 ": %s", s->at, why);
 }
 
 static void fill(struct tsfile_span *s)
