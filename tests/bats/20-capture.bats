@@ -149,7 +149,7 @@ durable_is() { progress_is p durable_serial "$1"; }
 	echo 'a letter' >"$T/other"
 	seal "$T/short" root.sg 1-1-0-0
 	wait_until 10 value_has /p/message '1-1-0-0.tsfile'
-	value_has /p/message 'not a TsFile'
+	value_has /p/message 'not a sealed TsFile'
 	seal "$T/other" root.sg 2-2-0-0
 	seal "$DATA/tsfile/v3/tiny.tsfile" root.sg 3-3-0-0
 	statement 'WAIT PIPE p 30'

@@ -104,7 +104,7 @@ free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1
 	wait_until 10 listening
 	statement "CREATE PIPESINK s AS IoTDB (ip='127.0.0.1',port=$port)"
 	run -1 statement 'CREATE PIPE p TO s'
-	[[ $output == *"please check net and receiver is available"*"not a tsferry"* ]]
+	[[ $output == *"please check net and receiver is available"*"not tsferry"* ]]
 	daemon_kill stranger
 }
 

@@ -44,6 +44,7 @@ delivered() { # N more files, all applied
 
 @test "a catalog that is lost while its directories hold data is refused, at either end" {
 	pair_start
+	keep_port
 	delivered 1
 	daemon_stop syncd
 	daemon_stop recvd

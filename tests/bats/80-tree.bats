@@ -148,6 +148,6 @@ teardown() { pair_teardown; }
 	run as_nobody bash -c "echo 'STOP PIPE p' >'$PIPES/ctl'"
 	[ "$status" -ne 0 ]
 	run -0 as_nobody cat "$PIPES/ctl"
-	[ "$output" = "Msg: 602: No permissions for this operation STOP_PIPE" ]
+	[[ $output == "Msg: 602: No permissions for this operation STOP_PIPE (root, "* ]]
 	[ "$(cat "$PIPES/p/status")" = RUNNING ]
 }
