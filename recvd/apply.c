@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "apply_batch.h"
 #include "ground/clock.h"
@@ -215,10 +216,13 @@ static void start_loader(struct apply *a)
 	struct err e = {0};
 
 	if (loader_pid(a->loader))
-		return; /* its greeting comes */
+		return; /* it has not answered yet */
 	if (loader_start(a->loader, a->program, a->d->settings.archive_dir,
 			 &e) < 0)
 		loader_failed(a, e.text);
+	else
+		(void)setpriority(PRIO_PROCESS, (id_t)loader_pid(a->loader),
+				  APPLY_NICE);
 }
 
 static void picked(struct job *j)

@@ -6,6 +6,7 @@
 #include "apply.h"
 #include "loader.h"
 
+#define APPLY_NICE 10 /* of the thread and of the loader */
 #define APPLY_PICKS_MAX 64u
 #define APPLY_TEXT_MAX (1u << 20)  /* of job lines */
 #define APPLY_BYTES_MAX (16u << 20) /* rows made into files */

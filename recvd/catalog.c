@@ -76,6 +76,7 @@ struct catalog {
  * applied entry. */
 static const char pragmas[] = "PRAGMA wal_autocheckpoint = 8192;"
 			      "PRAGMA secure_delete = OFF;"
+			      "PRAGMA cache_size = -1024;"
 			      "PRAGMA journal_size_limit = 67108864;";
 
 static int match_instance(struct catalog *c, const struct statedir *dir,

@@ -17,6 +17,8 @@ int catalog_reader_open(struct catalog_reader *r, const char *path,
 {
 	int n = db_open_reader(&r->db, path, e);
 
+	if (n >= 0) /* rows are read once */
+		n = db_exec(&r->db, "PRAGMA cache_size = -256", e);
 	if (n >= 0)
 		n = db_prepare(&r->db, &r->entries, sql_entries, e);
 	if (n >= 0)

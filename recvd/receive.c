@@ -62,6 +62,14 @@ void rx_discard(struct receive *r, uint64_t serial, uint64_t nonce)
 	r->discards[r->n_discards++] = (struct rx_discard){serial, nonce};
 }
 
+bool rx_was_discarded(const struct receive *r, uint64_t serial)
+{
+	for (size_t i = 0; i < r->n_discards; i++)
+		if (r->discards[i].serial == serial)
+			return true;
+	return false;
+}
+
 void receive_hello(struct receive *r, const struct msg_hello *m)
 {
 	rx_settle(r);
@@ -241,7 +249,6 @@ static int next_discard(struct receive *r, struct receive_act *act)
 		return say(act, RX_DISCARD,
 			   r->discards[r->discard_at++].serial);
 	}
-	r->n_discards = r->discard_at = 0;
 	return 0;
 }
 

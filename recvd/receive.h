@@ -69,9 +69,12 @@ struct receive_known {
 
 /* The owner's part, besides doing the acts in their order: before it answers RX_LOOKUP
  * nothing of an earlier connection of this incarnation may be on its way to the disk
- * (staged entries are committed or dropped, writes are done), and RX_DISCARD takes
- * effect behind the writes of that entry. RX_OPEN reuses the file of the same serial
- * and nonce if there is one: its blocks are those that receive_known() told of. */
+ * (staged entries are committed or dropped, writes and removals are done). RX_OPEN,
+ * RX_WRITE and RX_DISCARD of one serial take effect in their order. RX_OPEN reuses the
+ * file of the same serial and nonce if there is one: its blocks are those that
+ * receive_known() told of. RX_STAGE with more than ENTRY_ROW_MAX bytes never follows an
+ * RX_DISCARD of its serial, so that the two may be different threads' work. Nothing of a
+ * durable serial is ever discarded. */
 struct receive *receive_new(void);
 void receive_free(struct receive *r);
 

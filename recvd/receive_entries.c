@@ -142,11 +142,17 @@ static void inline_passes(struct receive *r, struct msg_entry *m)
 	r->next_stage++;
 }
 
-/* Behind an incomplete one: it is kept in memory, or becomes a partial file. */
-static void inline_waits(struct receive *r, struct msg_entry *m,
-			 const struct digest *block)
+static bool is_block_held(const struct rx_entry *x, const struct digest *block)
 {
-	struct rx_entry *x = wait_begins(r, NULL, &m->entry);
+	return x->present[0] && digest_equal(&x->digests[0], block);
+}
+
+/* Behind an incomplete one: it is kept in memory, or becomes a partial file. `found`:
+ * the file that it has already, or NULL. */
+static void inline_waits(struct receive *r, struct msg_entry *m,
+			 const struct digest *block, struct rx_entry *found)
+{
+	struct rx_entry *x = wait_begins(r, found, &m->entry);
 
 	if (!x)
 		return;
@@ -160,7 +166,8 @@ static void inline_waits(struct receive *r, struct msg_entry *m,
 		if (!make_blocks(r, x))
 			return;
 		r->opening = x;
-		write_block(r, x, 0, block, m->data);
+		if (!is_block_held(x, block))
+			write_block(r, x, 0, block, m->data);
 		return;
 	}
 	x->data = xcalloc(1, m->data_len);
@@ -168,8 +175,17 @@ static void inline_waits(struct receive *r, struct msg_entry *m,
 	r->kept_bytes += m->data_len;
 }
 
+/* Whether a file of that serial may still be removed while the entry, staged from
+ * memory, already gets one. Then it goes the way of partial files, behind the removal. */
+static bool is_name_taken(const struct receive *r, uint64_t serial,
+			  uint64_t len)
+{
+	return len > ENTRY_ROW_MAX && rx_was_discarded(r, serial);
+}
+
 static void entry_inline(struct receive *r, struct msg_entry *m)
 {
+	struct rx_entry *found;
 	uint64_t len = entry_payload_len(&m->entry);
 	struct digest block, digest;
 
@@ -189,11 +205,12 @@ static void entry_inline(struct receive *r, struct msg_entry *m)
 		       m->entry.serial);
 		return;
 	}
-	(void)rx_found_match(r, &m->entry, false);
-	if (r->next_stage == r->next_entry)
+	found = rx_found_match(r, &m->entry, len > ENTRY_ROW_MAX);
+	if (r->next_stage == r->next_entry && !found &&
+	    !is_name_taken(r, m->entry.serial, len))
 		inline_passes(r, m);
 	else
-		inline_waits(r, m, &block);
+		inline_waits(r, m, &block, found);
 }
 
 void receive_entry(struct receive *r, struct msg_entry *m)

@@ -38,7 +38,9 @@ void rx_found_take(struct receive *r, const struct receive_known *k)
 			r->found[r->n_found++] = partial_take(p);
 			continue;
 		}
-		rx_discard(r, p->entry.serial, p->entry.nonce);
+		/* Files of durable serials are the catalog's business. */
+		if (p->entry.serial > r->durable)
+			rx_discard(r, p->entry.serial, p->entry.nonce);
 		entry_release(&p->entry);
 		free(p->present);
 		free(p->digests);

@@ -56,7 +56,7 @@ struct receive {
 	size_t partial_at;	     /* the next of `found` to tell of */
 	uint64_t partial_block;	     /* and from which block on */
 	uint32_t partials_left;	     /* of what the WELCOME announced */
-	struct rx_discard *discards; /* owned */
+	struct rx_discard *discards; /* owned; all of this connection */
 	size_t n_discards, cap_discards, discard_at;
 	struct rx_entry *opening, *writing; /* borrowed from the ring */
 	uint64_t write_index;
@@ -80,6 +80,7 @@ void rx_settle(struct receive *r);
 void rx_bye(struct receive *r, enum bye_why why, uint64_t serial,
 	    const char *fmt, ...) PRINTF_LIKE(4, 5);
 void rx_discard(struct receive *r, uint64_t serial, uint64_t nonce);
+bool rx_was_discarded(const struct receive *r, uint64_t serial);
 void rx_entry_free(struct rx_entry *x);
 void rx_found_take(struct receive *r, const struct receive_known *k);
 uint32_t rx_found_messages(const struct receive *r);

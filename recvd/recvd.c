@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -45,10 +46,13 @@ static int open_settings(struct recvd *d, struct err *e)
 	return r;
 }
 
-/* As many descriptors as we may have: one per connection and per half-received file. */
-static void raise_limits(void)
+/* As many descriptors as we may have: one per connection and per half-received file.
+ * Few heaps: memory that one thread takes and another gives back stays one heap. */
+static void set_limits(void)
 {
 	struct rlimit l;
+
+	(void)mallopt(M_ARENA_MAX, 2);
 
 	if (getrlimit(RLIMIT_NOFILE, &l) == 0) {
 		l.rlim_cur = l.rlim_max < 65536 ? l.rlim_max : 65536;
@@ -256,7 +260,7 @@ int recvd_open(struct recvd *d, const char *config_path, struct err *e)
 	d->dir.fd = d->dir.lock_fd = d->stage.fd = -1;
 	events_init(&d->events);
 	senders_init(&d->senders);
-	raise_limits();
+	set_limits();
 	r = open_settings(d, e);
 	if (r >= 0)
 		r = loop_new(&d->loop, e);

@@ -11,9 +11,9 @@
 #include "domain/entry.h"
 #include "settings.h"
 
-#define ROOM_FLIGHT_MAX (4u << 20)  /* bytes in buffers; beyond it nobody is read */
-#define ROOM_FLIGHT_RESUME (2u << 20)
-#define ROOM_BUFFERS 16u
+#define ROOM_FLIGHT_MAX (2u << 20) /* bytes in buffers; beyond it nobody is read */
+#define ROOM_FLIGHT_RESUME (1u << 20)
+#define ROOM_BUFFERS 8u
 #define ROOM_FILES_MAX 192u /* staged files whose descriptors wait for a commit */
 
 struct room {
