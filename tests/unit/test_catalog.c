@@ -20,7 +20,8 @@ struct env {
 
 static void env_paths(void)
 {
-	(void)snprintf(dir_path, sizeof dir_path, "%s/%d", test_dir(), n_dirs++);
+	(void)snprintf(dir_path, sizeof dir_path, "%s/%d", test_dir(),
+		       n_dirs++);
 	(void)snprintf(db_path, sizeof db_path, "%s/catalog.db", dir_path);
 }
 
@@ -66,7 +67,8 @@ static void step_done(struct catalog_task *t)
 }
 
 /* One transaction, as a task. */
-static int in_task(struct env *v, int (*fn)(struct catalog *, void *, struct err *), void *arg)
+static int in_task(struct env *v,
+		   int (*fn)(struct catalog *, void *, struct err *), void *arg)
 {
 	struct step s = {.loop = v->loop, .fn = fn, .arg = arg};
 
@@ -80,8 +82,10 @@ static struct entry_row an_entry(uint64_t serial, int64_t domain)
 {
 	struct entry_row row = {.incarnation = 1, .domain = domain};
 
-	row.entry = (struct entry){.serial = serial, .nonce = serial + 7, .kind = ENTRY_FILE};
-	(void)snprintf(row.entry.file.database, sizeof row.entry.file.database, "root.sg");
+	row.entry = (struct entry){
+		.serial = serial, .nonce = serial + 7, .kind = ENTRY_FILE};
+	(void)snprintf(row.entry.file.database, sizeof row.entry.file.database,
+		       "root.sg");
 	row.entry.file.region = 1;
 	row.entry.file.t = row.entry.file.v = serial;
 	row.entry.body_len = 5;
@@ -92,7 +96,8 @@ static struct entry_row an_entry(uint64_t serial, int64_t domain)
 
 static int add_all(struct catalog *c, void *arg, struct err *e)
 {
-	struct sender_row s = {.state = SENDER_ADMITTED, .name = "edge", .first_seen_ms = 5};
+	struct sender_row s = {
+		.state = SENDER_ADMITTED, .name = "edge", .first_seen_ms = 5};
 	struct incarnation_row i = {.seq = 1, .pipe = "p", .create_time_ms = 9};
 	int r = catalog_put_sender(c, &s, e);
 
@@ -154,8 +159,11 @@ static int see_entry(void *arg, const struct entry_row *row)
 	size_t n = strlen(s->text);
 
 	(void)snprintf(s->text + n, sizeof s->text - n, "%llu%s%s ",
-		       (unsigned long long)row->entry.serial, row->data ? "" : "f",
-		       row->state == ENTRY_QUARANTINED ? "q" : row->state == ENTRY_RELEASED ? "r" : "");
+		       (unsigned long long)row->entry.serial,
+		       row->data ? "" : "f",
+		       row->state == ENTRY_QUARANTINED ? "q"
+		       : row->state == ENTRY_RELEASED  ? "r"
+						       : "");
 	return 0;
 }
 
@@ -164,7 +172,9 @@ static const char *entries(struct env *v)
 	static struct seen s;
 
 	s.text[0] = 0;
-	return catalog_entries(&v->reader, 1, see_entry, &s, NULL) < 0 ? "failed" : s.text;
+	return catalog_entries(&v->reader, 1, see_entry, &s, NULL) < 0
+		       ? "failed"
+		       : s.text;
 }
 
 static void what_is_committed_is_read_again(void)
@@ -181,13 +191,16 @@ static void what_is_committed_is_read_again(void)
 	CHECK(env_open(&v, NULL) == 0);
 	CHECK(catalog_each_sender(&v.reader, keep_sender, &s, NULL) == 0);
 	CHECK_STR(s.name, "edge");
-	CHECK(catalog_each_incarnation(&v.reader, keep_incarnation, &i, NULL) == 0);
-	CHECK(i.durable == 4 && i.durable_nonce == 11 && i.applied == 0 && !i.dropped);
+	CHECK(catalog_each_incarnation(&v.reader, keep_incarnation, &i, NULL) ==
+	      0);
+	CHECK(i.durable == 4 && i.durable_nonce == 11 && i.applied == 0 &&
+	      !i.dropped);
 	CHECK_STR(i.pipe, "p");
 	CHECK(catalog_each_domain(&v.reader, keep_domain, &d, NULL) == 0);
 	CHECK(d.n_entries == 4 && d.n_quarantined == 0 && d.bytes == 20);
 	CHECK_STR(entries(&v), "1 2 3f 4 ");
-	CHECK(catalog_each_file(&v.reader, 1, add_serial, &files, NULL) == 0 && files == 3);
+	CHECK(catalog_each_file(&v.reader, 1, add_serial, &files, NULL) == 0 &&
+	      files == 3);
 	env_close(&v);
 }
 
@@ -293,14 +306,19 @@ static void a_quarantine_keeps_its_number(void)
 	CHECK_STR(entries(&v), "1 2 3fq 4 ");
 	row.id = id;
 	CHECK(in_task(&v, find_row, &row) == 1);
-	CHECK(row.serial == 3 && row.incarnation == 1 && row.domain == 1 && row.since_ms == 1000);
+	CHECK(row.serial == 3 && row.incarnation == 1 && row.domain == 1 &&
+	      row.since_ms == 1000);
 	CHECK_STR(row.reason, "it does not fit");
 	CHECK_STR(row.entry, "FILE root.sg sequence/1/0/3-3-0-0.tsfile");
 	CHECK(in_task(&v, release_3, NULL) >= 0);
 	CHECK_STR(entries(&v), "1 2 3fr 4 ");
 	CHECK(in_task(&v, quarantine_3, &again) >= 0 && again == id);
-	CHECK(catalog_each_quarantine(&v.reader, 1, 0, count_row, &n, NULL) == 0 && n == 1);
-	CHECK(catalog_each_quarantine(&v.reader, 2, 0, count_row, &n, NULL) == 0 && n == 1);
+	CHECK(catalog_each_quarantine(&v.reader, 1, 0, count_row, &n, NULL) ==
+		      0 &&
+	      n == 1);
+	CHECK(catalog_each_quarantine(&v.reader, 2, 0, count_row, &n, NULL) ==
+		      0 &&
+	      n == 1);
 	row.id = 4711;
 	CHECK(in_task(&v, find_row, &row) == 0);
 	env_close(&v);
@@ -329,7 +347,8 @@ static void a_newer_incarnation_drops_the_older(void)
 	env_paths();
 	CHECK(env_open(&v, NULL) == 0 && fill(&v) >= 0);
 	CHECK(in_task(&v, add_newer, NULL) >= 0);
-	CHECK(catalog_each_incarnation(&v.reader, count_dropped, &dropped, NULL) == 0);
+	CHECK(catalog_each_incarnation(&v.reader, count_dropped, &dropped,
+				       NULL) == 0);
 	CHECK(dropped == 1);
 	CHECK(in_task(&v, add_newer, NULL) < 0);
 	env_close(&v);
@@ -358,12 +377,16 @@ static void another_instance_is_refused(void)
 
 int main(void)
 {
-	test_run("what is committed is read again", what_is_committed_is_read_again);
+	test_run("what is committed is read again",
+		 what_is_committed_is_read_again);
 	test_run("a failed task leaves nothing", a_failed_task_leaves_nothing);
 	test_run("applied is below the lowest serial that waits",
 		 applied_is_below_the_lowest_that_waits);
-	test_run("a quarantine keeps its number", a_quarantine_keeps_its_number);
-	test_run("a newer incarnation drops the older", a_newer_incarnation_drops_the_older);
-	test_run("a catalog of another instance is refused", another_instance_is_refused);
+	test_run("a quarantine keeps its number",
+		 a_quarantine_keeps_its_number);
+	test_run("a newer incarnation drops the older",
+		 a_newer_incarnation_drops_the_older);
+	test_run("a catalog of another instance is refused",
+		 another_instance_is_refused);
 	return test_end();
 }

@@ -5,9 +5,10 @@
 #include "recvd/records.h"
 #include "test.h"
 
-static const char text[] = "DELETION,root.sg.d1.s1,100,5,9\n"
-			   "DELETION,root.sg.`a,b`.**,9223372036854775807,-10,20\n"
-			   "DELETION,root.sg.**,0,1,2\n";
+static const char text[] =
+	"DELETION,root.sg.d1.s1,100,5,9\n"
+	"DELETION,root.sg.`a,b`.**,9223372036854775807,-10,20\n"
+	"DELETION,root.sg.**,0,1,2\n";
 
 static const uint8_t *bytes_of(const char *s)
 {
@@ -21,19 +22,22 @@ static void text_records(void)
 	struct record rec;
 	ssize_t len = records_next(MODS_TEXT, p, n, &rec);
 
-	CHECK(len == 31 && rec.path_len == 13 && memcmp(rec.path, "root.sg.d1.s1", 13) == 0);
+	CHECK(len == 31 && rec.path_len == 13 &&
+	      memcmp(rec.path, "root.sg.d1.s1", 13) == 0);
 	CHECK(rec.offset == 100 && rec.start == 5 && rec.end == 9);
 	p += len;
 	n -= (size_t)len;
 	len = records_next(MODS_TEXT, p, n, &rec);
-	CHECK(len > 0 && rec.path_len == 16 && memcmp(rec.path, "root.sg.`a,b`.**", 16) == 0);
+	CHECK(len > 0 && rec.path_len == 16 &&
+	      memcmp(rec.path, "root.sg.`a,b`.**", 16) == 0);
 	CHECK(rec.offset == INT64_MAX && rec.start == -10 && rec.end == 20);
 	CHECK(records_next(MODS_TEXT, p, 5, &rec) == -EBADMSG);
 	CHECK(records_next(MODS_TEXT, p, 0, &rec) == 0);
 }
 
-static int clip_all(enum mods_kind from, const void *p, size_t n, enum mods_kind to, int64_t min,
-		    int64_t max, struct buf *out)
+static int clip_all(enum mods_kind from, const void *p, size_t n,
+		    enum mods_kind to, int64_t min, int64_t max,
+		    struct buf *out)
 {
 	const uint8_t *at = p;
 	struct record rec;
@@ -55,12 +59,15 @@ static void clipping(void)
 	CLEANUP(buf_release) struct buf out;
 
 	buf_init(&out, 4096);
-	CHECK(clip_all(MODS_TEXT, text, sizeof text - 1, MODS_TEXT, 7, 15, &out) == 0);
+	CHECK(clip_all(MODS_TEXT, text, sizeof text - 1, MODS_TEXT, 7, 15,
+		       &out) == 0);
 	/* an offset of 0 is inert; the rest is for the whole file */
-	CHECK_STR(buf_str(&out), "DELETION,root.sg.d1.s1,9223372036854775807,7,9\n"
-				 "DELETION,root.sg.`a,b`.**,9223372036854775807,7,15\n");
+	CHECK_STR(buf_str(&out),
+		  "DELETION,root.sg.d1.s1,9223372036854775807,7,9\n"
+		  "DELETION,root.sg.`a,b`.**,9223372036854775807,7,15\n");
 	buf_clear(&out);
-	CHECK(clip_all(MODS_TEXT, text, sizeof text - 1, MODS_TEXT, 21, 30, &out) == 0);
+	CHECK(clip_all(MODS_TEXT, text, sizeof text - 1, MODS_TEXT, 21, 30,
+		       &out) == 0);
 	CHECK(out.len == 0);
 }
 
@@ -70,12 +77,13 @@ static void other_form_and_back(void)
 
 	buf_init(&binary, 4096);
 	buf_init(&back, 4096);
-	CHECK(clip_all(MODS_TEXT, text, sizeof text - 1, MODS_BINARY, INT64_MIN, INT64_MAX, &binary) ==
-	      0);
-	CHECK(clip_all(MODS_BINARY, buf_data(&binary), binary.len, MODS_TEXT, INT64_MIN, INT64_MAX,
-		       &back) == 0);
-	CHECK_STR(buf_str(&back), "DELETION,root.sg.d1.s1,9223372036854775807,5,9\n"
-				  "DELETION,root.sg.`a,b`.**,9223372036854775807,-10,20\n");
+	CHECK(clip_all(MODS_TEXT, text, sizeof text - 1, MODS_BINARY, INT64_MIN,
+		       INT64_MAX, &binary) == 0);
+	CHECK(clip_all(MODS_BINARY, buf_data(&binary), binary.len, MODS_TEXT,
+		       INT64_MIN, INT64_MAX, &back) == 0);
+	CHECK_STR(buf_str(&back),
+		  "DELETION,root.sg.d1.s1,9223372036854775807,5,9\n"
+		  "DELETION,root.sg.`a,b`.**,9223372036854775807,-10,20\n");
 }
 
 static void table_records_stay_binary(void)
@@ -100,19 +108,24 @@ static void table_records_stay_binary(void)
 	wr_svarint(&b, 1);
 	wr_svarint(&b, 2);
 	buf_adds(&b, "c1");
-	CHECK(records_next(MODS_BINARY, buf_data(&b), b.len, &rec) == (ssize_t)b.len);
+	CHECK(records_next(MODS_BINARY, buf_data(&b), b.len, &rec) ==
+	      (ssize_t)b.len);
 	CHECK(rec.is_table && rec.start == 1 && rec.end == 100);
 	CHECK(records_add_clipped(&rec, 0, 50, MODS_TEXT, &out) == -ENOTSUP);
 	CHECK(records_add_clipped(&rec, 0, 50, MODS_BINARY, &out) == 0);
-	CHECK(out.len == b.len && memcmp(buf_data(&out) + 17, buf_data(&b) + 17, b.len - 17) == 0);
-	CHECK(records_next(MODS_BINARY, buf_data(&out), out.len, &rec) > 0 && rec.end == 50);
+	CHECK(out.len == b.len &&
+	      memcmp(buf_data(&out) + 17, buf_data(&b) + 17, b.len - 17) == 0);
+	CHECK(records_next(MODS_BINARY, buf_data(&out), out.len, &rec) > 0 &&
+	      rec.end == 50);
 	for (size_t n = 1; n < b.len; n++)
-		CHECK(records_next(MODS_BINARY, buf_data(&b), n, &rec) == -EBADMSG);
+		CHECK(records_next(MODS_BINARY, buf_data(&b), n, &rec) ==
+		      -EBADMSG);
 }
 
 static bool whole(const char *s)
 {
-	return records_delete_database(MODS_TEXT, bytes_of(s), strlen(s), "root.sg");
+	return records_delete_database(MODS_TEXT, bytes_of(s), strlen(s),
+				       "root.sg");
 }
 
 #define EVER ",1,-9223372036854775808,9223372036854775807\n"
@@ -142,8 +155,10 @@ static void job_lines(void)
 	CHECK(job_field_int(&f, "job", &n) == 0 && n == 7);
 	CHECK_STR(job_field(&f, "text"), "a\tb\nc\\n=d");
 	CHECK_STR(job_field(&f, "empty"), "");
-	CHECK(!job_field(&f, "none") && job_field_int(&f, "text", &n) == -EINVAL);
-	CHECK(job_result_parse("applied") == JOB_APPLIED && job_result_parse("well") == JOB_NONE);
+	CHECK(!job_field(&f, "none") &&
+	      job_field_int(&f, "text", &n) == -EINVAL);
+	CHECK(job_result_parse("applied") == JOB_APPLIED &&
+	      job_result_parse("well") == JOB_NONE);
 	(void)snprintf(line, sizeof line, "job=1\t\tx=y");
 	CHECK(job_line_parse(line, &f) == -EBADMSG);
 	(void)snprintf(line, sizeof line, "=1");
@@ -155,7 +170,8 @@ int main(void)
 	test_run("text records, read from the right", text_records);
 	test_run("records are clipped in time", clipping);
 	test_run("text becomes binary and text again", other_form_and_back);
-	test_run("records about tables have no text form", table_records_stay_binary);
+	test_run("records about tables have no text form",
+		 table_records_stay_binary);
 	test_run("deletions of a whole database are known", whole_databases);
 	test_run("job lines both ways", job_lines);
 	return test_end();

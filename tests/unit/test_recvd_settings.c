@@ -32,7 +32,8 @@ static int refused(const char *text, const char *words)
 
 	if (r >= 0 || !strstr(e.text, words))
 		printf("# %d %s\n", r, e.text);
-	return r < 0 && strstr(e.text, words) && strstr(e.text, "recvd.conf") && !s.state_dir[0];
+	return r < 0 && strstr(e.text, words) && strstr(e.text, "recvd.conf") &&
+	       !s.state_dir[0];
 }
 
 static void defaults(void)
@@ -56,13 +57,16 @@ static void values(void)
 	struct settings s;
 
 	CHECK(load(&s,
-		   "state_dir=/x\nsync_server_port = 7\nquarantine=pass\nadmit=known\n"
-		   "hold_deletes=database\nstaging_min_free=3M\nstaging_max_bytes=2K\n"
+		   "state_dir=/x\nsync_server_port = "
+		   "7\nquarantine=pass\nadmit=known\n"
+		   "hold_deletes=database\nstaging_min_free=3M\nstaging_max_"
+		   "bytes=2K\n"
 		   "loader=/usr/lib/mine\n",
 		   NULL) == 0);
 	CHECK(s.pipe_server_port == 7 && s.quarantine == QUARANTINE_PASS);
 	CHECK(s.admit == ADMIT_KNOWN && s.hold_deletes == HOLD_DATABASE);
-	CHECK(settings_min_free(&s, 5) == 3u << 20 && s.staging_max_bytes == 2048);
+	CHECK(settings_min_free(&s, 5) == 3u << 20 &&
+	      s.staging_max_bytes == 2048);
 	CHECK_STR(s.archive_dir, "/x/archive");
 }
 
@@ -82,7 +86,8 @@ static void refusals(void)
 	CHECK(refused("admit=known\nadmit=known\n", "admit"));
 }
 
-static const char *effect(const struct settings_change *c, int n, const char *key)
+static const char *effect(const struct settings_change *c, int n,
+			  const char *key)
 {
 	for (int i = 0; i < n; i++)
 		if (strcmp(c[i].key, key) == 0)
@@ -97,11 +102,13 @@ static void reload(void)
 	int n;
 
 	CHECK(load(&s, "state_dir=/x\n", NULL) == 0);
-	CHECK(write_conf("state_dir=/y\narchive_dir=/x/archive\nadmit=known\nbind=127.0.0.1\n") == 0);
+	CHECK(write_conf("state_dir=/y\narchive_dir=/x/"
+			 "archive\nadmit=known\nbind=127.0.0.1\n") == 0);
 	n = settings_reload(&s, path, c, NULL, NULL);
 	CHECK(n == 3);
 	CHECK_STR(effect(c, n, "admit"), "took effect");
-	CHECK_STR(effect(c, n, "bind"), "takes effect at the next START PIPESERVER");
+	CHECK_STR(effect(c, n, "bind"),
+		  "takes effect at the next START PIPESERVER");
 	CHECK_STR(effect(c, n, "state_dir"), "needs a restart");
 	CHECK(s.admit == ADMIT_KNOWN);
 	CHECK_STR(s.bind, "127.0.0.1");
@@ -140,7 +147,9 @@ int main(void)
 	test_run("values and the alias are taken", values);
 	test_run("what is wrong is refused with file and key", refusals);
 	test_run("a reload takes hot keys and names the others", reload);
-	test_run("a reload with a mistake changes nothing", reload_is_all_or_nothing);
-	test_run("host bits in the white list are warned about", host_bits_are_warned_about);
+	test_run("a reload with a mistake changes nothing",
+		 reload_is_all_or_nothing);
+	test_run("host bits in the white list are warned about",
+		 host_bits_are_warned_about);
 	return test_end();
 }

@@ -18,7 +18,8 @@ static uint8_t payload[BODY_LEN + MODS_LEN];
 static int fresh(void)
 {
 	cleanup_close(&stage.fd);
-	(void)snprintf(stage.path, sizeof stage.path, "%s/%d", test_dir(), n_stages++);
+	(void)snprintf(stage.path, sizeof stage.path, "%s/%d", test_dir(),
+		       n_stages++);
 	if (mkdir(stage.path, 0700) < 0)
 		return -errno;
 	stage.fd = file_open_dir(stage.path);
@@ -43,14 +44,16 @@ static int write_block(struct stage_file *f, uint64_t index)
 	uint32_t len = block_len(sizeof payload, index);
 	struct digest d = digest_block(payload + index * BLOCK_LEN, len);
 
-	return stage_file_write(f, index, payload + index * BLOCK_LEN, len, &d, NULL);
+	return stage_file_write(f, index, payload + index * BLOCK_LEN, len, &d,
+				NULL);
 }
 
 static char name_buf[700];
 
 static const char *path_of(const char *name)
 {
-	(void)snprintf(name_buf, sizeof name_buf, "%s/%s/%s", stage.path, DIR_NAME, name);
+	(void)snprintf(name_buf, sizeof name_buf, "%s/%s/%s", stage.path,
+		       DIR_NAME, name);
 	return name_buf;
 }
 
@@ -98,8 +101,11 @@ static void names(void)
 	CHECK_STR(name, "3-3-0-0.records");
 	stage_mods_name(&en, name);
 	CHECK_STR(name, "");
-	en = (struct entry){
-		.serial = 3, .kind = ENTRY_FILE, .body_len = 1, .mods_len = 1, .mods_kind = MODS_BINARY};
+	en = (struct entry){.serial = 3,
+			    .kind = ENTRY_FILE,
+			    .body_len = 1,
+			    .mods_len = 1,
+			    .mods_kind = MODS_BINARY};
 	stage_body_name(&en, name);
 	CHECK_STR(name, "3-3-0-0.tsfile");
 	stage_mods_name(&en, name);
@@ -204,12 +210,16 @@ static void a_whole_payload(void)
 	CHECK(fresh() >= 0);
 	f = begin(9);
 	CHECK(stage_file_whole(&stage, f, payload, sizeof payload, NULL) == 0);
-	CHECK(stage_file_sync(f, NULL) == 0 && stage_sync_dir(&stage, DIR_NAME, NULL) == 0);
+	CHECK(stage_file_sync(f, NULL) == 0 &&
+	      stage_sync_dir(&stage, DIR_NAME, NULL) == 0);
 	stage_file_free(f);
 	CHECK(file_read_all(AT_FDCWD, path_of("9-9-0-0.tsfile"), &body) == 0);
-	CHECK(file_read_all(AT_FDCWD, path_of("9-9-0-0.tsfile.mods"), &mods) == 0);
-	CHECK(body.len == BODY_LEN && memcmp(buf_data(&body), payload, BODY_LEN) == 0);
-	CHECK(mods.len == MODS_LEN && memcmp(buf_data(&mods), payload + BODY_LEN, MODS_LEN) == 0);
+	CHECK(file_read_all(AT_FDCWD, path_of("9-9-0-0.tsfile.mods"), &mods) ==
+	      0);
+	CHECK(body.len == BODY_LEN &&
+	      memcmp(buf_data(&body), payload, BODY_LEN) == 0);
+	CHECK(mods.len == MODS_LEN &&
+	      memcmp(buf_data(&mods), payload + BODY_LEN, MODS_LEN) == 0);
 	CHECK(!is_there("9-9-0-0.blocks"));
 }
 
@@ -222,11 +232,14 @@ static void files_made_again_are_new(void)
 	CHECK(fresh() >= 0);
 	for (int i = 0; i < 2; i++) {
 		f = begin(9);
-		CHECK(stage_file_whole(&stage, f, payload, sizeof payload, NULL) == 0);
+		CHECK(stage_file_whole(&stage, f, payload, sizeof payload,
+				       NULL) == 0);
 		stage_file_free(f);
-		CHECK(stat(path_of("9-9-0-0.tsfile"), i ? &after : &before) == 0);
+		CHECK(stat(path_of("9-9-0-0.tsfile"), i ? &after : &before) ==
+		      0);
 		if (!i)
-			CHECK(linkat(stage.fd, DIR_NAME "/9-9-0-0.tsfile", stage.fd, "linked", 0) == 0);
+			CHECK(linkat(stage.fd, DIR_NAME "/9-9-0-0.tsfile",
+				     stage.fd, "linked", 0) == 0);
 	}
 	CHECK(before.st_ino != after.st_ino);
 }
@@ -251,7 +264,8 @@ static void a_failed_write_stays_failed(void)
 
 static int touch(const char *name)
 {
-	CLEANUP_CLOSE int fd = open(path_of(name), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	CLEANUP_CLOSE int fd =
+		open(path_of(name), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 
 	return fd < 0 ? -errno : 0;
 }
@@ -261,14 +275,17 @@ static void orphans_go(void)
 	const uint64_t files[] = {3, 4};
 
 	CHECK(fresh() >= 0 && half_received() == 0);
-	CHECK(touch("3-3-0-0.tsfile") == 0 && touch("3-3-0-0.tsfile.mods") == 0);
+	CHECK(touch("3-3-0-0.tsfile") == 0 &&
+	      touch("3-3-0-0.tsfile.mods") == 0);
 	CHECK(touch("4-4-0-0.records") == 0 && touch("4-4-0-0.blocks") == 0);
-	CHECK(touch("8-8-0-0.tsfile") == 0 && touch("rubbish") == 0 && touch("3-4-0-0.tsfile") == 0);
+	CHECK(touch("8-8-0-0.tsfile") == 0 && touch("rubbish") == 0 &&
+	      touch("3-4-0-0.tsfile") == 0);
 	CHECK(stage_clean(&stage, DIR_NAME, true, 4, files, 2, NULL) == 3);
 	CHECK(is_there("3-3-0-0.tsfile") && is_there("3-3-0-0.tsfile.mods"));
 	CHECK(is_there("4-4-0-0.records") && !is_there("4-4-0-0.blocks"));
 	CHECK(is_there("5-5-0-0.tsfile") && is_there("5-5-0-0.blocks"));
-	CHECK(!is_there("8-8-0-0.tsfile") && !is_there("rubbish") && !is_there("3-4-0-0.tsfile"));
+	CHECK(!is_there("8-8-0-0.tsfile") && !is_there("rubbish") &&
+	      !is_there("3-4-0-0.tsfile"));
 	CHECK(stage_clean(&stage, DIR_NAME, false, 4, files, 2, NULL) == 3);
 	CHECK(!is_there("5-5-0-0.tsfile") && is_there("3-3-0-0.tsfile"));
 }
@@ -279,29 +296,41 @@ static void unknown_directories_go(void)
 	struct stat st;
 
 	CHECK(fresh() >= 0 && half_received() == 0);
-	CHECK(stage_make_dir(&stage, "1111111111111111/22222222222222222222222222222222", NULL) >= 0);
+	CHECK(stage_make_dir(
+		      &stage,
+		      "1111111111111111/22222222222222222222222222222222",
+		      NULL) >= 0);
 	CHECK(mkdirat(stage.fd, "0000000000000000/3333", 0700) == 0);
 	CHECK(stage_clean_unknown(&stage, known, 1, NULL) == 2);
 	CHECK(is_there("5-5-0-0.tsfile"));
-	CHECK(fstatat(stage.fd, "1111111111111111", &st, 0) < 0 && errno == ENOENT);
+	CHECK(fstatat(stage.fd, "1111111111111111", &st, 0) < 0 &&
+	      errno == ENOENT);
 	CHECK(fstatat(stage.fd, "0000000000000000/3333", &st, 0) < 0);
 }
 
 int main(void)
 {
 	test_run("staged names", names);
-	test_run("blocks of a half-received entry are found again", blocks_are_found_again);
-	test_run("a block counts only with its bytes", a_block_counts_only_with_its_bytes);
-	test_run("bytes that were lost are found out", bytes_that_were_lost_are_found_out);
+	test_run("blocks of a half-received entry are found again",
+		 blocks_are_found_again);
+	test_run("a block counts only with its bytes",
+		 a_block_counts_only_with_its_bytes);
+	test_run("bytes that were lost are found out",
+		 bytes_that_were_lost_are_found_out);
 	test_run("a torn list of blocks goes on", a_torn_list_goes_on);
-	test_run("a damaged list is removed with its files", a_damaged_list_is_removed);
-	test_run("what is durable is no partial", what_is_durable_is_no_partial);
-	test_run("a sweep takes what is half received only", a_sweep_takes_partials_only);
-	test_run("a whole payload is split into file and deletions", a_whole_payload);
+	test_run("a damaged list is removed with its files",
+		 a_damaged_list_is_removed);
+	test_run("what is durable is no partial",
+		 what_is_durable_is_no_partial);
+	test_run("a sweep takes what is half received only",
+		 a_sweep_takes_partials_only);
+	test_run("a whole payload is split into file and deletions",
+		 a_whole_payload);
 	test_run("files made again are new ones", files_made_again_are_new);
 	test_run("a failed write stays failed", a_failed_write_stays_failed);
 	test_run("what nobody explains is removed", orphans_go);
-	test_run("directories of unknown incarnations are removed", unknown_directories_go);
+	test_run("directories of unknown incarnations are removed",
+		 unknown_directories_go);
 	cleanup_close(&stage.fd);
 	return test_end();
 }
