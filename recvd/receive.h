@@ -25,7 +25,7 @@ enum receive_act_kind {
 	RX_LOOKUP,  /* who is this (the HELLO is in `hello`): receive_known() or receive_refuse() */
 	RX_WELCOME, /* send it; `welcome` */
 	RX_PARTIAL, /* send it; `partial` */
-	RX_OPEN,    /* entry `entry` begins in blocks: make or reuse its partial file */
+	RX_OPEN,    /* entry `entry` begins in blocks: make or reuse its partial file; receive_opened() */
 	RX_WRITE,   /* block `index` at `offset`: data is borrowed until the next event; receive_written() */
 	RX_STAGE,   /* `entry` is complete with its payload in `data`: keep it for the next commit */
 	RX_STAGE_FILE, /* `entry` is complete in its partial file, every write done: keep it for the next commit */
@@ -88,6 +88,8 @@ void receive_end(struct receive *r, const struct msg_end *m);
 void receive_drop(struct receive *r, const struct msg_drop *m);
 void receive_bad(struct receive *r, const char *sentence); /* undecodable: BYE_PROTOCOL */
 
+/* The file of an RX_OPEN is there; the first receive_written() says so too. */
+void receive_opened(struct receive *r, uint64_t serial);
 void receive_written(struct receive *r, uint64_t serial, uint64_t index);
 void receive_committed(struct receive *r, uint64_t serial); /* every staged entry up to it */
 void receive_applied(struct receive *r, uint64_t serial, uint32_t n_quarantined);

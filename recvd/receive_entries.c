@@ -96,6 +96,12 @@ static bool make_blocks(struct receive *r, struct rx_entry *x)
 	return false;
 }
 
+static void open_file(struct receive *r, struct rx_entry *x)
+{
+	r->opening = x;
+	x->is_opening = true;
+}
+
 static void write_block(struct receive *r, struct rx_entry *x, uint64_t index,
 			const struct digest *digest, const uint8_t *data)
 {
@@ -125,7 +131,7 @@ static void entry_in_blocks(struct receive *r, struct msg_entry *m)
 		return;
 	r->n_open++;
 	if (x->n_blocks > 0)
-		r->opening = x;
+		open_file(r, x);
 }
 
 /* The entry whose turn it is: no copy. */
@@ -165,7 +171,7 @@ static void inline_waits(struct receive *r, struct msg_entry *m,
 	    r->kept_bytes + m->data_len > RECEIVE_KEPT_MAX) {
 		if (!make_blocks(r, x))
 			return;
-		r->opening = x;
+		open_file(r, x);
 		if (!is_block_held(x, block))
 			write_block(r, x, 0, block, m->data);
 		return;
@@ -330,6 +336,14 @@ void receive_end(struct receive *r, const struct msg_end *m)
 	r->n_open--;
 }
 
+void receive_opened(struct receive *r, uint64_t serial)
+{
+	rx_settle(r);
+	if (r->state == RECEIVE_LIVE && serial >= r->next_stage &&
+	    serial < r->next_entry)
+		(*slot_of(r, serial))->is_opening = false;
+}
+
 void receive_written(struct receive *r, uint64_t serial, uint64_t index)
 {
 	struct rx_entry *x;
@@ -341,6 +355,7 @@ void receive_written(struct receive *r, uint64_t serial, uint64_t index)
 	x = *slot_of(r, serial);
 	assert(x && x->n_writing > 0 && index < x->n_blocks);
 	x->n_writing--;
+	x->is_opening = false;
 }
 
 /* What the owner has to do */
@@ -352,7 +367,7 @@ static int next_stage(struct receive *r, struct receive_act *act)
 	if (r->state != RECEIVE_LIVE || r->next_stage == r->next_entry)
 		return 0;
 	x = *slot_of(r, r->next_stage);
-	if (!x->is_ended || x->n_writing > 0)
+	if (!x->is_ended || x->n_writing > 0 || x->is_opening)
 		return 0;
 	act->kind = x->is_file ? RX_STAGE_FILE : RX_STAGE;
 	act->serial = x->en.serial;

@@ -35,6 +35,7 @@ struct rx_entry {
 	uint32_t len;
 	struct digest digest; /* of the entry, when ended */
 	bool is_file, is_ended;
+	bool is_opening; /* RX_OPEN is under way: nothing may be synced yet */
 	size_t head_bytes;
 	struct rx_entry *next; /* in the list of spent ones */
 };

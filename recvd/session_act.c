@@ -81,6 +81,9 @@ static void write_done(struct job *j)
 			f->n_written++;
 		receive_written(s->rx, w->serial, w->index);
 		session_pump(s);
+	} else if (s->rx) {
+		receive_opened(s->rx, w->serial);
+		session_pump(s);
 	}
 	job_returned(s);
 	free(w);

@@ -20,6 +20,7 @@
 #define SIM_LINKS 4u
 #define SIM_NAME 48u
 #define SIM_PAGE 4096u
+#define SIM_RECORD_LEN (8 + DIGEST_LEN + 8)
 #define SIM_ATTEMPTS 6u
 #define SIM_QUEUE_FULL (512u << 10) /* bytes in the edge's send queue */
 
@@ -152,10 +153,17 @@ struct sim_cloud_catalog {
 	uint64_t durable, applied, cap;
 };
 
+enum sim_job {
+	JOB_OPEN,
+	JOB_WRITE,
+	JOB_DISCARD
+};
+
 struct sim_write {
-	unsigned link_id;
-	uint64_t serial, nonce, index;
-	uint32_t len;
+	enum sim_job job;
+	unsigned link_id; /* who wants to know */
+	uint64_t serial, index;
+	uint32_t len; /* of data: a head or a block */
 	struct digest digest;
 	uint8_t *data;
 	struct sim_write *next;
@@ -265,17 +273,24 @@ void cloud_pump(struct sim *s, struct sim_link *l);
 void cloud_session_end(struct sim *s, struct sim_link *l);
 bool cloud_step_lookup(struct sim *s);
 
-/* sim_store.c: partial files and payloads; sim_group.c: staging, commits, restarts. */
-void store_names(uint64_t serial, uint64_t nonce, char data[SIM_NAME],
-		 char list[SIM_NAME]);
-void store_open(struct sim *s, const struct entry *en);
+/* sim_partial.c: partial files; sim_store.c: the writer, and payloads; sim_group.c: group
+ * commits, crashes, restarts. */
+void store_names(uint64_t serial, char data[SIM_NAME], char list[SIM_NAME]);
+void partial_head(const struct entry *en, struct buf *b);
+void partial_open(struct sim *s, uint64_t serial, const uint8_t *head,
+		  size_t n);
+void partial_record(uint8_t *to, uint64_t index, const struct digest *d);
+void partial_remove(struct sim *s, uint64_t serial);
+void store_open(struct sim *s, const struct sim_link *l,
+		const struct entry *en);
 void store_write(struct sim *s, const struct sim_link *l,
 		 const struct receive_act *a);
-void store_discard(struct sim *s, uint64_t serial, uint64_t nonce);
+void store_discard(struct sim *s, uint64_t serial);
 void store_stage(struct sim *s, const struct sim_link *l,
 		 const struct receive_act *a);
 void store_drop_staged(struct sim *s, unsigned link_id);
 void store_settle_writes(struct sim *s);
+void store_lose_writes(struct sim *s);
 bool store_read_partial(struct sim *s, const struct sim_file *list,
 			struct receive_partial *p);
 size_t store_partials(struct sim *s, struct receive_partial **out);

@@ -59,7 +59,7 @@ static void act_on(struct sim *s, struct sim_link *l,
 		msg_partial_encode(&a->partial, &l->down);
 		return;
 	case RX_OPEN:
-		store_open(s, a->entry);
+		store_open(s, l, a->entry);
 		return;
 	case RX_WRITE:
 		l->n_writes++;
@@ -76,7 +76,7 @@ static void act_on(struct sim *s, struct sim_link *l,
 		msg_applied_encode(&a->applied, &l->down);
 		return;
 	case RX_DISCARD:
-		store_discard(s, a->serial, a->nonce);
+		store_discard(s, a->serial);
 		return;
 	case RX_BYE:
 		act_bye(s, l, &a->bye);

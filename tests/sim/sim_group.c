@@ -32,7 +32,6 @@ void store_stage(struct sim *s, const struct sim_link *l,
 		 const struct receive_act *a)
 {
 	struct sim_cloud *c = &s->cloud;
-	char name[SIM_NAME], unused[SIM_NAME];
 	struct sim_row *row;
 
 	if (c->n_staged == c->cap_staged) {
@@ -55,11 +54,6 @@ void store_stage(struct sim *s, const struct sim_link *l,
 	};
 	if (a->kind == RX_STAGE_FILE)
 		return;
-	if (row->is_file) {
-		store_names(row->serial, row->nonce, name, unused);
-		disk_write(disk_make(&c->disk, name), 0, a->data, a->len);
-		return;
-	}
 	row->data = xcalloc(1, a->len + 1);
 	memcpy(row->data, a->data, a->len);
 }
@@ -68,11 +62,13 @@ void store_stage(struct sim *s, const struct sim_link *l,
 static void drop_row(struct sim *s, struct sim_row *row)
 {
 	char data[SIM_NAME], list[SIM_NAME];
+	bool is_written = row->is_file && !row->data;
 
-	store_names(row->serial, row->nonce, data, list);
-	if (row->is_file && disk_find(&s->cloud.disk, list))
-		return;
-	store_forget_payload(s, row);
+	store_names(row->serial, data, list);
+	free(row->data);
+	row->data = NULL;
+	if (is_written && !disk_find(&s->cloud.disk, list))
+		store_forget_payload(s, row);
 }
 
 void store_drop_staged(struct sim *s, unsigned link_id)
@@ -116,9 +112,9 @@ static void group_failed(struct sim *s, struct sim_file *bad, const char *why)
 	for (size_t i = 0; i < c->n_group; i++) {
 		char data[SIM_NAME], list[SIM_NAME];
 
-		store_names(c->group[i].serial, c->group[i].nonce, data, list);
+		store_names(c->group[i].serial, data, list);
 		if (bad && strcmp(bad->name, data) == 0)
-			store_discard(s, c->group[i].serial, c->group[i].nonce);
+			partial_remove(s, c->group[i].serial);
 		else
 			drop_row(s, &c->group[i]);
 	}
@@ -150,7 +146,7 @@ static void commit_row(struct sim *s, const struct sim_row *row)
 		c->cap = cap;
 	}
 	c->rows[++c->durable] = *row;
-	store_names(row->serial, row->nonce, data, list);
+	store_names(row->serial, data, list);
 	f = row->is_file ? disk_find(&s->cloud.disk, list) : NULL;
 	if (f)
 		disk_unlink(&s->cloud.disk, f);
@@ -180,11 +176,23 @@ static void group_begins(struct sim *s)
 	c->at_group = 0;
 	c->staged = NULL;
 	c->n_staged = c->cap_staged = 0;
-	c->phase = s->plant == PLANT_NO_FSYNC ? PHASE_COMMIT : PHASE_FILES;
+	c->phase = PHASE_FILES;
 	if (s->plant != PLANT_ACK_EARLY || !l)
 		return;
 	receive_committed(l->r, c->group[c->n_group - 1].serial);
 	cloud_pump(s, l);
+}
+
+/* A large payload that came inline becomes a file only now. */
+static void write_large(struct sim *s, struct sim_row *row, const char *name)
+{
+	struct sim_file *f = disk_find(&s->cloud.disk, name);
+
+	if (f)
+		disk_unlink(&s->cloud.disk, f);
+	disk_write(disk_make(&s->cloud.disk, name), 0, row->data, row->len);
+	free(row->data);
+	row->data = NULL;
 }
 
 static void group_syncs(struct sim *s)
@@ -194,11 +202,9 @@ static void group_syncs(struct sim *s)
 	struct sim_row *row = &c->group[c->at_group];
 	struct sim_file *f;
 
-	if (!row->is_file) {
-		c->at_group++;
-		return;
-	}
-	store_names(row->serial, row->nonce, name, unused);
+	store_names(row->serial, name, unused);
+	if (row->data)
+		write_large(s, row, name);
 	f = disk_find(&c->disk, name);
 	if (!f) {
 		sim_broken(s, "nothing half visible",
@@ -209,7 +215,8 @@ static void group_syncs(struct sim *s)
 		disk_sync_failed(f);
 		group_failed(s, f, "fsync failed");
 	} else {
-		disk_sync(f);
+		if (s->plant != PLANT_NO_FSYNC)
+			disk_sync(f);
 		c->at_group++;
 	}
 }
@@ -234,7 +241,8 @@ bool store_step_group(struct sim *s)
 			group_syncs(s);
 		return true;
 	case PHASE_DIR:
-		disk_sync_dir(&c->disk);
+		if (s->plant != PLANT_NO_FSYNC)
+			disk_sync_dir(&c->disk);
 		c->phase = PHASE_COMMIT;
 		return true;
 	case PHASE_COMMIT:
@@ -263,7 +271,7 @@ void store_check_acknowledged(struct sim *s, uint64_t serial)
 	if (row->state == ROW_APPLIED || row->state == ROW_SKIPPED)
 		return;
 	t = sim_truth_of(s, row->nonce);
-	store_names(row->serial, row->nonce, name, unused);
+	store_names(row->serial, name, unused);
 	f = row->is_file ? disk_find(&s->cloud.disk, name) : NULL;
 	if (row->is_file && (!f || !f->is_kept || f->kept_len != row->len ||
 			     !sim_truth_matches(t, f->kept, f->kept_len)))
@@ -300,7 +308,7 @@ void store_crash(struct sim *s, bool is_power_cut)
 {
 	struct sim_cloud *c = &s->cloud;
 
-	store_settle_writes(s);
+	store_lose_writes(s);
 	if (c->phase == PHASE_COMMIT && sim_chance(s, 500)) {
 		for (size_t i = 0; i < c->n_group; i++)
 			commit_row(s, &c->group[i]);
@@ -322,16 +330,15 @@ static bool belongs(struct sim *s, const struct sim_file *f)
 	const struct sim_cloud_catalog *c = &s->cloud.cat;
 	char data[SIM_NAME], list[SIM_NAME];
 	struct receive_partial p = {0};
-	uint64_t serial, nonce;
+	uint64_t serial;
 	struct sim_file *other;
 	bool is_good;
 
-	if (sscanf(f->name, "%" SCNu64 "-%" SCNx64, &serial, &nonce) != 2)
+	if (sscanf(f->name, "%" SCNu64, &serial) != 1)
 		return false;
-	store_names(serial, nonce, data, list);
+	store_names(serial, data, list);
 	if (serial <= c->durable)
-		return strcmp(f->name, data) == 0 &&
-		       c->rows[serial].nonce == nonce &&
+		return strcmp(f->name, data) == 0 && c->rows[serial].is_file &&
 		       (c->rows[serial].state == ROW_DURABLE ||
 			c->rows[serial].state == ROW_QUARANTINED);
 	other = disk_find(&s->cloud.disk, list);

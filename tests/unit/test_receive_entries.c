@@ -163,7 +163,7 @@ static void test_partials(void)
 	p[6].n_blocks = 4; /* does not fit its head */
 	known(&o, 3, 0, p, ARRAY_LEN(p));
 	CHECK_STR(acts(&o), "welcome partial:4.0+2 partial:4.3+2 partial:6.0+1 "
-			    "partial:6.1+1 discard:3-1003 discard:101-1101 "
+			    "partial:6.1+1 discard:101-1101 "
 			    "discard:7-1007 ");
 	CHECK(o.welcome.n_partials == 4);
 	send_entry(&o, 4, len);
@@ -195,6 +195,64 @@ static void test_partial_of_another_head(void)
 	CHECK_STR(acts(&o), "discard:1-1001 open:1 ");
 	send_block(&o, 1, 0, 2 * BLOCK_LEN - 1);
 	CHECK_STR(acts(&o), "write:1.0 ");
+}
+
+/* All of it is here: it is staged when its file is open, not before. */
+static void test_complete_partial(void)
+{
+	struct owner o CLEANUP(end);
+	struct receive_partial p = a_partial(1, 2 * BLOCK_LEN, "11");
+
+	begin(&o);
+	hello(&o);
+	known(&o, 0, 0, &p, 1);
+	(void)acts(&o);
+	send_entry(&o, 1, 2 * BLOCK_LEN);
+	send_end(&o, 1, 2 * BLOCK_LEN);
+	CHECK_STR(acts(&o), "open:1 ");
+	receive_opened(o.r, 7); /* of nothing here */
+	CHECK_STR(acts(&o), "");
+	receive_opened(o.r, 1);
+	CHECK_STR(acts(&o), "file:1 ");
+	receive_opened(o.r, 1);
+	CHECK_STR(acts(&o), "");
+}
+
+/* A payload that would become a file when it is committed: not while the file of its
+ * serial may still be removed. */
+static void test_inline_behind_discard(void)
+{
+	struct owner o CLEANUP(end);
+	const uint32_t len = ENTRY_ROW_MAX + 1;
+	struct receive_partial p[] = {a_partial(1, len, "0"),
+				      a_partial(2, len, "1"),
+				      a_partial(3, len, "1"),
+				      a_partial(101, len, "1")};
+
+	begin(&o);
+	hello(&o);
+	p[1].digests[0].b[0] ^= 1; /* of other bytes */
+	p[2].entry.nonce = 1;
+	known(&o, 0, 0, p, ARRAY_LEN(p));
+	(void)acts(&o);
+	send_inline(&o, 1, len); /* its own file, still empty */
+	CHECK_STR(acts(&o), "open:1 write:1.0 ");
+	receive_written(o.r, 1, 0);
+	CHECK_STR(acts(&o), "file:1 ");
+	send_inline(&o, 2, len);
+	CHECK_STR(acts(&o), "open:2 write:2.0 ");
+	receive_written(o.r, 2, 0);
+	CHECK_STR(acts(&o), "file:2 ");
+	send_inline(&o, 3, len);
+	CHECK_STR(acts(&o), "discard:3-1 open:3 write:3.0 ");
+	receive_written(o.r, 3, 0);
+	CHECK_STR(acts(&o), "file:3 ");
+	for (uint64_t serial = 4; serial <= 100; serial++) {
+		send_inline(&o, serial, len);
+		CHECK(strncmp(acts(&o), "stage", 5) == 0);
+	}
+	send_inline(&o, 101, len); /* discarded behind the WELCOME */
+	CHECK_STR(acts(&o), "open:101 write:101.0 ");
 }
 
 static void test_long_partial(void)
@@ -275,6 +333,10 @@ int main(void)
 	test_run("partial files are told, reused, discarded", test_partials);
 	test_run("a partial file of another head is discarded",
 		 test_partial_of_another_head);
+	test_run("a complete partial file is staged when it is open",
+		 test_complete_partial);
+	test_run("a large inline payload goes behind a removal",
+		 test_inline_behind_discard);
 	test_run("a long partial file takes several messages",
 		 test_long_partial);
 	test_run("open entries are bounded", test_open_is_bounded);
