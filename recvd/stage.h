@@ -25,7 +25,9 @@
 
 #define STAGE_DIR_MAX 64
 #define STAGE_NAME_MAX 96
-#define STAGE_PARTIALS_MAX 64u
+/* More than an edge has under way: one that was not reported would be in the way of a
+ * fresh file of its serial. */
+#define STAGE_PARTIALS_MAX 4608u
 
 struct stage {
 	int fd; /* owned; -1 = none */
