@@ -15,6 +15,7 @@ enum note_cause {
 	/* of the edge */
 	NOTE_LINK,  /* files cannot be linked */
 	NOTE_SPACE, /* no room */
+	NOTE_FULL,  /* spool_max_bytes */
 	NOTE_CATALOG,
 	NOTE_FILE, /* single files that are no TsFiles, or whose mods are malformed */
 	NOTE_DATA_DIR,

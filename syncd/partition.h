@@ -35,8 +35,9 @@ struct partition {
 	bool has_journal; /* a compaction runs, so only a listing knows what is sealed */
 	bool is_listing;
 	bool is_leaving; /* its directories are gone: removed when nothing is under way */
-	unsigned n_lists; /* capture lists under way */
-	unsigned n_refused;
+	unsigned n_lists;   /* capture lists under way */
+	unsigned n_refused; /* files that are no TsFiles, as far as is known */
+	unsigned n_refused_now;	    /* since the last listing */
 	int64_t oldest_unsealed_ms; /* 0 = none */
 };
 

@@ -35,6 +35,7 @@ struct scan {
 	uint64_t n_walks;  /* begun */
 	size_t n_away,
 		n_unready; /* data directories; spools that cannot be used */
+	bool is_full;	   /* the spools hold as much as they may: no capture */
 	size_t n_swept;	   /* ready spools at the last sweep */
 	size_t n_singles;
 	struct loop_timer next;
@@ -137,16 +138,29 @@ static void sum_refused(void *arg, struct partition *p)
 	*(size_t *)arg += p->n_refused;
 }
 
+/* The note of single files stands while any partition has one. What a listing found
+ * counts when everything that it found was tried. */
+static void judge_refused(struct scan *s, struct partition *p)
+{
+	size_t n_refused = 0;
+
+	if (p->n_lists || p->is_listing)
+		return;
+	p->n_refused = p->n_refused_now;
+	partitions_each(&s->partitions, sum_refused, &n_refused);
+	if (!n_refused)
+		edge_note_over(s->edge, NOTE_FILE);
+}
+
 static void list_captured(void *arg, struct capture_list *l)
 {
 	struct scan *s = arg;
 	struct partition *p = l->of;
-	size_t n_refused = 0;
 
 	p->n_lists--;
 	if (l->is_single)
 		s->n_singles--;
-	p->n_refused += (unsigned)l->n_refused;
+	p->n_refused_now += (unsigned)l->n_refused;
 	if (l->n_refused)
 		memset(p->stamps, 0, sizeof(p->stamps));
 	if (l->is_blocked || l->n_gone) {
@@ -156,10 +170,8 @@ static void list_captured(void *arg, struct capture_list *l)
 	capture_list_free(l);
 	if (!p->n_lists && !p->is_listing)
 		p->is_clean = !p->is_again;
+	judge_refused(s, p);
 	settle(s, p);
-	partitions_each(&s->partitions, sum_refused, &n_refused);
-	if (!n_refused)
-		edge_note_over(s->edge, NOTE_FILE);
 	pump(s);
 }
 
@@ -206,7 +218,7 @@ static void take_listing(struct scan *s, struct partition *p, struct listing *l)
 	/* A journal that came while the directories were read is in `again`. */
 	p->has_journal = l->has_journal;
 	p->oldest_unsealed_ms = l->oldest_unsealed_ms;
-	p->n_refused = 0;
+	p->n_refused_now = 0;
 	p->is_clean = !p->is_again;
 	/* Held up, so that a list that comes back at once does not settle. */
 	p->n_lists++;
@@ -233,6 +245,7 @@ static void listing_done(struct job *j)
 	}
 	listing_release(l);
 	free(l);
+	judge_refused(s, p);
 	settle(s, p);
 	pump(s);
 }
@@ -268,7 +281,7 @@ static void submit_listing(struct scan *s, struct partition *p)
 static bool may_list(const struct scan *s)
 {
 	return !s->edge->is_ending && !s->is_listing && !s->n_unready &&
-	       !capture_is_paused(s->edge->capture) &&
+	       !s->is_full && !capture_is_paused(s->edge->capture) &&
 	       capture_waiting(s->edge->capture) < LIST_BELOW;
 }
 
@@ -333,6 +346,8 @@ static void take_notes(struct scan *s, const struct walk *w)
 
 	note_or_clear(s, NOTE_DATA_DIR, &w->away);
 	note_or_clear(s, NOTE_SPOOL, &w->spool);
+	note_or_clear(s, NOTE_FULL, &w->full);
+	s->is_full = w->full.sys != 0;
 	note_or_clear(s, NOTE_LIST, &w->list);
 	if (w->is_limit_reached)
 		(void)err_set(&limit, ENOSPC,
@@ -412,6 +427,8 @@ static void begin_walk(struct scan *s)
 	w = xcalloc(1, sizeof(*w));
 	w->arg = s;
 	w->state = &s->edge->state;
+	memcpy(w->spool_max_bytes, s->edge->set.spool_max_bytes,
+	       sizeof(w->spool_max_bytes));
 	w->inotify_fd = watch_fd(s->watch);
 	w->n_volumes = s->edge->spool.n_configured;
 	for (i = 0; i < w->n_volumes; i++)
@@ -455,7 +472,8 @@ void scan_everything(struct scan *s)
 static bool may_believe(const struct scan *s, const struct partition *p)
 {
 	return p->is_clean && !p->is_listing && !p->is_dirty && !p->is_again &&
-	       !p->has_journal && !capture_is_paused(s->edge->capture) &&
+	       !p->has_journal && !s->is_full &&
+	       !capture_is_paused(s->edge->capture) &&
 	       s->n_singles < SINGLES_MAX;
 }
 

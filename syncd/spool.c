@@ -116,6 +116,49 @@ int spool_check(struct volume *v, const struct statedir *state, struct err *e)
 	return 0;
 }
 
+struct measuring {
+	int fd;
+	uint64_t bytes;
+};
+
+static int measure_one(void *arg, const char *name, unsigned char d_type)
+{
+	struct measuring *m = arg;
+	struct stat st;
+
+	(void)d_type;
+	/* What is removed meanwhile holds nothing. */
+	if (fstatat(m->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISREG(st.st_mode) && st.st_nlink == 1)
+		m->bytes += (uint64_t)st.st_size;
+	return 0;
+}
+
+int spool_measure(struct volume *v, const char *max_bytes, struct err *e)
+{
+	CLEANUP_CLOSE int fd = file_open_dir(v->spool_dir);
+	struct measuring m = {.fd = fd};
+	uint64_t free_bytes, total, max;
+	int r = fd < 0 ? fd : file_space(fd, &free_bytes, &total);
+
+	if (r == 0)
+		r = settings_share(max_bytes, total, &max);
+	if (r == 0)
+		r = file_list(fd, measure_one, &m);
+	if (r < 0)
+		return err_set(e, -r, "spool %s: %s", v->spool_dir,
+			       err_words(-r));
+	v->alone_bytes = m.bytes;
+	if (m.bytes <= max)
+		return 0;
+	return err_set(e, EDQUOT,
+		       "capture waits: spool %s alone holds %" PRIu64
+		       " MiB that IoTDB has removed, spool_max_bytes allows "
+		       "%" PRIu64 " MiB (bring the receiver back, or raise "
+		       "spool_max_bytes)",
+		       v->spool_dir, m.bytes >> 20, max >> 20);
+}
+
 int spool_check_all(const struct spool *s, const struct statedir *state,
 		    struct err *e)
 {

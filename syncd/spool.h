@@ -29,6 +29,8 @@ struct volume {
 	bool is_ready;
 	dev_t dev; /* of the spool, when ready */
 	ino_t ino;
+	uint64_t
+		alone_bytes; /* what only the spool still holds, at the last look */
 };
 
 struct spool {
@@ -48,6 +50,11 @@ const struct volume *spool_volume(const struct spool *s, int64_t id);
  * instance's. */
 int spool_check(struct volume *v, const struct statedir *state,
 		struct err *e) MUST_CHECK;
+
+/* Blocks. Adds up what only the spool still holds (files with one name) into `v`;
+ * -EDQUOT with a sentence when that is more than spool_max_bytes (a share or bytes). */
+int spool_measure(struct volume *v, const char *max_bytes,
+		  struct err *e) MUST_CHECK;
 
 /* At start: a spool that belongs to another instance is refused (-ESTALE): what it holds
  * would be taken for rubbish. What else is wrong with one is the walk's to tell. */

@@ -134,10 +134,11 @@ static void show_limits(const struct edge *e, const void *of, struct buf *out)
 		buf_adds(out,
 			 "deletions that are made after a file was captured "
 			 "do not travel; those beside it at its capture do\n");
-	if (!e->set.iotdb_rpc[0])
-		buf_adds(out,
-			 "tags, attributes, aliases and deletions of series "
-			 "do not travel (set iotdb_rpc)\n");
+	buf_adds(out,
+		 "tags, attributes, aliases and deletions of series do not "
+		 "travel: this version does not ask the edge IoTDB, so "
+		 "iotdb_rpc, flush_interval and inferred_deletes have no "
+		 "effect\n");
 	if (!e->set.facts.version[0])
 		buf_adds(out, "the version of the edge IoTDB is not known; the "
 			      "order of files is that of 1.3.3 and later (set "

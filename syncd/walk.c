@@ -172,10 +172,10 @@ static void walk_volume(struct walk *w, size_t i)
 		w->away = e;
 		return;
 	}
-	if (r) {
+	if (r)
 		w->spool = e;
-		w->spool_result = r;
-	}
+	else if (spool_measure(v, w->spool_max_bytes, &e) == -EDQUOT)
+		w->full = e;
 	note_type(w, v->data_dir);
 	if (walk_dir(w, &at, LEVEL_SPACE, v->data_dir))
 		(void)err_set(&w->list, ENOMEM, "%s: too many directories",

@@ -17,6 +17,7 @@ struct walk {
 
 	/* in */
 	const struct statedir *state;
+	char spool_max_bytes[24];
 	int inotify_fd;
 	struct volume
 		volumes[DATA_DIRS_MAX]; /* copies; is_ready, dev, ino are out */
@@ -31,8 +32,8 @@ struct walk {
 	bool is_limit_reached; /* of watches */
 	bool is_network; /* a volume is on a file system that tells of nothing */
 	size_t n_away;	 /* data directories that are not there */
-	struct err away, spool, list; /* one sentence each; sys 0 = none */
-	int spool_result;	      /* -ESTALE: not our spool */
+	struct err away, spool, full,
+		list; /* one sentence each; sys 0 = none */
 };
 
 void walk_run(struct job *j);
