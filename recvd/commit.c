@@ -387,8 +387,7 @@ static void group_durable(struct commit *c, struct commit_item *group)
 			session_committed(i->session, i->row.durable);
 	}
 	c->d->counted.commits++;
-	c->d->room.free_bytes = c->free_bytes;
-	c->d->room.total_bytes = c->total_bytes;
+	room_measured(&c->d->room, c->free_bytes, c->total_bytes);
 }
 
 static void group_done(struct catalog_task *t)

@@ -452,7 +452,7 @@ static enum job_result apply_schema(struct archive *a, const struct load_job *j,
 	if (r < 0 && r != -ENOENT)
 		return archive_failed(r, SCHEMA_FILE, e);
 	/* The same again, after a cut: it stands there already. */
-	if (all.len >= more.len && memcmp(buf_data(&all) + all.len - more.len,
+	if (more.len && all.len >= more.len && memcmp(buf_data(&all) + all.len - more.len,
 					  buf_data(&more), more.len) == 0)
 		return JOB_APPLIED;
 	buf_add(&all, buf_data(&more), more.len);

@@ -43,25 +43,35 @@ void room_buffer_give(struct room *r, void *p)
 		free(p);
 }
 
+void room_measured(struct room *r, uint64_t free_bytes, uint64_t total_bytes)
+{
+	if (!total_bytes)
+		return;
+	r->free_bytes = free_bytes;
+	r->total_bytes = total_bytes;
+}
+
 int room_check(const struct room *r, const struct settings *s, uint64_t len,
 	       struct err *e)
 {
 	uint64_t keep = settings_min_free(s, r->total_bytes);
+	uint64_t taken = keep + ROOM_CATALOG + r->reserved + r->flight;
 
-	if (s->staging_max_bytes &&
-	    r->staged_bytes + len > (uint64_t)s->staging_max_bytes)
-		return err_set(e, ENOSPC,
-			       "the receiver's staging is full: %llu bytes "
-			       "wait to be applied, "
-			       "staging_max_bytes is %lld",
-			       (unsigned long long)r->staged_bytes,
-			       (long long)s->staging_max_bytes);
-	if (r->total_bytes && r->free_bytes < keep + len)
-		return err_set(e, ENOSPC,
-			       "the receiver's disk is full: %llu bytes are "
-			       "free, staging_min_free "
-			       "keeps %llu",
-			       (unsigned long long)r->free_bytes,
-			       (unsigned long long)keep);
+	if (s->staging_max_bytes && r->staged_bytes + r->reserved + len >
+					    (uint64_t)s->staging_max_bytes)
+		return err_set(
+			e, ENOSPC,
+			"the receiver's staging is full: %llu bytes wait to be "
+			"applied, staging_max_bytes is %lld",
+			(unsigned long long)r->staged_bytes,
+			(long long)s->staging_max_bytes);
+	if (r->total_bytes && r->free_bytes < taken + len)
+		return err_set(
+			e, ENOSPC,
+			"the receiver's disk is full: %llu bytes are free, "
+			"%llu are promised, staging_min_free keeps %llu",
+			(unsigned long long)r->free_bytes,
+			(unsigned long long)(taken - keep),
+			(unsigned long long)keep);
 	return 0;
 }

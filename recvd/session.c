@@ -120,20 +120,14 @@ static void leave_incarnation(struct session *s)
 
 void session_end(struct session *s)
 {
-	struct session_file *f;
-
 	if (s->state == SESSION_ENDED)
 		return;
 	session_lookup_stop(s);
 	leave_incarnation(s);
 	s->state = SESSION_ENDED;
 	loop_timer_stop(s->d->loop, &s->silence);
-	while ((f = s->files)) {
-		s->files = f->next;
-		session_close_file(s->d, s->incarnation, f->serial, f->file,
-				   false);
-		free(f);
-	}
+	while (s->files)
+		session_drop_file(s, s->files->serial, false);
 	if (!s->is_pumping) {
 		receive_free(s->rx);
 		s->rx = NULL;

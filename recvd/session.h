@@ -93,6 +93,13 @@ void session_close_file(struct recvd *d, const struct incarnation *i, uint64_t s
 
 void session_lookup(struct session *s, const struct msg_hello *m);
 void session_lookup_stop(struct session *s);
+/* The same for a file that is begun, or only found; takes it out of the session. */
+void session_drop_file(struct session *s, uint64_t serial, bool remove);
+/* The disk is full: half-received entries behind `serial` are removed. */
+void session_make_room(struct session *s, uint64_t serial);
+/* What was found of an entry at HELLO and is not begun; NULL. n_blocks: how many. */
+const struct stage_partial *session_found(const struct session *s, uint64_t serial,
+					  uint64_t nonce);
 /* Takes the machine's actions until there is none. */
 void session_pump(struct session *s);
 void session_end(struct session *s);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ground/fileio.h"
 #include "session.h"
 
 /* What the machine asks for: jobs of the writer, entries for the commit, frames. */
@@ -18,6 +19,7 @@ struct write_job {
 	uint8_t *data; /* a buffer of the room; NULL: open the files */
 	uint32_t len;
 	bool reuse;
+	uint64_t free_bytes, total_bytes; /* afterwards */
 	int result;
 	struct err err;
 };
@@ -32,6 +34,7 @@ static void write_run(struct job *j)
 	else
 		w->result = stage_file_write(w->file, w->index, w->data, w->len,
 					     &w->digest, &w->err);
+	(void)!file_space(w->stage->fd, &w->free_bytes, &w->total_bytes);
 }
 
 static void job_returned(struct session *s)
@@ -39,19 +42,6 @@ static void job_returned(struct session *s)
 	s->n_jobs--;
 	if (s->state == SESSION_ENDED && !s->n_jobs)
 		loop_defer(s->d->loop, &s->d->reap);
-}
-
-static void write_failed(struct session *s, const struct err *why)
-{
-	char sentence[SENTENCE_MAX + 1];
-
-	(void)snprintf(sentence, sizeof sentence, "%s: %.900s",
-		       why->sys == ENOSPC || why->sys == EDQUOT
-			       ? "receiver's disk is full"
-			       : "receiver could not write",
-		       why->text);
-	events_say(&s->d->events, LOG_ERR_, "session", "%s", sentence);
-	session_failed(s, sentence);
 }
 
 static struct session_file *find_file(struct session *s, uint64_t serial)
@@ -63,12 +53,80 @@ static struct session_file *find_file(struct session *s, uint64_t serial)
 	return f;
 }
 
+/* Takes it out of the list, and gives back what it had reserved. */
+static struct session_file *unlink_file(struct session *s, uint64_t serial)
+{
+	struct session_file **at = &s->files, *f;
+
+	while (*at && (*at)->serial != serial)
+		at = &(*at)->next;
+	f = *at;
+	if (!f)
+		return NULL;
+	*at = f->next;
+	s->d->room.reserved -= (f->n_blocks - f->n_written) * BLOCK_LEN;
+	return f;
+}
+
+void session_drop_file(struct session *s, uint64_t serial, bool remove)
+{
+	struct session_file *f = unlink_file(s, serial);
+
+	session_close_file(s->d, s->incarnation, serial, f ? f->file : NULL,
+			   remove);
+	free(f);
+}
+
+/* The disk is full: what is not the next in line makes room for what is. */
+void session_make_room(struct session *s, uint64_t serial)
+{
+	struct session_file *f, *next;
+
+	for (f = s->files; f; f = next) {
+		next = f->next;
+		if (f->serial > serial)
+			session_drop_file(s, f->serial, true);
+	}
+	for (size_t i = 0; i < s->n_partials; i++)
+		if (s->partials[i].entry.serial > serial) {
+			session_discard(s->d, s->incarnation,
+					s->partials[i].entry.serial);
+			s->partials[i].entry.serial = 0;
+		}
+}
+
+static uint64_t lowest_file(const struct session *s)
+{
+	uint64_t lowest = UINT64_MAX;
+
+	for (const struct session_file *f = s->files; f; f = f->next)
+		if (f->serial < lowest)
+			lowest = f->serial;
+	return lowest;
+}
+
+static void write_failed(struct session *s, const struct err *why)
+{
+	bool is_full = why->sys == ENOSPC || why->sys == EDQUOT;
+	char sentence[SENTENCE_MAX + 1];
+
+	(void)snprintf(sentence, sizeof sentence, "%s: %.900s",
+		       is_full ? "receiver's disk is full"
+			       : "receiver could not write",
+		       why->text);
+	events_say(&s->d->events, LOG_ERR_, "session", "%s", sentence);
+	if (is_full)
+		session_make_room(s, lowest_file(s));
+	session_failed(s, sentence);
+}
+
 static void write_done(struct job *j)
 {
 	struct write_job *w = CONTAINER_OF(j, struct write_job, job);
 	struct session *s = w->session;
 	struct session_file *f = find_file(s, w->serial);
 
+	room_measured(&s->d->room, w->free_bytes, w->total_bytes);
 	if (w->data) {
 		room_buffer_give(&s->d->room, w->data);
 		if (room_sub(&s->d->room, BLOCK_LEN, 0))
@@ -77,8 +135,10 @@ static void write_done(struct job *j)
 	if (w->result < 0 && s->rx) {
 		write_failed(s, &w->err);
 	} else if (s->rx && w->data) {
-		if (f)
+		if (f && f->n_written < f->n_blocks) {
 			f->n_written++;
+			s->d->room.reserved -= BLOCK_LEN;
+		}
 		receive_written(s->rx, w->serial, w->index);
 		session_pump(s);
 	} else if (s->rx) {
@@ -159,8 +219,8 @@ static int copy_entry(const struct entry *from, struct entry *to)
 	return to->devices ? 0 : -ENOMEM;
 }
 
-static const struct stage_partial *find_found(const struct session *s,
-					      uint64_t serial, uint64_t nonce)
+const struct stage_partial *session_found(const struct session *s,
+					  uint64_t serial, uint64_t nonce)
 {
 	for (size_t i = 0; i < s->n_partials; i++)
 		if (s->partials[i].entry.serial == serial &&
@@ -179,7 +239,7 @@ static void forget_found(struct session *s, uint64_t serial)
 static void act_open(struct session *s, const struct receive_act *act)
 {
 	const struct stage_partial *found =
-		find_found(s, act->serial, act->nonce);
+		session_found(s, act->serial, act->nonce);
 	struct session_file *f;
 	struct write_job *w;
 	struct entry en;
@@ -198,6 +258,8 @@ static void act_open(struct session *s, const struct receive_act *act)
 	w = xcalloc(1, sizeof *w);
 	w->reuse = found != NULL;
 	f->n_written = found ? found->n_blocks : 0;
+	s->d->room.reserved += (f->n_blocks - f->n_written) * BLOCK_LEN;
+	forget_found(s, act->serial);
 	submit_write(s, w, f);
 }
 
@@ -220,18 +282,6 @@ static void act_write(struct session *s, const struct receive_act *act)
 	if (room_add(&s->d->room, BLOCK_LEN, 0))
 		sessions_pause(s->d, true);
 	submit_write(s, w, f);
-}
-
-static struct session_file *unlink_file(struct session *s, uint64_t serial)
-{
-	struct session_file **at = &s->files, *f;
-
-	while (*at && (*at)->serial != serial)
-		at = &(*at)->next;
-	f = *at;
-	if (f)
-		*at = f->next;
-	return f;
 }
 
 static void act_stage(struct session *s, const struct receive_act *act)
@@ -265,12 +315,8 @@ static void act_stage_file(struct session *s, const struct receive_act *act)
 
 static void act_discard(struct session *s, const struct receive_act *act)
 {
-	struct session_file *f = unlink_file(s, act->serial);
-
 	forget_found(s, act->serial);
-	session_close_file(s->d, s->incarnation, act->serial,
-			   f ? f->file : NULL, true);
-	free(f);
+	session_drop_file(s, act->serial, true);
 }
 
 static void act_drop(struct session *s)

@@ -356,8 +356,7 @@ static void scan_done(struct job *j)
 
 	s->n_jobs--;
 	/* Measured at each HELLO: who was sent away by a full disk comes again with one. */
-	s->d->room.free_bytes = w->free_bytes;
-	s->d->room.total_bytes = w->total_bytes;
+	room_measured(&s->d->room, w->free_bytes, w->total_bytes);
 	if (s->state != SESSION_LOOKUP) {
 		stage_partials_free(w->partials, w->n);
 		loop_defer(s->d->loop, &s->d->reap);

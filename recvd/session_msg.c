@@ -15,11 +15,24 @@ static void got_status(struct session *s, const struct frame *f)
 		receive_bad(s->rx, "a STATUS that does not decode");
 		return;
 	}
-	if (s->incarnation)
+	if (s->incarnation) {
 		incarnation_mirror(s->incarnation, m);
+		s->sender->row.last_seen_ms = s->incarnation->heard_ms;
+	}
 	buf_init(&b, FRAME_BUF_MAX);
 	msg_pong_encode(&b);
 	session_send(s, &b);
+}
+
+/* What is here already of an entry needs no room any more. */
+static uint64_t room_needed(const struct session *s, const struct entry *en)
+{
+	const struct stage_partial *found =
+		session_found(s, en->serial, en->nonce);
+	uint64_t len = entry_payload_len(en);
+	uint64_t here = found ? found->n_blocks * BLOCK_LEN : 0;
+
+	return here < len ? len - here : 0;
 }
 
 static void got_entry(struct session *s, const struct frame *f)
@@ -36,8 +49,10 @@ static void got_entry(struct session *s, const struct frame *f)
 		receive_bad(s->rx, "a serial beyond all bounds");
 		return;
 	}
-	if (room_check(&s->d->room, &s->d->settings,
-		       entry_payload_len(&m.entry), &e) < 0) {
+	if (room_check(&s->d->room, &s->d->settings, room_needed(s, &m.entry),
+		       &e) < 0) {
+		if (!s->files) /* nothing before it will make room */
+			session_make_room(s, m.entry.serial);
 		entry_release(&m.entry);
 		receive_failed(s->rx, e.text);
 		return;

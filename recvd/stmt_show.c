@@ -41,7 +41,7 @@ static void show_sender(const struct sender *x, struct request *rq)
 	buf_init(&pipes, 65536);
 	add_pipes(x, &pipes);
 	row[6] = buf_str(&pipes);
-	(void)clock_text(x->session ? now : x->row.last_seen_ms, last_seen);
+	(void)clock_text(x->row.last_seen_ms, last_seen);
 	(void)sender_message(x, now, message, sizeof message);
 	control_row(rq, row);
 }

@@ -229,8 +229,7 @@ static void add_first_seen(const struct tree_at *at, struct buf *out)
 
 static void add_last_seen(const struct tree_at *at, struct buf *out)
 {
-	time_line(out,
-		  at->x->session ? clock_wall_ms() : at->x->row.last_seen_ms);
+	time_line(out, at->x->row.last_seen_ms);
 }
 
 static void add_version(const struct tree_at *at, struct buf *out)

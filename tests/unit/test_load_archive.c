@@ -86,7 +86,7 @@ static int batch(struct loader *l, struct buf *b)
 	size_t n = 0;
 
 	answers[0] = 0;
-	if (fwrite(buf_data(b), 1, b->len, l->to) != b->len ||
+	if ((b->len && fwrite(buf_data(b), 1, b->len, l->to) != b->len) ||
 	    fputs("end\n", l->to) == EOF || fflush(l->to) != 0)
 		return -EPIPE;
 	buf_clear(b);
