@@ -154,6 +154,10 @@ static void fault_edge_copy(struct sim *s)
 		"edge: catalog put back, assigned %" PRIu64
 		" released %" PRIu64,
 		e->cat.assigned, e->cat.released);
+	/* It goes on assigning before it hears of the receiver. */
+	edge_start(s);
+	if (sim_chance(s, 600))
+		(void)edge_step_assign(s);
 }
 
 static void newest_of_copy(struct sim *s)
