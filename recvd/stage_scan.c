@@ -252,7 +252,7 @@ static bool is_explained(const struct clean *c, const char *name)
 
 	if (parse_name(name, &serial, &suffix) < 0)
 		return false;
-	if (strcmp(suffix, STAGE_LIST_SUFFIX) != 0 &&
+	if (c->n_files && strcmp(suffix, STAGE_LIST_SUFFIX) != 0 &&
 	    bsearch(&serial, c->files, c->n_files, sizeof serial, by_serial))
 		return true;
 	for (size_t i = 0; i < c->n_partials; i++)

@@ -340,8 +340,9 @@ bool link_is_online(const struct link *l)
 	return l->state == LINK_ONLINE && l->was_online;
 }
 
-uint64_t link_rate(const struct link *l)
+uint64_t link_rate(struct link *l)
 {
+	link_rate_sample(l);
 	return link_is_online(l) ? l->rate : 0;
 }
 

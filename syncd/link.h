@@ -23,7 +23,7 @@ void link_rate_changed(struct link *l);
 /* "online <addr> since <t>" or "offline since <t>: <reason>; next try in 3.2 s". */
 void link_print(const struct link *l, struct buf *out);
 bool link_is_online(const struct link *l);
-uint64_t link_rate(const struct link *l); /* bytes a second, lately */
+uint64_t link_rate(struct link *l); /* bytes a second, lately */
 uint64_t link_resent_bytes(const struct link *l);
 
 #endif
