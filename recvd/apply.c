@@ -134,23 +134,31 @@ static void add_pick(struct apply_batch *b, struct domain *dom)
 	p->sender = xstrdup(dom->incarnation->sender->row.name);
 }
 
-/* Sets *wake_ms to when the first pause of a domain ends. */
-static void choose_of(struct apply *a, struct apply_batch *b,
-		      struct incarnation *i, uint64_t *wake_ms)
+static bool is_ready(const struct apply *a, const struct domain *dom,
+		     uint64_t *wake_ms)
 {
-	uint64_t now = loop_now_ms(a->d->loop);
+	if (!has_something(dom) || is_behind_older(a, dom))
+		return false;
+	if (dom->not_before_ms <= loop_now_ms(a->d->loop))
+		return true;
+	if (dom->not_before_ms < *wake_ms)
+		*wake_ms = dom->not_before_ms;
+	return false;
+}
 
-	for (struct domain *dom = i->domains;
-	     dom && b->n_picks < APPLY_PICKS_MAX; dom = dom->next) {
-		if (!has_something(dom) || is_behind_older(a, dom))
-			continue;
-		if (dom->not_before_ms > now) {
-			if (dom->not_before_ms < *wake_ms)
-				*wake_ms = dom->not_before_ms;
-			continue;
-		}
-		add_pick(b, dom);
-	}
+/* Those that were not served in this round, or those that were. Sets *wake_ms to when
+ * the first pause of a domain ends. */
+static void choose_some(struct apply *a, struct apply_batch *b, bool served,
+			uint64_t *wake_ms)
+{
+	for (struct sender *x = a->d->senders.first; x; x = x->next)
+		for (struct incarnation *i = x->newest; i; i = i->older)
+			for (struct domain *dom = i->domains; dom;
+			     dom = dom->next)
+				if (b->n_picks < APPLY_PICKS_MAX &&
+				    (dom->round == a->round) == served &&
+				    is_ready(a, dom, wake_ms))
+					add_pick(b, dom);
 }
 
 static struct apply_batch *new_batch(struct apply *a)
@@ -172,13 +180,15 @@ static struct apply_batch *choose(struct apply *a, uint64_t *wake_ms)
 {
 	struct apply_batch *b = new_batch(a);
 
-	for (struct sender *x = a->d->senders.first; x; x = x->next)
-		for (struct incarnation *i = x->newest; i; i = i->older)
-			choose_of(a, b, i, wake_ms);
+	choose_some(a, b, false, wake_ms);
+	if (!b->n_picks)
+		a->round++; /* everybody had a turn */
+	choose_some(a, b, b->n_picks > 0, wake_ms);
 	for (unsigned i = 0; i < b->n_picks; i++) {
 		unsigned share = JOB_BATCH_MAX / b->n_picks;
 
 		b->picks[i].n_max = share < 4 ? 4 : share;
+		b->picks[i].domain->round = a->round;
 	}
 	if (b->n_picks)
 		return b;
@@ -198,12 +208,14 @@ static void pause_until(struct apply *a, uint64_t when_ms)
 
 static void loader_failed(struct apply *a, const char *why)
 {
-	uint64_t pause = a->n_failures < 9
-				 ? (uint64_t)APPLY_RESTART_MS << a->n_failures
-				 : APPLY_RETRY_MAX_MS;
+	uint64_t now = loop_now_ms(a->d->loop), pause = APPLY_RETRY_MAX_MS;
 
+	if (now - a->started_ms > APPLY_RETRY_MAX_MS)
+		a->n_failures = 0; /* it had lived */
+	if (a->n_failures < 9)
+		pause = (uint64_t)APPLY_RESTART_MS << a->n_failures;
 	a->n_failures++;
-	a->not_before_ms = loop_now_ms(a->d->loop) + pause;
+	a->not_before_ms = now + pause;
 	(void)snprintf(a->text, sizeof a->text, "%s", why);
 	events_say(&a->d->events, LOG_ERR_, "apply",
 		   "%s; started again in %llu ms", why,
@@ -217,6 +229,7 @@ static void start_loader(struct apply *a)
 
 	if (loader_pid(a->loader))
 		return; /* it has not answered yet */
+	a->started_ms = loop_now_ms(a->d->loop);
 	if (loader_start(a->loader, a->program, a->d->settings.archive_dir,
 			 &e) < 0)
 		loader_failed(a, e.text);

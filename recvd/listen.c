@@ -206,6 +206,13 @@ void listener_stop(struct listener *l)
 	sessions_bye(l->d, BYE_STOPPING, "PIPESERVER is off");
 }
 
+void listener_shut(struct listener *l)
+{
+	l->is_on = false;
+	unbind(l);
+	loop_timer_stop(l->d->loop, &l->timer);
+}
+
 bool listener_is_on(const struct listener *l)
 {
 	return l->is_on;

@@ -21,6 +21,8 @@ int listener_start(struct listener *l, struct err *e) MUST_CHECK;
 /* On although it is not bound: it goes on trying. */
 void listener_insist(struct listener *l);
 void listener_stop(struct listener *l);
+/* For good: nobody is accepted any more. */
+void listener_shut(struct listener *l);
 
 bool listener_is_on(const struct listener *l);
 unsigned listener_port(const struct listener *l); /* 0: not bound */

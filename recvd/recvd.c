@@ -321,8 +321,7 @@ void recvd_stop(struct recvd *d)
 		return;
 	events_say(&d->events, LOG_INFO_, "recvd", "stopping");
 	d->stop_timer.fn = stop_due;
-	listener_free(d->listener);
-	d->listener = NULL;
+	listener_shut(d->listener);
 	sessions_bye(d, BYE_STOPPING, "the receiver stops");
 	loop_timer_set(d->loop, &d->stop_timer, STOP_POLL_MS);
 }

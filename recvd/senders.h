@@ -26,6 +26,7 @@ struct domain {
 	bool is_stored; /* its row is in the catalog */
 	bool is_held;	/* its next entry is quarantined; until RETRY or SKIP */
 	uint64_t n_entries, n_quarantined; /* durable and not applied; of them */
+	uint64_t round; /* of the applier, in which it was last served */
 	uint64_t not_before_ms; /* a retry's pause, CLOCK_MONOTONIC */
 	unsigned n_retries;
 	char retry_text[256]; /* why it is tried again; "" = it is not */

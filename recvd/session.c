@@ -217,10 +217,7 @@ void session_quarantine(struct session *s, const struct quarantine_row *row,
 	if (s->state != SESSION_LIVE)
 		return;
 	if (!is_over)
-		(void)snprintf(
-			m.reason, sizeof m.reason,
-			"%.900s (RETRY %lld or SKIP %lld at the receiver)",
-			row->reason, (long long)row->id, (long long)row->id);
+		(void)snprintf(m.reason, sizeof m.reason, "%s", row->reason);
 	buf_init(&b, FRAME_BUF_MAX);
 	msg_quarantine_encode(&m, &b);
 	session_send(s, &b);

@@ -168,8 +168,8 @@ static void take_over(struct session *s, struct sender *x)
 		       s->address, old->address);
 	(void)snprintf(x->takeover_text, sizeof x->takeover_text,
 		       "connections from %s and %s take each other over: two "
-		       "hosts use one key (give "
-		       "one of them a state_dir of its own)",
+		       "hosts use one key, or the link breaks often (a second "
+		       "host needs a state_dir of its own)",
 		       s->address, old->address);
 	events_say(&s->d->events,
 		   x->n_takeovers >= TAKEOVER_WARN ? LOG_WARN_ : LOG_INFO_,

@@ -214,7 +214,8 @@ int stage_scan(struct stage *s, const char *dir, uint64_t durable,
 	return 0;
 }
 
-int stage_sweep(struct stage *s, const char *dir, uint64_t durable, struct err *e)
+int stage_sweep(struct stage *s, const char *dir, uint64_t durable,
+		struct err *e)
 {
 	struct scan scan = {.stage = s, .dir = dir, .durable = durable};
 	int r = gather_lists(&scan, e);

@@ -326,7 +326,7 @@ static void statement(void *arg, struct request *rq)
 	struct recvd *d = arg;
 	enum stmt_kind kind = rq->stmt.kind;
 
-	if (!d->listener)
+	if (d->stop_timer.fn)
 		fail(rq, ERR_REFUSED, ESHUTDOWN, "recvd is stopping");
 	else if (kind == STMT_START_PIPESERVER)
 		start_server(d, rq);
