@@ -1,0 +1,277 @@
+#!/usr/bin/env python3
+"""Kill and errno at system calls, by strace.
+
+usage: faults.py [-b BUILD] [-s SECONDS] [-S SEED] [-j JOBS] [-k] [CASE...]
+
+A case is VICTIM:SYSCALL:ACTION:N: at the Nth SYSCALL of a thread of VICTIM (syncd, recvd,
+recvd-load), ACTION happens once: kill (SIGKILL before the call is made), or an errno that the
+call answers without being made. Parts may be left out from the right or be *: `syncd`,
+`recvd:fsync`, `*:*:kill`. First a run without faults counts how many N there are. Then each case
+has a pair of its own (pair.py): what ended is started again, everything must be applied, and
+archive, catalogs and directories must be as if nothing had happened.
+
+-s SECONDS	takes cases in random order, as many as fit; else all of them in order
+-S SEED		of that order (printed); the same seed makes the same order
+-k		keeps the directory of a case that failed
+
+Every failure prints the command that replays it.
+"""
+
+import argparse
+import collections
+import concurrent.futures
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+from pair import DAEMONS, Material, Pair, Violation
+
+SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+VICTIMS = ("syncd", "recvd", "recvd-load")
+SYSCALLS = ("write pwrite64 writev sendto sendmsg recvfrom recvmsg read pread64 fsync fdatasync syncfs linkat link"
+            " renameat2 renameat rename unlinkat unlink openat openat2 mkdirat mkdir ftruncate fallocate close").split()
+ERRORS = ("EIO", "ENOSPC", "EINTR", "EAGAIN", "EMFILE", "ENOMEM")
+Case = collections.namedtuple("Case", "victim syscall action n")
+
+
+def name_of(case):
+    return ":".join(map(str, case))
+
+
+def strace(out, *more):
+    """Follows threads, not programs that are started (recvd's loader); keeps the pid.
+    Without --seccomp-bpf, under which strace 6.1 does not inject signals."""
+    return ["strace", "-DD", "-f", "-b", "execve", "-q", "-o", out, *more]
+
+
+def inject(case, out):
+    what = "signal=KILL" if case.action == "kill" else f"error={case.action}"
+    return strace(out, "-e", f"trace={case.syscall}", "-e", f"inject={case.syscall}:{what}:when={case.n}")
+
+
+class Stage:
+    """Programs and files of a campaign, below one directory in memory."""
+
+    def __init__(self, build, keep):
+        base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+        self.keep, self.used = keep, 0
+        self.lock = threading.Lock()
+        self.dir = tempfile.mkdtemp(prefix="tsferry-faults.", dir=base)
+        self.bin = f"{self.dir}/bin"
+        os.mkdir(self.bin)
+        for path in ("syncd/syncd", "recvd/recvd", "recvd/recvd-load"):
+            shutil.copy(f"{build}/{path}", self.bin)
+        self.material = Material(build, SOURCE, self.dir)
+        self.net = random.SystemRandom().randrange(1, 250)
+
+    def pair(self):
+        with self.lock:
+            self.used += 1
+            n = self.used
+        return Pair(f"{self.dir}/{n}", self.bin, self.material, f"127.{self.net}.{n // 250 % 250}.{n % 250 + 1}")
+
+    def end(self):
+        if not self.keep:
+            shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def start(pair, victim, wrap):
+    """Both daemons; of the victim the first instance is under strace."""
+    if victim == "recvd-load":
+        # recvd starts what stands beside it: the first time a script that starts strace.
+        path = f"{pair.bin}/recvd-load"
+        os.rename(path, path + ".real")
+        with open(path, "w") as f:
+            f.write("#!/bin/sh\n" f"mkdir {pair.dir}/once 2>/dev/null || exec {path}.real \"$@\"\n"
+                    "exec " + " ".join(wrap) + f" {path}.real \"$@\"\n")
+        os.chmod(path, 0o755)
+    for name in DAEMONS:
+        pair.start(name, wrap if name == victim else ())
+
+
+def finish(pair, may_end, may_leave=False):
+    """Until all is applied; then ends both."""
+    pair.converge(may_end)
+    if not may_leave:
+        pair.check_nothing_left(3)
+    pair.stop(may_end)
+
+
+def check(pair, case):
+    # Whose removal of a file failed leaves it to the next start.
+    finish(pair, statuses(case), case.action != "kill" and case.syscall.startswith("unlink"))
+    if pair.ended or case.action != "kill":
+        # What the fault left on disk is taken up once more by daemons that nothing hurts.
+        for name in DAEMONS:
+            pair.start(name)
+        finish(pair, (None, ()))
+    pair.check_archive()
+    pair.check_catalogs()
+    pair.check_logs()
+
+
+def statuses(case):
+    if case.victim == "recvd-load":
+        return None, ()
+    return case.victim, (-9,) if case.action == "kill" else (1,)
+
+
+def run_case(stage, case):
+    """("passed" | "beyond" | "impossible" | "failed", seconds, words)"""
+    began = time.monotonic()
+    pair = stage.pair()
+    out = f"{pair.dir}/strace.out"
+    try:
+        start(pair, case.victim, inject(case, out))
+        check(pair, case)
+        happened = pair.ended or "INJECTED" in read(out) or "SIGKILL" in read(out)
+        result = ("passed" if happened else "beyond", time.monotonic() - began, "")
+    except Violation as e:
+        kind = "impossible" if is_impossible(read(out)) else "failed"
+        result = (kind, time.monotonic() - began, str(e) + "\n" + tail(pair))
+    finally:
+        pair.kill_all()
+    if result[0] != "failed" or not stage.keep:
+        shutil.rmtree(pair.dir, ignore_errors=True)
+    return result
+
+
+def is_impossible(trace):
+    """An eventfd never answers so while its counter is far from full: ours assert that."""
+    return re.search(r'write\(\d+, "\\1(\\0){7}", 8\).*INJECTED', trace)
+
+
+def read(path):
+    try:
+        with open(path, errors="replace") as f:
+            return f.read()
+    except FileNotFoundError:
+        return ""
+
+
+def tail(pair):
+    lines = [f"  {name}: {line}" for name in DAEMONS for line in pair.log(name).splitlines()[-12:]]
+    lines += [f"  strace: {line}" for line in read(f"{pair.dir}/strace.out").splitlines() if "INJECTED" in line]
+    return "\n".join([f"  in {pair.dir}", *lines])
+
+
+def count(stage, victim):
+    """{syscall: (first, last)}: the calls of the busiest thread, without those of the dynamic linker."""
+    pair = stage.pair()
+    out = f"{pair.dir}/strace.out"
+    try:
+        start(pair, victim, strace(out, "-e", "trace=" + ",".join(SYSCALLS)))
+        finish(pair, (None, ()))
+    finally:
+        pair.kill_all()
+    calls, linked, main = collections.Counter(), collections.Counter(), None
+    for line in read(out).splitlines():
+        m = re.match(r"(\d+) +(\w+)\(", line)
+        if not m:
+            continue
+        main = main or m[1]
+        calls[m[1], m[2]] += 1
+        if main == m[1] and re.search(r'/lib/.*\.so|/etc/ld\.so', line):
+            linked.update({name: calls[main, name] - linked[name] for name in SYSCALLS})
+    shutil.rmtree(pair.dir)
+    ranges = {}
+    for (_, name), n in calls.items():
+        ranges[name] = (linked[name] + 1, max(n, ranges.get(name, (0, 0))[1]))
+    return ranges
+
+
+def all_cases(stage, wanted):
+    cases = []
+    for victim in VICTIMS:
+        if not any(fits(victim, w[0]) for w in wanted):
+            continue
+        for syscall, (first, last) in sorted(count(stage, victim).items()):
+            for action in ("kill", *ERRORS):
+                cases += [Case(victim, syscall, action, n) for n in range(first, last + 1)]
+    return [c for c in cases if any(all(map(fits, c, w)) for w in wanted)]
+
+
+def fits(part, wanted):
+    return wanted == "*" or str(part) == wanted
+
+
+def report(case, result):
+    kind, seconds, words = result
+    if kind == "failed":
+        print(f"FAILED {name_of(case)} after {seconds:.1f} s: {words}\n"
+              f"  again: scripts/campaign faults {name_of(case)}", flush=True)
+    elif seconds > 4:
+        print(f"slow {name_of(case)}: {seconds:.1f} s", flush=True)
+
+
+def run_all(stage, cases, seconds, jobs):
+    """Counts by (victim, action, outcome)."""
+    deadline = time.monotonic() + seconds if seconds else None
+    totals = collections.Counter()
+    todo = iter(cases)
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        running = {}
+        while True:
+            while len(running) < jobs and (not deadline or time.monotonic() < deadline):
+                case = next(todo, None)
+                if case is None:
+                    break
+                running[pool.submit(run_case, stage, case)] = case
+            if not running:
+                return totals
+            done, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
+            for future in done:
+                case = running.pop(future)
+                report(case, future.result())
+                totals[case.victim, case.action, future.result()[0]] += 1
+
+
+def summary(totals):
+    for victim in VICTIMS:
+        for action in ("kill", *ERRORS):
+            n = {k: totals[victim, action, k] for k in ("passed", "beyond", "impossible", "failed")}
+            if any(n.values()):
+                print(f"faults victim={victim} action={action} tried={n['passed'] + n['failed']}"
+                      f" failed={n['failed']} not_reached={n['beyond']} impossible={n['impossible']}")
+
+
+def arguments():
+    p = argparse.ArgumentParser(usage=__doc__.split("\n\n")[1][7:], description=__doc__.split("\n\n", 2)[2],
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("-b", dest="build", default=os.environ.get("TSFERRY_BUILD", f"{SOURCE}/build"))
+    p.add_argument("-s", dest="seconds", type=float)
+    p.add_argument("-S", dest="seed", type=int, default=random.SystemRandom().randrange(1 << 32))
+    p.add_argument("-j", dest="jobs", type=int, default=2)
+    p.add_argument("-k", dest="keep", action="store_true")
+    p.add_argument("cases", nargs="*", default=["*"])
+    return p.parse_args()
+
+
+def main():
+    args = arguments()
+    wanted = [(c.split(":") + ["*"] * 4)[:4] for c in args.cases]
+    stage = Stage(args.build, args.keep)
+    try:
+        exact = [Case(v, s, a, int(n)) for v, s, a, n in wanted if "*" not in (v, s, a, n)]
+        cases = exact if len(exact) == len(wanted) else all_cases(stage, wanted)
+        if args.seconds:
+            print(f"faults: seed {args.seed}, {len(cases)} cases, {args.seconds:.0f} s of them", flush=True)
+            random.Random(args.seed).shuffle(cases)
+        totals = run_all(stage, cases, args.seconds, args.jobs)
+    finally:
+        stage.end()
+    summary(totals)
+    tried = sum(n for (_, _, kind), n in totals.items() if kind in ("passed", "failed"))
+    failed = sum(n for (_, _, kind), n in totals.items() if kind == "failed")
+    print(f"faults: {tried} tried, {failed} failed")
+    return 1 if failed or not tried else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

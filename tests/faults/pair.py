@@ -1,0 +1,322 @@
+"""A pair of daemons in a directory of its own, quick to make, watch and judge.
+
+The scripted run: three files are sealed before the daemons start, three after the pipe
+runs; two databases, deletions beside some, one file that travels inline, one in blocks.
+Everything that may fail because a daemon was just shot is tried again; what a correct
+pair cannot get into (a daemon that ends without words, ends twice, does not converge,
+leaves something behind, disagrees with the other side) is a Violation.
+"""
+
+import os
+import re
+import shutil
+import socket
+import sqlite3
+import subprocess
+import time
+
+DAEMONS = ("recvd", "syncd")
+LIMIT_S = 45.0  # until everything is applied
+PORT = 26670  # on an address of 127/8 of its own
+
+# name, database, space, T-V-I-C, has mods, before the start
+FILES = (
+    ("tiny", "root.a", "sequence", "1-1-0-0", False, True),
+    ("inline", "root.a", "sequence", "2-2-0-0", True, True),
+    ("blocks", "root.b", "sequence", "1-1-0-0", True, True),
+    ("tiny", "root.b", "unsequence", "2-2-0-0", True, False),
+    ("tiny", "root.a", "sequence", "3-3-0-0", False, False),
+    ("tiny", "root.b", "sequence", "4-4-0-0", False, False),
+)
+MODS = b"DELETION,%s.d1.s1,212,0,5\nDELETION,%s.d1.s2,212,7,9\n"
+
+
+class Violation(Exception):
+    """What must not happen."""
+
+
+class NoAnswer(Exception):
+    """A daemon is away, or refused."""
+
+
+def ask(path, line, timeout=5.0):
+    """One request on a control socket: the rows of its answer."""
+    rows = []
+    try:
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(timeout)
+            s.connect(path)
+            s.sendall(line.encode() + b"\n")
+            with s.makefile("rb") as f:
+                for raw in f:
+                    text = raw.decode().rstrip("\n")
+                    if text[4:5] == " ":
+                        if text[0] != "0":
+                            raise NoAnswer(text)
+                        return rows
+                    if text[0] == "1":
+                        rows.append(text[5:])
+    except OSError as e:
+        raise NoAnswer(f"{path}: {e}") from e
+    raise NoAnswer(f"{path}: closed")
+
+
+class Material:
+    """The files to seal, made once per campaign."""
+
+    def __init__(self, build, source, work):
+        self.tiny = f"{source}/tests/data/tsfile/v3/tiny.tsfile"
+        self.paths = {"tiny": self.tiny}
+        for name, size in (("inline", "200K"), ("blocks", "3M")):
+            out = f"{work}/{name}"
+            os.makedirs(out)
+            subprocess.run([f"{build}/tests/bench/tsgen", "-n", "1", "-s", size, out], check=True,
+                           stdout=subprocess.DEVNULL)
+            self.paths[name] = next(os.path.join(d, f) for d, _, fs in os.walk(out)
+                                    for f in fs if f.endswith(".tsfile"))
+        self.bytes = {k: open(p, "rb").read() for k, p in self.paths.items()}
+
+
+class Pair:
+    """programs: {"syncd": argv, "recvd": argv}: how each is started the first time."""
+
+    def __init__(self, base, build, material, address):
+        self.dir, self.build, self.material, self.address = base, build, material, address
+        self.data = f"{base}/data"
+        self.archive = f"{base}/archive"
+        self.procs, self.ended = {}, []
+        self.sealed_late = False
+        self.bin = f"{base}/bin"
+        for d in ("bin", "edge", "cloud", "data/sequence", "data/unsequence"):
+            os.makedirs(f"{base}/{d}")
+        for name in (*DAEMONS, "recvd-load"):
+            os.link(f"{build}/{name}", f"{self.bin}/{name}")
+        self._write("syncd.conf", state_dir="edge", control_socket="syncd.sock", sender_name="edge-1",
+                    data_dirs="data", spool_min_free="=0", scan_interval="=200ms")
+        self._write("recvd.conf", state_dir="cloud", control_socket="recvd.sock", bind="=" + address,
+                    pipe_server_port=f"={PORT}", archive_dir="archive", staging_min_free="=0")
+        self.seal(before=True)
+
+    def _write(self, name, **keys):
+        with open(f"{self.dir}/{name}", "w") as f:
+            for key, value in keys.items():
+                own = value if key == "sender_name" else f"{self.dir}/{value}"
+                f.write(f"{key}={value[1:] if value.startswith('=') else own}\n")
+
+    # ---- the edge's IoTDB ----
+
+    def seal(self, before):
+        for kind, db, space, name, has_mods, is_before in FILES:
+            if is_before != before:
+                continue
+            path = f"{self.data}/{space}/{db}/1/0/{name}.tsfile"
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            shutil.copyfile(self.material.paths[kind], path)
+            if has_mods:
+                with open(path + ".mods", "wb") as f:
+                    f.write(self.mods(db))
+            with open(path + ".resource.temp", "wb") as f:
+                f.write(b"\1\1")
+            os.rename(path + ".resource.temp", path + ".resource")
+        self.sealed_late = self.sealed_late or not before
+
+    @staticmethod
+    def mods(db):
+        return MODS % (db.encode(), db.encode())
+
+    # ---- the daemons ----
+
+    def start(self, name, wrap=()):
+        with open(f"{self.dir}/{name}.log", "ab") as log:
+            self.procs[name] = subprocess.Popen(
+                [*wrap, f"{self.bin}/{name}", "-c", f"{self.dir}/{name}.conf"], stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log, env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
+
+    def log(self, name):
+        with open(f"{self.dir}/{name}.log", "rb") as f:
+            return f.read().decode(errors="replace")
+
+    def look_after(self, may_end):
+        """Starts again what ended; may_end: (daemon, statuses) of the one that is hurt."""
+        for name, proc in self.procs.items():
+            status = proc.poll()
+            if status is None:
+                continue
+            self.check_end(name, status, may_end)
+            self.start(name)
+
+    def check_end(self, name, status, may_end):
+        self.ended.append(name)
+        if name != may_end[0] or status not in may_end[1]:
+            raise Violation(f"{name} ended with status {status}")
+        if len(self.ended) > 1:
+            raise Violation(f"{name} ended with status {status}, again")
+        if status == 1 and not re.search("^err ", self.log(name), re.M):
+            raise Violation(f"{name} ended without saying why")
+
+    def syncd(self, line, timeout=5.0):
+        return ask(f"{self.dir}/syncd.sock", line, timeout)
+
+    def recvd(self, line, timeout=5.0):
+        return ask(f"{self.dir}/recvd.sock", line, timeout)
+
+    # ---- towards the goal ----
+
+    def advance(self):
+        """One step of the script that is not done yet; True when all is applied."""
+        status = "".join(self.recvd(".cat /server/status"))
+        if "true" not in status.lower() and "on" not in status.lower():
+            self.recvd("START PIPESERVER")
+        if not self.syncd("SHOW PIPESINK s"):
+            self.syncd(f"CREATE PIPESINK s AS IoTDB (ip='{self.address}',port={PORT})")
+        pipes = self.syncd("SHOW PIPE p")
+        if not pipes:
+            self.syncd("CREATE PIPE p TO s")
+        elif pipes[0].split("\t")[3] == "STOP":
+            if "[ERROR]" in pipes[0]:
+                raise Violation("the pipe was stopped: " + pipes[0].split("\t")[4])
+            self.syncd("START PIPE p")
+        if not self.sealed_late:
+            self.seal(before=False)
+        progress = self.progress()
+        return progress["applied_serial"] == len(FILES) and progress["remaining_entries"] == 0
+
+    def progress(self):
+        rows = self.syncd(".cat /p/progress")
+        return {k: int(v) for k, v in (r.split()[:2] for r in rows) if v.isdigit()}
+
+    def converge(self, may_end):
+        deadline = time.monotonic() + LIMIT_S
+        last = "nothing was refused"
+        while True:
+            self.look_after(may_end)
+            try:
+                if self.advance():
+                    return
+                pause = 0.003
+            except NoAnswer as e:
+                last, pause = str(e), 0.004
+            if time.monotonic() > deadline:
+                raise Violation(f"not everything is applied after {LIMIT_S:.0f} s; last refusal: {last}; "
+                                + self.explain())
+            time.sleep(pause)
+
+    def explain(self):
+        words = []
+        for asked in (self.syncd, self.recvd):
+            for line in (".cat /p/link", ".cat /p/message", ".cat /p/queue", ".cat /p/progress", "SHOW QUARANTINE"):
+                try:
+                    words += asked(line)
+                except NoAnswer:
+                    pass
+        return "; ".join(words)
+
+    def stop(self, may_end=(None, ())):
+        """SIGTERM: they end by themselves, with 0 unless the fault came just now."""
+        for proc in self.procs.values():
+            if proc.poll() is None:
+                proc.terminate()
+        for name, proc in self.procs.items():
+            try:
+                status = proc.wait(10)
+            except subprocess.TimeoutExpired as e:
+                raise Violation(f"{name} did not end on SIGTERM") from e
+            if status != 0:
+                self.check_end(name, status, may_end)
+        self.procs = {}
+
+    def kill_all(self):
+        for proc in self.procs.values():
+            if proc.poll() is None:
+                proc.kill()
+            proc.wait()
+
+    # ---- what must be true afterwards ----
+
+    def check_archive(self):
+        wanted = {}
+        for kind, db, space, name, has_mods, _ in FILES:
+            path = f"{db}/{space}/1/0/{name}.tsfile"
+            wanted[path] = self.material.bytes[kind]
+            if has_mods:
+                wanted[path + ".mods"] = self.mods(db)
+        found = {}
+        for d, _, files in os.walk(f"{self.archive}/edge-1"):
+            for f in files:
+                path = os.path.join(d, f)
+                with open(path, "rb") as opened:
+                    found[os.path.relpath(path, f"{self.archive}/edge-1")] = opened.read()
+        for path in sorted(wanted.keys() | found.keys()):
+            if path not in found:
+                raise Violation(f"the archive lacks {path}")
+            if path not in wanted:
+                raise Violation(f"the archive has {path} too")
+            if wanted[path] != found[path]:
+                raise Violation(f"the archive's {path} differs")
+
+    def leftovers(self):
+        left = []
+        for d, _, files in os.walk(self.dir):
+            inside = os.path.relpath(d, self.dir)
+            for f in files:
+                is_pinned = "/.tsferry-spool" in "/" + inside and f != "instance"
+                is_staged = inside.startswith("cloud/staging") and f != "instance"
+                is_temporary = f.startswith(".tsferry-") or f.endswith((".tmp", ".new"))
+                if is_pinned or is_staged or is_temporary:
+                    left.append(f"{inside}/{f}")
+        return left
+
+    def check_nothing_left(self, seconds):
+        deadline = time.monotonic() + seconds
+        while left := self.leftovers():
+            if time.monotonic() > deadline:
+                raise Violation("left behind: " + ", ".join(left))
+            time.sleep(0.005)
+
+    def check_catalogs(self):
+        """After both have ended: serials without holes, both sides of one mind."""
+        n = len(FILES)
+        with _catalog(f"{self.dir}/edge/catalog.db") as edge, _catalog(f"{self.dir}/cloud/catalog.db") as cloud:
+            _one(edge, "PRAGMA integrity_check", ("ok",))
+            _one(cloud, "PRAGMA integrity_check", ("ok",))
+            _one(edge, "SELECT count(*), max(assigned), max(durable), max(applied), max(released) FROM pipe"
+                 " WHERE state = 1", (1, n, n, n, n))
+            _one(edge, "SELECT count(*) FROM pipe WHERE state = 2", (0,))
+            _one(edge, "SELECT count(*) FROM known", (n,))
+            _one(edge, "SELECT count(*) FROM entry", (0,))
+            _one(edge, "SELECT count(*) FROM gap", (0,))
+            _one(cloud, "SELECT durable, applied, dropped FROM incarnation ORDER BY seq DESC LIMIT 1", (n, n, 0))
+            _one(cloud, "SELECT count(*), (SELECT count(*) FROM quarantine) FROM entry", (0, 0))
+            ids = [db.execute(q).fetchall()[-1][0] for db, q in (
+                (edge, "SELECT incarnation FROM pipe WHERE state = 1"),
+                (cloud, "SELECT id FROM incarnation ORDER BY seq"))]
+            if ids[0] != ids[1]:
+                raise Violation("the catalogs know different incarnations")
+            nonces = [db.execute(q).fetchall()[-1][0] for db, q in (
+                (edge, "SELECT released_nonce FROM pipe WHERE state = 1"),
+                (cloud, "SELECT durable_nonce FROM incarnation ORDER BY seq"))]
+            if nonces[0] != nonces[1]:
+                raise Violation("the catalogs know different nonces of the last entry")
+
+    def check_logs(self):
+        for name in DAEMONS:
+            for sign in ("Sanitizer", "runtime error:", "Assertion", "stack smashing"):
+                if sign in self.log(name):
+                    raise Violation(f"{name} said: " + self.log(name)[-2000:])
+
+
+class _catalog:
+    def __init__(self, path):
+        self.db = sqlite3.connect(path)
+
+    def __enter__(self):
+        return self.db
+
+    def __exit__(self, *_):
+        self.db.close()
+
+
+def _one(db, query, expected):
+    rows = db.execute(query).fetchall()
+    if rows != [expected]:
+        raise Violation(f"{query}: expected {expected}, found {rows}")
