@@ -71,6 +71,7 @@ struct apply {
 	bool is_closing;
 	uint64_t not_before_ms;	   /* the loader's own pause */
 	unsigned n_failures;	   /* starts and deaths in a row */
+	unsigned n_stops;	   /* "stop" said in a row */
 	uint64_t started_ms;	   /* the loader, when last */
 	uint64_t round;		   /* of serving domains, so that none starves */
 	unsigned n_deaths;	   /* of one set of jobs */

@@ -121,12 +121,19 @@ static void take_retry(struct recvd *d, struct apply_item *it)
 
 static void take_stop(struct apply *a, const struct apply_item *it)
 {
+	uint64_t now = loop_now_ms(a->d->loop), pause = APPLY_STOP_MAX_MS;
+
+	if (a->not_before_ms > now)
+		return; /* another database of the same batch said so */
+	if (a->n_stops < 5)
+		pause = (uint64_t)APPLY_RETRY_MS << a->n_stops;
+	a->n_stops++;
 	(void)snprintf(a->text, sizeof a->text, "%s",
 		       it->text ? it->text : "the loader said stop");
-	a->not_before_ms = loop_now_ms(a->d->loop) + APPLY_STOP_MS;
+	a->not_before_ms = now + pause;
 	events_say(&a->d->events, LOG_ERR_, "apply",
-		   "nothing is applied for %u s: %s", APPLY_STOP_MS / 1000,
-		   a->text);
+		   "nothing is applied for %llu s: %s",
+		   (unsigned long long)pause / 1000, a->text);
 }
 
 static void take_results(struct apply_batch *b)
@@ -139,6 +146,7 @@ static void take_results(struct apply_batch *b)
 		switch (it->result) {
 		case JOB_APPLIED:
 			take_applied(d, it);
+			b->apply->n_stops = 0;
 			break;
 		case JOB_QUARANTINE:
 			take_quarantined(d, it);

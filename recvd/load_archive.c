@@ -283,10 +283,14 @@ static enum job_result check_tsfile(const struct load_job *j, struct err *e)
 	struct tsfile_ends ends;
 	struct err why = {0};
 	char text[160];
+	int r;
 
 	if (fd < 0)
 		return archive_failed(-errno, j->path, e);
-	if (tsfile_read_ends(fd, &ends, &why) < 0)
+	r = tsfile_read_ends(fd, &ends, &why);
+	if (r < 0 && r != -EBADMSG) /* the disk's word, not the file's */
+		return archive_failed(r, j->path, e);
+	if (r < 0)
 		return bad_file(j, e, why.text);
 	(void)snprintf(text, sizeof text,
 		       "expected %llu bytes, the staged file has %llu",

@@ -89,7 +89,7 @@ static void take_line(struct batch *b, struct archive *a, char *line,
 	}
 }
 
-static void print_batch(const struct batch *b, const struct err *unsynced)
+static int print_batch(const struct batch *b, const struct err *unsynced)
 {
 	CLEANUP(buf_release) struct buf out;
 
@@ -107,8 +107,10 @@ static void print_batch(const struct batch *b, const struct err *unsynced)
 		buf_adds(&out, "\n");
 	}
 	buf_adds(&out, "end\n");
-	(void)fwrite(buf_data(&out), 1, out.len, stdout);
-	(void)fflush(stdout);
+	if (fwrite(buf_data(&out), 1, out.len, stdout) == out.len &&
+	    fflush(stdout) == 0)
+		return 0;
+	return -errno;
 }
 
 static void batch_clear(struct batch *b)
@@ -123,21 +125,24 @@ static void batch_clear(struct batch *b)
 }
 
 /* An archive that cannot be opened is tried again with each batch: the cure (a mount, a
- * chown) needs no restart. */
-static void end_batch(struct batch *b, struct archive *a, const char *path,
+ * chown) needs no restart. Answers that cannot be given end the loader: recvd waits for
+ * them, and asks the next one. */
+static int end_batch(struct batch *b, struct archive *a, const char *path,
 		      struct err *broken)
 {
 	struct err unsynced = {0};
+	int r;
 
 	if (!broken->sys)
 		(void)!archive_sync(a, &unsynced);
-	print_batch(b, &unsynced);
+	r = print_batch(b, &unsynced);
 	batch_clear(b);
 	if (!broken->sys)
-		return;
+		return r;
 	archive_close(a);
 	err_clear(broken);
 	(void)!archive_open(a, path, broken);
+	return r;
 }
 
 int main(int argc, char **argv)
@@ -148,6 +153,7 @@ int main(int argc, char **argv)
 	char *line = NULL;
 	size_t size = 0;
 	ssize_t n;
+	int r = 0;
 
 	if (argc != 2 || argv[1][0] != '/') {
 		(void)fprintf(stderr, "usage: recvd-load ARCHIVE_DIR (started "
@@ -156,12 +162,12 @@ int main(int argc, char **argv)
 	}
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)!archive_open(&a, argv[1], &broken);
-	while ((n = getline(&line, &size, stdin)) > 0) {
+	while (r >= 0 && (n = getline(&line, &size, stdin)) > 0) {
 		if (line[n - 1] != '\n')
 			break; /* cut off in the middle: recvd is gone */
 		line[n - 1] = 0;
 		if (strcmp(line, "end") == 0)
-			end_batch(b, &a, argv[1], &broken);
+			r = end_batch(b, &a, argv[1], &broken);
 		else
 			take_line(b, &a, line, &broken);
 	}
@@ -169,5 +175,8 @@ int main(int argc, char **argv)
 	free(b);
 	free(line);
 	archive_close(&a);
-	return 0;
+	if (r < 0)
+		(void)fprintf(stderr, "err recvd-load: answering recvd: %s\n",
+			      err_words(-r));
+	return r < 0 ? 1 : 0;
 }

@@ -82,7 +82,7 @@ static void timer_due(struct loop_timer *t)
 
 	if (ld->is_eof)
 		(void)snprintf(ld->why, sizeof ld->why,
-			       "the loader closed its output");
+			       "the loader closed its input or output");
 	else if (ld->is_ready)
 		(void)snprintf(ld->why, sizeof ld->why,
 			       "the loader did not answer for %d s",
@@ -154,6 +154,14 @@ static int take_lines(struct loader *ld)
 	return 0;
 }
 
+/* It is dying, and its status comes with its end; or it lives without a pipe. */
+static void closed(struct loader *ld)
+{
+	ld->is_eof = true;
+	loop_del(&ld->in);
+	loop_timer_set(ld->loop, &ld->timer, 1000);
+}
+
 static void readable(struct loop_io *io, uint32_t events)
 {
 	struct loader *ld = CONTAINER_OF(io, struct loader, in);
@@ -164,10 +172,8 @@ static void readable(struct loop_io *io, uint32_t events)
 	n = room ? read(ld->child.from_fd, room, 65536) : -1;
 	if (n < 0 && room && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n <= 0) { /* its status comes with its end, which is near */
-		ld->is_eof = true;
-		loop_del(&ld->in);
-		loop_timer_set(ld->loop, &ld->timer, 1000);
+	if (n <= 0) {
+		closed(ld);
 		return;
 	}
 	buf_fill(&ld->answers, (size_t)n);
@@ -184,9 +190,10 @@ static void writable(struct loop_io *io, uint32_t events)
 	n = ld->queue.len ? write(ld->child.to_fd, buf_data(&ld->queue),
 				  ld->queue.len)
 			  : 0;
-	if (n < 0 && errno != EAGAIN && errno != EINTR)
-		n = (ssize_t)ld->queue
-			    .len; /* it is dying; that is told elsewhere */
+	if (n < 0 && errno != EAGAIN && errno != EINTR) {
+		closed(ld);
+		n = (ssize_t)ld->queue.len;
+	}
 	if (n > 0)
 		buf_consume(&ld->queue, (size_t)n);
 	loop_want(&ld->out, ld->queue.len ? EPOLLOUT : 0);
