@@ -59,10 +59,13 @@ static struct job *list_take(struct job_list *list)
 static void wake_loop(struct worker *w)
 {
 	uint64_t one = 1;
-	ssize_t n = write(w->event_fd, &one, sizeof one);
+	ssize_t n = 0;
 
+	/* A kernel has no reason to refuse; a supervisor may once. Lost, it would leave
+	 * the loop asleep for ever. */
+	for (int tries = 0; n != sizeof one && tries < 8; tries++)
+		n = write(w->event_fd, &one, sizeof one);
 	assert(n == sizeof one);
-	(void)n;
 }
 
 static void *thread_main(void *arg)
