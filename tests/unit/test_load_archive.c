@@ -562,6 +562,27 @@ static void an_archive_that_can_not_be_opened_stops(void)
 	CHECK(stop(&l) == 0);
 }
 
+/* Nobody would ever hear of the next batch either: recvd sees its end, not a silence. */
+static void answers_that_can_not_be_given_end_it(void)
+{
+	CLEANUP(buf_release) struct buf b;
+	struct job one = {.database = "root.sg", .name = "1-1-0-0"};
+	struct loader l = {0};
+	int status;
+
+	buf_init(&b, 1u << 20);
+	CHECK(fresh() == 0 && start(&l) == 0);
+	CHECK(fclose(l.from) == 0);
+	l.from = NULL;
+	CHECK(add_file(&b, 0, &one) == 0);
+	buf_adds(&b, "end\n");
+	CHECK(fwrite(buf_data(&b), 1, b.len, l.to) == b.len &&
+	      fflush(l.to) == 0);
+	CHECK(waitpid(l.pid, &status, 0) == l.pid && WIFEXITED(status) &&
+	      WEXITSTATUS(status) == 1);
+	(void)fclose(l.to);
+}
+
 int main(void)
 {
 	(void)signal(SIGPIPE, SIG_IGN);
@@ -592,6 +613,8 @@ int main(void)
 		 what_is_no_job_stops);
 	test_run("an archive that can not be opened stops, until it is mended",
 		 an_archive_that_can_not_be_opened_stops);
+	test_run("answers that can not be given end it",
+		 answers_that_can_not_be_given_end_it);
 	buf_release(&tsfile);
 	buf_release(&payload);
 	return test_end();
