@@ -59,7 +59,7 @@ struct sender {
 	int64_t changed_ms;
 	unsigned n_takeovers; /* without a pause of TAKEOVER_QUIET_MS */
 	int64_t takeover_ms;
-	char takeover_text[320];
+	char takeover_text[512];
 };
 
 #define TAKEOVER_QUIET_MS 600000
