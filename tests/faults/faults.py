@@ -99,7 +99,7 @@ def finish(pair, may_end, may_leave=False):
     """Until all is applied; then ends both."""
     pair.converge(may_end)
     if not may_leave:
-        pair.check_nothing_left(3)
+        pair.check_nothing_left(3, may_end)
     pair.stop(may_end)
 
 

@@ -266,9 +266,10 @@ class Pair:
                     left.append(f"{inside}/{f}")
         return left
 
-    def check_nothing_left(self, seconds):
+    def check_nothing_left(self, seconds, may_end):
         deadline = time.monotonic() + seconds
         while left := self.leftovers():
+            self.look_after(may_end)  # it may be removing them that it is hurt at
             if time.monotonic() > deadline:
                 raise Violation("left behind: " + ", ".join(left))
             time.sleep(0.005)
