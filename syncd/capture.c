@@ -110,9 +110,13 @@ static int pin_one(struct batch *b, struct outbox_writer *w, size_t i)
 /* Descriptors are only kept while each file is synced by itself. */
 static int pin_all(struct batch *b, struct outbox_writer *w)
 {
+	uint64_t nonces[CAPTURE_BATCH];
 	size_t i;
 	int r = 0;
 
+	id_random(nonces, b->n * sizeof(nonces[0]));
+	for (i = 0; i < b->n; i++)
+		b->pins[i].nonce = nonces[i] ? nonces[i] : 1;
 	for (i = 0; r == 0 && i < b->n; i++) {
 		r = pin_one(b, w, i);
 		if (r == 0 && b->pins[i].result == PIN_DONE) {
@@ -196,19 +200,6 @@ static int add_entries(struct batch *b, struct outbox_writer *w)
 				       b->assigned_bytes, &b->job.err);
 }
 
-static int commit(struct batch *b, struct outbox_writer *w)
-{
-	int r = outbox_begin(w, &b->job.err);
-
-	if (r)
-		return r;
-	r = add_entries(b, w);
-	if (r == 0)
-		return outbox_commit(w, &b->job.err);
-	outbox_rollback(w);
-	return r;
-}
-
 static void undo_all(struct batch *b)
 {
 	size_t i;
@@ -222,20 +213,36 @@ static void undo_all(struct batch *b)
 	b->n_done = 0;
 }
 
-/* What was pinned before a block is kept: it is committed all the same. */
+/* Pins, syncs, adds. What was pinned before a block is kept; *blocked is the block. */
+static int fill_transaction(struct batch *b, struct outbox_writer *w,
+			    int *blocked)
+{
+	int r = 0;
+
+	*blocked = pin_all(b, w);
+	if (!b->n_done)
+		return 0;
+	r = sync_all(b);
+	return r ? r : add_entries(b, w);
+}
+
+/* One transaction for all of it: what is known is asked many times, and nobody else
+ * writes to the catalog meanwhile. */
 static int run_batch(struct outbox_job *j, struct outbox_writer *w)
 {
 	struct batch *b = CONTAINER_OF(j, struct batch, job);
-	int blocked = pin_all(b, w), r = 0;
+	int blocked = 0, r = outbox_begin(w, &j->err);
 	size_t i;
 
-	if (b->n_done) {
-		r = sync_all(b);
-		if (r == 0)
-			r = commit(b, w);
-		if (r)
-			undo_all(b);
-	}
+	if (r)
+		return r;
+	r = fill_transaction(b, w, &blocked);
+	if (r == 0 && b->n_done)
+		r = outbox_commit(w, &j->err);
+	else
+		outbox_rollback(w);
+	if (r)
+		undo_all(b);
 	for (i = 0; i < b->n_places; i++)
 		pin_place_close(&b->places[i]);
 	return r ? r : blocked;

@@ -63,10 +63,8 @@ static int living_add(struct living_list *l, const struct living *one)
 	return 0;
 }
 
-static int by_identity(const void *pa, const void *pb)
+static int by_identity(const struct living *a, const struct living *b)
 {
-	const struct living *a = pa, *b = pb;
-
 	if (a->unsequence != b->unsequence)
 		return a->unsequence ? 1 : -1;
 	if (a->t != b->t)
@@ -76,6 +74,11 @@ static int by_identity(const void *pa, const void *pb)
 	if (a->i != b->i)
 		return a->i > b->i ? 1 : -1;
 	return (a->c > b->c) - (a->c < b->c);
+}
+
+static int by_key(const void *a, const void *b)
+{
+	return by_identity(a, b);
 }
 
 /* One directory of the partition, in one of the three passes. */
@@ -118,7 +121,7 @@ static struct living *find_living(const struct living_list *l,
 {
 	if (!l->n)
 		return NULL;
-	return bsearch(key, l->v, l->n, sizeof(*l->v), by_identity);
+	return bsearch(key, l->v, l->n, sizeof(*l->v), by_key);
 }
 
 static int take_resource(void *arg, const char *name, unsigned char d_type)
@@ -229,6 +232,77 @@ static int all_dirs(struct listing *l, struct living_list *files, name_fn fn)
 	return r;
 }
 
+static int by_precedence(const struct living *a, const struct living *b,
+			 enum precedence rule)
+{
+	struct fileid fa, fb;
+
+	/* The database is the same and is not looked at. */
+	fa.database[0] = fb.database[0] = '\0';
+	fa.region = fb.region = 0;
+	fa.partition = fb.partition = 0;
+	fa.unsequence = a->unsequence;
+	fb.unsequence = b->unsequence;
+	fa.t = a->t;
+	fa.v = a->v;
+	fa.i = a->i;
+	fa.c = a->c;
+	fb.t = b->t;
+	fb.v = b->v;
+	fb.i = b->i;
+	fb.c = b->c;
+	return precedence_compare(rule, &fa, &fb);
+}
+
+/* What a list is sorted by: precedence, or identity where there is none. */
+struct order {
+	bool is_identity;
+	enum precedence rule;
+};
+
+static int compare_files(const struct living *a, const struct living *b,
+			 struct order by)
+{
+	return by.is_identity ? by_identity(a, b)
+			      : by_precedence(a, b, by.rule);
+}
+
+static void sift(struct living *v, size_t at, size_t n, struct order by)
+{
+	struct living moved = v[at];
+
+	for (;;) {
+		size_t child = 2 * at + 1;
+
+		if (child >= n)
+			break;
+		if (child + 1 < n &&
+		    compare_files(&v[child], &v[child + 1], by) < 0)
+			child++;
+		if (compare_files(&moved, &v[child], by) >= 0)
+			break;
+		v[at] = v[child];
+		at = child;
+	}
+	v[at] = moved;
+}
+
+/* Heapsort: the library's sort takes as much memory again for a long list. */
+static void sort_files(struct living_list *l, struct order by)
+{
+	size_t i;
+
+	for (i = l->n / 2; i-- > 0;)
+		sift(l->v, i, l->n, by);
+	for (i = l->n; i-- > 1;) {
+		struct living last = l->v[i];
+
+		l->v[i] = l->v[0];
+		l->v[0] = last;
+		sift(l->v, 0, i, by);
+	}
+}
+
 /* The same identity in two data directories is one file: the first counts. */
 static void sort_unique(struct living_list *l)
 {
@@ -236,7 +310,7 @@ static void sort_unique(struct living_list *l)
 
 	if (!l->n)
 		return;
-	qsort(l->v, l->n, sizeof(*l->v), by_identity);
+	sort_files(l, (struct order){.is_identity = true});
 	for (i = 0; i < l->n; i++) {
 		if (!n || by_identity(&l->v[n - 1], &l->v[i]) != 0)
 			l->v[n++] = l->v[i];
@@ -274,6 +348,9 @@ static bool is_sealed(const struct living *f)
 	return f->has_resource && !f->is_target;
 }
 
+/* Files up to `known`, or all with NULL: what is sealed and comes before it is fresh.
+ * 1 when `known` is among them. `fresh` may be `files` itself, which is then eaten up
+ * from the front. */
 static int take_sealed_until(struct living_list *fresh,
 			     const struct living_list *files, size_t *at,
 			     const struct living *known)
@@ -281,16 +358,16 @@ static int take_sealed_until(struct living_list *fresh,
 	int r = 0;
 
 	while (r == 0 && *at < files->n) {
-		const struct living *f = &files->v[*at];
-		int order = known ? by_identity(f, known) : -1;
+		const struct living f = files->v[*at];
+		int order = known ? by_identity(&f, known) : -1;
 
 		if (order > 0)
 			break;
-		if (order < 0 && is_sealed(f))
-			r = living_add(fresh, f);
 		(*at)++;
 		if (order == 0)
 			return 1;
+		if (is_sealed(&f))
+			r = living_add(fresh, &f);
 	}
 	return r;
 }
@@ -323,37 +400,21 @@ static int compare(struct listing *l, const struct living_list *files,
 	return r < 0 ? r : take_sealed_until(fresh, files, &at, NULL);
 }
 
-static int by_precedence(const void *pa, const void *pb, void *rule)
-{
-	const struct living *a = pa, *b = pb;
-	struct fileid fa, fb;
-
-	/* The database is the same and is not looked at. */
-	fa.database[0] = fb.database[0] = '\0';
-	fa.region = fb.region = 0;
-	fa.partition = fb.partition = 0;
-	fa.unsequence = a->unsequence;
-	fb.unsequence = b->unsequence;
-	fa.t = a->t;
-	fa.v = a->v;
-	fa.i = a->i;
-	fa.c = a->c;
-	fb.t = b->t;
-	fb.v = b->v;
-	fb.i = b->i;
-	fb.c = b->c;
-	return precedence_compare(*(const enum precedence *)rule, &fa, &fb);
-}
-
-static int judge_pipe(struct listing *l, const struct living_list *files,
-		      struct listing_pipe *lp)
+/* The last pipe takes the list itself: it may be long. */
+static int judge_pipe(struct listing *l, struct living_list *files,
+		      struct listing_pipe *lp, bool is_last)
 {
 	struct living_list fresh = {0}, vanished = {0};
-	int r = compare(l, files, lp->pipe, &fresh, &vanished);
+	const struct living_list all = *files;
+	int r;
 
-	if (fresh.n)
-		qsort_r(fresh.v, fresh.n, sizeof(*fresh.v), by_precedence,
-			&l->precedence);
+	if (is_last) {
+		fresh = *files;
+		fresh.n = 0;
+		memset(files, 0, sizeof(*files));
+	}
+	r = compare(l, &all, lp->pipe, &fresh, &vanished);
+	sort_files(&fresh, (struct order){.rule = l->precedence});
 	lp->files = fresh.v;
 	lp->n_files = fresh.n;
 	lp->vanished = vanished.v;
@@ -380,7 +441,7 @@ void listing_run(struct job *j)
 
 	find_unsealed(l, &files);
 	for (i = 0; r >= 0 && i < l->n_pipes; i++)
-		r = judge_pipe(l, &files, &l->pipes[i]);
+		r = judge_pipe(l, &files, &l->pipes[i], i + 1 == l->n_pipes);
 	if (r < 0 && !l->err.sys)
 		(void)err_set(&l->err, -r,
 			      "partition %s/%" PRIu32 "/%" PRId64

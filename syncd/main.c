@@ -196,8 +196,10 @@ int main(int argc, char **argv)
 	const char *conf_path = NULL;
 	int is_doctor = 0, c;
 
-	/* Few threads that allocate little: one arena keeps the memory small. */
+	/* Few threads that allocate little: one arena, and what is long goes back to the
+	 * system when it is freed. */
 	(void)mallopt(M_ARENA_MAX, 1);
+	(void)mallopt(M_MMAP_THRESHOLD, 131072);
 	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
 		(void)printf("syncd %s\n", TSFERRY_VERSION);
 		return 0;

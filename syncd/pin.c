@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/sendfile.h>
 
-#include "domain/statedir.h"
 #include "domain/tsfile.h"
 #include "ground/fileio.h"
 #include "spool.h"
@@ -373,9 +372,6 @@ void pin_file(struct pin *p, struct pin_place *pl, const struct pin_cut *cut,
 	p->block = PIN_BLOCK_NONE;
 	p->fd = p->mods_fd = -1;
 	p->mods_len = 0;
-	do {
-		id_random(&p->nonce, sizeof(p->nonce));
-	} while (!p->nonce);
 	if (!open_source(p, pl, &st, e)) {
 		pin_close(p);
 		return;

@@ -48,7 +48,7 @@ struct pin {
 	struct fileid file; /* in */
 	enum pin_result result;
 	enum pin_block block;
-	uint64_t nonce;
+	uint64_t nonce; /* in: random, not 0 */
 	uint64_t body_len, mods_len;
 	enum mods_kind mods_kind;
 	int64_t sealed_ms; /* the source's last change */
@@ -61,7 +61,7 @@ int pin_place_open(struct pin_place *pl, const char *min_free,
 		   struct err *e) MUST_CHECK;
 void pin_place_close(struct pin_place *pl);
 
-/* p->file is in; everything else is set here. */
+/* p->file and p->nonce are in; everything else is set here. */
 void pin_file(struct pin *p, struct pin_place *pl, const struct pin_cut *cut,
 	      bool may_copy, struct err *e);
 int pin_sync(struct pin *p,

@@ -66,7 +66,8 @@ static size_t copy_sample(const char *name, uint64_t v)
 
 static struct pin a_pin(uint64_t v)
 {
-	struct pin p = {.file = {.database = "root.sg",
+	struct pin p = {.nonce = 0x1000 + v,
+			.file = {.database = "root.sg",
 				 .region = 1,
 				 .partition = -2,
 				 .t = v,
