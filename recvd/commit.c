@@ -290,14 +290,30 @@ static void tidy_done(struct job *j)
 	free(t);
 }
 
+/* What has no file is freed at once: payloads are most of our memory. */
 static void tidy(struct commit *c, struct commit_item *group)
 {
-	struct tidy_job *t = xcalloc(1, sizeof *t);
+	struct commit_item *files = NULL, *next;
+	struct tidy_job *t;
 
+	for (; group; group = next) {
+		next = group->next;
+		if (!group->file) {
+			item_free(group);
+			continue;
+		}
+		free(group->data);
+		group->data = NULL;
+		group->next = files;
+		files = group;
+	}
+	if (!files)
+		return;
+	t = xcalloc(1, sizeof *t);
 	t->job.run = tidy_run;
 	t->job.done = tidy_done;
 	t->stage = &c->d->stage;
-	t->group = group;
+	t->group = files;
 	worker_submit(c->d->writer, &t->job);
 }
 

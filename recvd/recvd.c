@@ -47,12 +47,14 @@ static int open_settings(struct recvd *d, struct err *e)
 }
 
 /* As many descriptors as we may have: one per connection and per half-received file.
- * Few heaps: memory that one thread takes and another gives back stays one heap. */
+ * Few heaps, because memory that one thread takes another gives back; and large buffers
+ * go back to the system at once. */
 static void set_limits(void)
 {
 	struct rlimit l;
 
 	(void)mallopt(M_ARENA_MAX, 2);
+	(void)mallopt(M_MMAP_THRESHOLD, 131072);
 
 	if (getrlimit(RLIMIT_NOFILE, &l) == 0) {
 		l.rlim_cur = l.rlim_max < 65536 ? l.rlim_max : 65536;
