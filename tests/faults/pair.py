@@ -85,7 +85,7 @@ class Pair:
         self.data = f"{base}/data"
         self.archive = f"{base}/archive"
         self.procs, self.ended = {}, []
-        self.sealed_late = False
+        self.sealed_late, self.tracer = False, None
         self.bin = f"{base}/bin"
         for d in ("bin", "edge", "cloud", "data/sequence", "data/unsequence"):
             os.makedirs(f"{base}/{d}")
@@ -132,9 +132,28 @@ class Pair:
                 [*wrap, f"{self.bin}/{name}", "-c", f"{self.dir}/{name}.conf"], stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log, env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
 
+    def trace_thread(self, name, thread, tampering):
+        """Once it answers; strace ends with it."""
+        deadline = time.monotonic() + 10
+        while not self._is_ready(name):
+            if time.monotonic() > deadline:
+                raise Violation(f"{name} is not ready after 10 s")
+            time.sleep(0.003)
+        tasks = f"/proc/{self.procs[name].pid}/task"
+        tids = [t for t in os.listdir(tasks) if _text(f"{tasks}/{t}/comm").strip() == thread]
+        self.tracer = subprocess.Popen(["strace", "-q", "-o", f"{self.dir}/strace.out", *tampering, "-p", ",".join(tids)],
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while self.tracer.poll() is None and any("TracerPid:\t0\n" in _text(f"{tasks}/{t}/status") for t in tids):
+            time.sleep(0.001)
+
+    def _is_ready(self, name):
+        try:
+            return ask(f"{self.dir}/{name}.sock", "SHOW VERSION")
+        except NoAnswer:
+            return False
+
     def log(self, name):
-        with open(f"{self.dir}/{name}.log", "rb") as f:
-            return f.read().decode(errors="replace")
+        return _text(f"{self.dir}/{name}.log")
 
     def look_after(self, may_end):
         """Starts again what ended; may_end: (daemon, statuses) of the one that is hurt."""
@@ -173,7 +192,8 @@ class Pair:
         if not pipes:
             self.syncd("CREATE PIPE p TO s")
         elif pipes[0].split("\t")[3] == "STOP":
-            if "[ERROR]" in pipes[0]:
+            # A disk that answers EIO is said at once, and the operator goes on.
+            if "[ERROR]" in pipes[0] and "can not be read any more" not in pipes[0]:
                 raise Violation("the pipe was stopped: " + pipes[0].split("\t")[4])
             self.syncd("START PIPE p")
         if not self.sealed_late:
@@ -230,6 +250,8 @@ class Pair:
             if proc.poll() is None:
                 proc.kill()
             proc.wait()
+        if self.tracer:
+            self.tracer.wait()
 
     # ---- what must be true afterwards ----
 
@@ -315,6 +337,11 @@ class _catalog:
 
     def __exit__(self, *_):
         self.db.close()
+
+
+def _text(path):
+    with open(path, errors="replace") as f:
+        return f.read()
 
 
 def _one(db, query, expected):
