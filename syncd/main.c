@@ -178,6 +178,8 @@ static int run(const char *conf_path)
 		events_add(e->events, LOG_INFO_, NULL, "syncd %s is ready",
 			   TSFERRY_VERSION);
 		r = loop_run(e->loop);
+		if (r < 0)
+			(void)err_set(&err, -r, "the loop: %s", err_words(-r));
 	}
 	if (r < 0)
 		log_err("syncd", "%s", err.sys ? err.text : err_words(-r));

@@ -22,6 +22,7 @@ struct loop {
 	int epoll_fd;  /* owned */
 	int signal_fd; /* owned; -1 until a signal is wanted */
 	bool stopping;
+	int broken; /* -errno of an interest that epoll did not take */
 	bool in_timers;
 	uint64_t now_ms;
 
@@ -149,8 +150,9 @@ void loop_want(struct loop_io *io, uint32_t events)
 		op = EPOLL_CTL_ADD;
 	}
 	r = io_ctl(io, op, events);
-	assert(r == 0 || op == EPOLL_CTL_DEL);
-	(void)r;
+	/* ENOSPC, ENOMEM: its owner would wait for ever. */
+	if (r < 0 && op != EPOLL_CTL_DEL)
+		io->loop->broken = r;
 	io->events = events;
 }
 
@@ -419,8 +421,8 @@ int loop_run(struct loop *l)
 {
 	int r = 0;
 
-	while (!l->stopping && r == 0)
+	while (!l->stopping && r == 0 && l->broken == 0)
 		r = turn(l);
 	l->stopping = false;
-	return r;
+	return r ? r : l->broken;
 }

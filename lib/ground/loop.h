@@ -44,7 +44,8 @@ int loop_new(struct loop **out, struct err *e) MUST_CHECK;
 /* Objects still in it are simply forgotten, except for loop_at_free() tasks, which run. */
 void loop_free(struct loop *l);
 
-/* Runs until loop_stop(). Returns 0, or -errno when epoll itself fails. */
+/* Runs until loop_stop(). Returns 0, or -errno when epoll itself fails, also at taking an
+ * interest of loop_want(). */
 int loop_run(struct loop *l) MUST_CHECK;
 void loop_stop(struct loop *l);
 

@@ -219,6 +219,20 @@ static void not_pollable(void)
 	loop_free(loop);
 }
 
+static void not_taken(void)
+{
+	FILE *f = tmpfile();
+	struct loop_io io = {0};
+
+	CHECK(f && set_up());
+	CHECK(loop_add(loop, &io, fileno(f), 0, see) == 0);
+	loop_want(&io, EPOLLIN);
+	CHECK(loop_run(loop) == -EPERM);
+	loop_del(&io);
+	(void)fclose(f);
+	loop_free(loop);
+}
+
 /* Timers */
 
 struct named {
@@ -505,6 +519,8 @@ int main(void)
 	test_run("wanting nothing is silence", wanted_nothing);
 	test_run("a hang-up comes as what was asked for", hung_up);
 	test_run("what cannot be polled is refused", not_pollable);
+	test_run("an interest that epoll does not take ends the run",
+		 not_taken);
 	test_run("timers come in order", timers_in_order);
 	test_run("many timers, many stopped", many_timers);
 	test_run("timers set and stop timers", timers_from_timers);
