@@ -1,11 +1,7 @@
 #include "files.h"
 
-#include <errno.h>
-#include <string.h>
-
 #include "ask.h"
 #include "join.h"
-#include "wake.h"
 
 #define JUST_OPENED_MS 1000
 #define FOLLOWED_MAX (4u << 20)
@@ -74,7 +70,6 @@ void text_release(struct open_file *f)
 {
 	struct text_file *tf = CONTAINER_OF(f, struct text_file, file);
 
-	wake_forget(f);
 	tf->is_released = true;
 	free_when_over(tf);
 }

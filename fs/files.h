@@ -32,6 +32,7 @@ static inline struct open_file *file_of(const struct fuse_file_info *fi)
 /* Takes the text out of `text`. */
 struct open_file *text_open(struct fs *fs, struct node *nd, struct buf *text);
 void text_read(struct open_file *f, fuse_req_t req, size_t size, uint64_t offset);
+/* The last of it: wake_forget() has been called. Reads under way are still answered. */
 void text_release(struct open_file *f);
 
 /* The size to show for a node of which texts are open, where `size` is what the daemon

@@ -2,13 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "ask.h"
 #include "ctl.h"
 #include "ground/clock.h"
+#include "op.h"
+#include "ops_dir.h"
 #include "refuse.h"
 #include "wake.h"
 
@@ -20,66 +20,8 @@
  * that one too, unless a statement came between. */
 #define SEEN_US 2000
 
-struct fs *op_fs(fuse_req_t req)
-{
-	return fuse_req_userdata(req);
-}
-
-const char *op_path(fuse_req_t req, uint64_t id)
-{
-	const struct node *nd = nodes_find(op_fs(req)->nodes, id);
-
-	if (!nd) {
-		(void)fuse_reply_err(req, ESTALE);
-		return NULL;
-	}
-	return nd->path;
-}
-
-bool op_child(fuse_req_t req, uint64_t parent, const char *name,
-	      char path[VIEW_PATH_MAX])
-{
-	const char *dir = op_path(req, parent);
-	int n;
-
-	if (!dir)
-		return false;
-	n = snprintf(path, VIEW_PATH_MAX, "%s/%s", dir[1] ? dir : "", name);
-	if (n < 0 || n >= VIEW_PATH_MAX || strlen(name) > TREE_NAME_MAX) {
-		(void)fuse_reply_err(req, ENAMETOOLONG);
-		return false;
-	}
-	return true;
-}
-
-void op_free(struct op *op)
-{
-	free(op->path);
-	free(op);
-}
-
-void op_ask(fuse_req_t req, uint64_t id, const char *path, enum view_what what,
-	    const struct fuse_file_info *fi,
-	    void (*done)(void *op, struct view *v))
-{
-	struct op *op = xcalloc(1, sizeof *op);
-	int err;
-
-	op->fs = op_fs(req);
-	op->req = req;
-	op->id = id;
-	op->path = xstrdup(path);
-	if (fi)
-		op->fi = *fi;
-	err = ask_tree(op->fs, what, path, done, op);
-	if (err) {
-		(void)fuse_reply_err(req, -err);
-		op_free(op);
-	}
-}
-
-void op_stat(const struct fs *fs, uint64_t ino, const struct view_entry *en,
-	     struct stat *st)
+static void fill_stat(const struct fs *fs, uint64_t ino,
+		      const struct view_entry *en, struct stat *st)
 {
 	static const mode_t types[] = {
 		[TREE_DIR] = S_IFDIR,
@@ -137,7 +79,7 @@ static void looked_up(void *arg, struct view *v)
 	nd->seen_epoch = op->fs->epoch;
 	complete_entry(op->req, nd, &en);
 	e.ino = nd->id;
-	op_stat(op->fs, nd->ino, &en, &e.attr);
+	fill_stat(op->fs, nd->ino, &en, &e.attr);
 	if (fuse_reply_entry(op->req, &e) < 0)
 		nodes_forget(op->fs->nodes, nd->id, 1);
 	op_free(op);
@@ -184,7 +126,7 @@ static void got_attr(void *arg, struct view *v)
 		if (is_root)
 			en.node.mtime_ms = op->fs->root_ms;
 		complete_entry(op->req, nd, &en);
-		op_stat(op->fs, nd->ino, &en, &st);
+		fill_stat(op->fs, nd->ino, &en, &st);
 		(void)fuse_reply_attr(op->req, &st, is_root ? ROOT_ATTR_S : 0);
 	}
 	op_free(op);
@@ -201,7 +143,7 @@ static bool is_just_seen(fuse_req_t req, struct node *nd)
 	    clock_mono_us() - nd->seen_us > SEEN_US)
 		return false;
 	complete_entry(req, nd, &en);
-	op_stat(fs, nd->ino, &en, &st);
+	fill_stat(fs, nd->ino, &en, &st);
 	(void)fuse_reply_attr(req, &st, 0);
 	return true;
 }
@@ -280,6 +222,7 @@ static void release_file(struct open_file *f)
 {
 	switch (f->kind) {
 	case FILE_TEXT:
+		wake_forget(f);
 		text_release(f);
 		return;
 	case FILE_CTL:

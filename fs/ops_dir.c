@@ -1,14 +1,13 @@
+#include "ops_dir.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "ask.h"
-#include "ops.h"
+#include "op.h"
 #include "refuse.h"
-
-/* Directories: a listing is frozen when it is opened, and taken anew when it is read
- * from its beginning again. The place in it is told by inode numbers, which stay what
- * they are when pipes come and go. */
 
 #define COOKIE_DOT 1
 #define COOKIE_DOTS 2 /* numbers of entries begin at 16 */
