@@ -21,6 +21,13 @@ struct farewell {
 	struct loop_timer timer; /* the next try, or the end of this one */
 };
 
+static void release_farewell(struct farewell *f)
+{
+	loop_timer_stop(f->edge->loop, &f->timer);
+	call_free(f->call);
+	free(f);
+}
+
 static void free_farewell(struct farewell *f)
 {
 	struct farewell **at = &f->edge->pipes->farewells;
@@ -29,9 +36,7 @@ static void free_farewell(struct farewell *f)
 		at = &(*at)->next;
 	if (*at)
 		*at = f->next;
-	loop_timer_stop(f->edge->loop, &f->timer);
-	call_free(f->call);
-	free(f);
+	release_farewell(f);
 }
 
 static void again_later(struct farewell *f)
@@ -179,6 +184,10 @@ void farewell_begin(struct pipes *ps, struct pipe *p)
 
 void farewell_end_all(struct pipes *ps)
 {
-	while (ps->farewells)
-		free_farewell(ps->farewells);
+	while (ps->farewells) {
+		struct farewell *f = ps->farewells;
+
+		ps->farewells = f->next;
+		release_farewell(f);
+	}
 }

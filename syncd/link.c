@@ -11,15 +11,15 @@
 
 #define BACKOFF_MIN_MS 200
 #define BACKOFF_MAX_MS 30000
-#define ERROR_RETRY_MS 30000 /* and up to as much again */
+#define ERROR_RETRY_MS 60000 /* down to half of it */
 
-/* `ms` less up to a quarter, so that a fleet does not come back in step. */
-static uint64_t jitter(uint64_t ms)
+/* `ms` less up to its part-th part, so that a fleet does not come back in step. */
+static uint64_t jitter(uint64_t ms, unsigned part)
 {
 	uint16_t r;
 
 	id_random(&r, sizeof(r));
-	return ms - ms * r / (4 * 65536u);
+	return ms - (ms / part * r) / UINT16_MAX;
 }
 
 static void retry_after(struct link *l, uint64_t ms)
@@ -80,14 +80,14 @@ void link_offline(struct link *l, const char *reason)
 	l->was_online = false;
 	if (l->pipe->row.state == PIPE_STOP) {
 		/* An ERROR stopped it: it asks again within a minute. */
-		retry_after(l, ERROR_RETRY_MS + jitter(ERROR_RETRY_MS));
+		retry_after(l, jitter(ERROR_RETRY_MS, 2));
 		return;
 	}
 	if (is_too_long(l)) {
 		stop_disconnected(l);
 		return;
 	}
-	retry_after(l, jitter(l->backoff_ms));
+	retry_after(l, jitter(l->backoff_ms, 4));
 	l->backoff_ms = l->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS
 							   : l->backoff_ms * 2;
 }
@@ -263,7 +263,7 @@ struct link *link_new(struct edge *e, struct pipe *p)
 	reader_init(&l->reader);
 	buf_init(&l->out, 4u << 20);
 	(void)snprintf(l->reason, sizeof(l->reason), "not connected yet");
-	retry_after(l, row->error[0] ? jitter(2 * ERROR_RETRY_MS) : 0);
+	retry_after(l, row->error[0] ? jitter(ERROR_RETRY_MS, 2) : 0);
 	return l;
 }
 

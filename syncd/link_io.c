@@ -12,9 +12,9 @@
 #define OUT_MAX (4u << 20)
 #define OUT_FLUSH 65536u
 #define JOB_READS 6 /* so that two jobs can be under way: one read, one sent */
-#define JOB_BYTES (2 * BLOCK_LEN)
+#define JOB_BYTES (2ull * BLOCK_LEN)
 #define REFILL_MS 50
-#define RATE_SAMPLE_MS 200 /* between two looks at the bytes sent */
+#define RATE_SAMPLE_MS 200  /* between two looks at the bytes sent */
 #define RATE_MEMORY_MS 1000 /* how fast older looks fade */
 
 /* ---- buffers ---- */
@@ -72,8 +72,10 @@ void link_rate_sample(struct link *l)
 	if (!l->call || past < RATE_SAMPLE_MS)
 		return;
 	bytes = call_bytes_out(l->call);
-	rate = bytes < l->sample_bytes ? 0 : (bytes - l->sample_bytes) * 1000 / past;
-	if (l->rate == 0 || past > 10 * RATE_MEMORY_MS)
+	rate = bytes < l->sample_bytes
+		       ? 0
+		       : (bytes - l->sample_bytes) * 1000 / past;
+	if (l->rate == 0 || past > 10ull * RATE_MEMORY_MS)
 		l->rate = rate;
 	else
 		l->rate = (l->rate * RATE_MEMORY_MS + rate * past) /

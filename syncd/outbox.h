@@ -150,11 +150,11 @@ int outbox_put_sink(struct outbox_writer *w, const struct sink_row *s,
 int outbox_remove_sink(struct outbox_writer *w, const char *name,
 		       struct err *e) MUST_CHECK;
 
-/* Inserts and sets row->id. */
-int outbox_add_pipe(struct outbox_writer *w, struct pipe_row *row,
+/* Inserts and sets p->id. */
+int outbox_add_pipe(struct outbox_writer *w, struct pipe_row *p,
 		    struct err *e) MUST_CHECK;
 /* State, error, flags of the row; not its serials. */
-int outbox_save_pipe(struct outbox_writer *w, const struct pipe_row *row,
+int outbox_save_pipe(struct outbox_writer *w, const struct pipe_row *p,
 		     struct err *e) MUST_CHECK;
 /* What is durable and applied; never backwards. */
 int outbox_save_progress(struct outbox_writer *w, int64_t pipe,

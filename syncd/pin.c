@@ -224,17 +224,14 @@ static bool link_tsfile(struct pin *p, const struct pin_place *pl,
 	(void)spool_name(p->nonce, MODS_NONE, name);
 	r = link_in(source_path(p, pl, MODS_NONE, path), pl, name, may_copy,
 		    &p->fd);
-	if (r == -ENOENT) {
+	if (r == 0 && p->fd == before &&
+	    !is_same_inode(pl->spool_fd, name, source))
+		r = -ENOENT;
+	if (r == -ENOENT)
 		refuse(p, PIN_GONE);
-	} else if (r) {
+	else if (r)
 		explain_link(p, pl, -r, e);
-	} else if (p->fd == before &&
-		   !is_same_inode(pl->spool_fd, name, source)) {
-		refuse(p, PIN_GONE);
-	} else {
-		return true;
-	}
-	return false;
+	return r == 0;
 }
 
 /* Links the one deletion file that counts: where both stand, an upgrade is writing the

@@ -18,7 +18,7 @@
 #include "walk.h"
 #include "watch.h"
 
-#define LIST_BELOW (2 * CAPTURE_BATCH) /* files waiting at capture */
+#define LIST_BELOW (2ul * CAPTURE_BATCH) /* files waiting at capture */
 #define SINGLES_MAX 4096
 #define NETWORK_INTERVAL_MS 10000
 

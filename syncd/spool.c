@@ -138,7 +138,7 @@ int spool_measure(struct volume *v, const char *max_bytes, struct err *e)
 {
 	CLEANUP_CLOSE int fd = file_open_dir(v->spool_dir);
 	struct measuring m = {.fd = fd};
-	uint64_t free_bytes, total, max;
+	uint64_t free_bytes, total, max = 0;
 	int r = fd < 0 ? fd : file_space(fd, &free_bytes, &total);
 
 	if (r == 0)

@@ -166,6 +166,8 @@ static void effect_resync(struct change *c)
 	struct pipe *old = pipes_by_id(ps, c->old.id), *p;
 
 	p = pipes_add(ps, &c->pipe);
+	events_add(c->edge->events, LOG_INFO_, p->row.name,
+		   "RESYNC: a new incarnation begins, the old one is dropped");
 	if (old) {
 		old->row.is_superseded = true;
 		pipe_set_state(ps, old, PIPE_DROP);

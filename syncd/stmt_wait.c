@@ -23,6 +23,14 @@ struct wait {
 	int64_t seconds;
 };
 
+static void release_wait(struct wait *w)
+{
+	loop_timer_stop(w->edge->loop, &w->deadline);
+	scan_unwait(w->edge->scan, &w->scanned);
+	progress_unwait(w->edge->pipes, &w->applied);
+	free(w);
+}
+
 static void free_wait(struct wait *w)
 {
 	struct wait **at = &w->edge->waits;
@@ -31,18 +39,20 @@ static void free_wait(struct wait *w)
 		at = &(*at)->next;
 	if (*at)
 		*at = w->next;
-	loop_timer_stop(w->edge->loop, &w->deadline);
-	scan_unwait(w->edge->scan, &w->scanned);
-	progress_unwait(w->edge->pipes, &w->applied);
-	free(w);
+	release_wait(w);
 }
 
-static void refuse(struct wait *w, int sys, const char *text)
+static void tell_refusal(struct wait *w, int sys, const char *text)
 {
 	struct err e = {0};
 
 	(void)err_say(&e, ERR_REFUSED, sys, "%s", text);
 	control_fail(w->rq, &e);
+}
+
+static void refuse(struct wait *w, int sys, const char *text)
+{
+	tell_refusal(w, sys, text);
 	free_wait(w);
 }
 
@@ -131,6 +141,11 @@ void stmt_wait_pipe(struct edge *e, struct request *rq)
 
 void stmt_end_waits(struct edge *e)
 {
-	while (e->waits)
-		refuse(e->waits, ESHUTDOWN, "syncd is stopping");
+	while (e->waits) {
+		struct wait *w = e->waits;
+
+		e->waits = w->next;
+		tell_refusal(w, ESHUTDOWN, "syncd is stopping");
+		release_wait(w);
+	}
 }
