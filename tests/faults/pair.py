@@ -16,7 +16,7 @@ import subprocess
 import time
 
 DAEMONS = ("recvd", "syncd")
-LIMIT_S = 45.0  # until everything is applied
+LIMIT_S = 20.0  # until everything is applied
 PORT = 26670  # on an address of 127/8 of its own
 
 # name, database, space, T-V-I-C, has mods, before the start
@@ -226,7 +226,7 @@ class Pair:
         for asked in (self.syncd, self.recvd):
             for line in (".cat /p/link", ".cat /p/message", ".cat /p/queue", ".cat /p/progress", "SHOW QUARANTINE"):
                 try:
-                    words += asked(line)
+                    words += asked(line, 1)
                 except NoAnswer:
                     pass
         return "; ".join(words)
