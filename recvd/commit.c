@@ -32,9 +32,11 @@ struct commit {
 	struct recvd *d;
 	struct loop_task start;
 	struct catalog_task task;
-	bool is_running;
+	bool is_running, has_files;
 	struct commit_item *queue, **queue_end;
-	size_t n_queued;
+	size_t n_queued, n_queued_files;
+	struct loop_timer gather;
+	uint64_t files_done_ms; /* when the last group with files ended */
 	struct commit_item *group; /* the keeper's while is_running */
 	uint64_t last_ticket, done_ticket;
 	struct commit_wait *waits;
@@ -44,6 +46,8 @@ struct commit {
 };
 
 static void start_group(struct loop_task *t);
+static void start_soon(struct commit *c);
+static void gathered(struct loop_timer *t);
 static void wake_waits(struct loop_task *t);
 
 struct commit *commit_new(struct recvd *d)
@@ -53,6 +57,7 @@ struct commit *commit_new(struct recvd *d)
 	c->d = d;
 	c->queue_end = &c->queue;
 	c->start.fn = start_group;
+	c->gather.fn = gathered;
 	c->wake.fn = wake_waits;
 	return c;
 }
@@ -80,6 +85,7 @@ void commit_free(struct commit *c)
 {
 	if (!c)
 		return;
+	loop_timer_stop(c->d->loop, &c->gather);
 	list_free(c->queue);
 	list_free(c->group);
 	free(c);
@@ -104,10 +110,10 @@ static void enqueue(struct commit *c, struct commit_item *it,
 	*c->queue_end = it;
 	c->queue_end = &it->next;
 	c->n_queued++;
+	c->n_queued_files += it->file != NULL;
 	if (room_add(&c->d->room, it->len, it->file ? 1 : 0))
 		sessions_pause(c->d, true);
-	if (!c->is_running)
-		loop_defer(c->d->loop, &c->start);
+	start_soon(c);
 }
 
 int commit_payload(struct commit *c, struct incarnation *i, struct entry *en,
@@ -344,6 +350,7 @@ static void drop_queued(struct commit *c, struct incarnation *i)
 		it->next = dropped;
 		dropped = it;
 		c->n_queued--;
+		c->n_queued_files -= it->file != NULL;
 		if (c->sync_failed && it->file)
 			session_discard(c->d, i, it->entry.serial);
 	}
@@ -413,6 +420,8 @@ static void group_done(struct catalog_task *t)
 
 	c->is_running = false;
 	c->group = NULL;
+	if (c->has_files)
+		c->files_done_ms = loop_now_ms(c->d->loop);
 	for (const struct commit_item *it = group; it; it = it->next)
 		c->done_ticket = it->ticket;
 	if (t->result < 0)
@@ -424,24 +433,49 @@ static void group_done(struct catalog_task *t)
 		list_free(group);
 	else
 		tidy(c, group);
-	if (c->queue)
-		start_group(&c->start);
+	start_soon(c);
 	if (c->waits)
 		loop_defer(c->d->loop, &c->wake);
 	if (t->result >= 0)
 		apply_kick(c->d->apply);
 }
 
+static void gathered(struct loop_timer *t)
+{
+	struct commit *c = CONTAINER_OF(t, struct commit, gather);
+
+	start_group(&c->start);
+}
+
+/* At once when idle, and as soon as the turn is over under load; only files that follow
+ * files are gathered. */
+static void start_soon(struct commit *c)
+{
+	struct loop *l = c->d->loop;
+
+	if (c->is_running || !c->queue)
+		return;
+	if (c->n_queued_files > 0 && c->n_queued_files < COMMIT_GATHER_FILES &&
+	    loop_now_ms(l) - c->files_done_ms <= COMMIT_GATHER_MS) {
+		if (!c->gather.slot)
+			loop_timer_set(l, &c->gather, COMMIT_GATHER_MS);
+		return;
+	}
+	loop_defer(l, &c->start);
+}
+
 static void start_group(struct loop_task *t)
 {
 	struct commit *c = CONTAINER_OF(t, struct commit, start);
 	struct commit_item **end = &c->queue;
-	size_t n = 0, bytes = 0;
+	size_t n = 0, bytes = 0, n_files = 0;
 
 	if (c->is_running || !c->queue)
 		return;
+	loop_timer_stop(c->d->loop, &c->gather);
 	while (*end && n < COMMIT_GROUP_MAX && bytes < COMMIT_BYTES_MAX) {
 		bytes += (*end)->len;
+		n_files += (*end)->file != NULL;
 		(*end)->is_domain_new = !(*end)->domain->is_stored;
 		end = &(*end)->next;
 		n++;
@@ -452,6 +486,8 @@ static void start_group(struct loop_task *t)
 	if (!c->queue)
 		c->queue_end = &c->queue;
 	c->n_queued -= n;
+	c->n_queued_files -= n_files;
+	c->has_files = n_files > 0;
 	c->is_running = true;
 	c->task = (struct catalog_task){
 		.prepare = group_prepare, .run = group_run, .done = group_done};
