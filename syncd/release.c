@@ -5,6 +5,7 @@
 #include "progress.h"
 
 #define RELEASE_BATCH 256
+#define RETRY_MS 10000
 
 struct releasing {
 	struct outbox_job job;
@@ -72,18 +73,26 @@ static void unlinked(struct job *j)
 		go_on(r);
 }
 
+/* What is not released now is tried again; nothing is lost meanwhile but room. */
+static void tell_failure(const struct releasing *r, struct pipe *p)
+{
+	events_add(r->edge->events, LOG_WARN_, p ? p->row.name : NULL,
+		   "entries cannot be released: %s", r->job.err.text);
+	if (!p || r->is_dropped)
+		return;
+	p->is_progress_unsaved = true;
+	loop_timer_set(r->edge->loop, &r->edge->pipes->save, RETRY_MS);
+}
+
 static void released(struct outbox_job *j)
 {
 	struct releasing *r = CONTAINER_OF(j, struct releasing, job);
 	struct pipe *p = pipes_by_id(r->edge->pipes, r->pipe);
 	size_t i;
 
+	if (j->result < 0)
+		tell_failure(r, p);
 	if (j->result <= 0) {
-		if (j->result < 0)
-			events_add(r->edge->events, LOG_WARN_,
-				   p ? p->row.name : NULL,
-				   "entries cannot be released: %s",
-				   j->err.text);
 		finish(r);
 		return;
 	}

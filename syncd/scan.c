@@ -354,7 +354,8 @@ static void take_notes(struct scan *s, const struct walk *w)
 			      "the limit of inotify watches is reached: new "
 			      "files are found by the scan every "
 			      "scan_interval only (raise it with sysctl "
-			      "fs.inotify.max_user_watches)");
+			      "fs.inotify.max_user_watches, or "
+			      "max_user_instances)");
 	note_or_clear(s, NOTE_WATCH, &limit);
 }
 

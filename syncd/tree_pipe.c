@@ -139,6 +139,11 @@ static void show_limits(const struct edge *e, const void *of, struct buf *out)
 		 "travel: this version does not ask the edge IoTDB, so "
 		 "iotdb_rpc, flush_interval and inferred_deletes have no "
 		 "effect\n");
+	buf_adds(out,
+		 "a file that seals after one that outranks it (a row "
+		 "overwritten while it is being flushed, a product of "
+		 "compaction) is loaded after it, so an older value may win "
+		 "in the cloud (RESYNC PIPE sends everything in order)\n");
 	if (!e->set.facts.version[0])
 		buf_adds(out, "the version of the edge IoTDB is not known; the "
 			      "order of files is that of 1.3.3 and later (set "

@@ -53,7 +53,9 @@ static struct watch_dir *add_dir(struct walk *w)
 
 static int set_watch(struct walk *w, const char *path, bool is_partition)
 {
-	int wd = watch_add(w->inotify_fd, path, is_partition);
+	int wd = w->inotify_fd < 0
+			 ? -ENOSPC
+			 : watch_add(w->inotify_fd, path, is_partition);
 
 	if (wd == -ENOSPC)
 		w->is_limit_reached = true;

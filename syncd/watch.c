@@ -194,23 +194,17 @@ int watch_new(struct watch **out, struct loop *l, const struct watch_ops *ops,
 	      struct err *e)
 {
 	struct watch *w = xcalloc(1, sizeof(*w));
-	int r;
 
 	w->ops = *ops;
 	w->events = xcalloc(1, READ_LEN);
 	w->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	if (w->fd < 0) {
-		r = err_set(e, errno,
-			    "inotify: %s (raise fs.inotify.max_user_instances)",
-			    err_words(errno));
-	} else {
-		r = loop_add(l, &w->io, w->fd, EPOLLIN, readable);
-		if (r)
-			r = err_set(e, -r, "inotify: %s", err_words(-r));
-	}
-	if (r) {
-		watch_free(w);
-		return r;
+	if (w->fd >= 0) {
+		int r = loop_add(l, &w->io, w->fd, EPOLLIN, readable);
+
+		if (r) {
+			watch_free(w);
+			return err_set(e, -r, "inotify: %s", err_words(-r));
+		}
 	}
 	*out = w;
 	return 0;

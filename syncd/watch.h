@@ -36,6 +36,8 @@ struct watch_ops {
 	void *arg;
 };
 
+/* Without inotify (fs.inotify.max_user_instances) there is a watch that hears nothing:
+ * its descriptor is -1. */
 int watch_new(struct watch **out, struct loop *l, const struct watch_ops *ops,
 	      struct err *e) MUST_CHECK;
 void watch_free(struct watch *w);
