@@ -25,6 +25,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -171,19 +172,18 @@ def count(stage, victim):
         finish(pair, (None, ()))
     finally:
         pair.kill_all()
-    calls, linked, main = collections.Counter(), collections.Counter(), None
+    calls, linked = collections.Counter(), None
     for line in read(out).splitlines():
         m = re.match(r"(?:(\d+) +)?(\w+)\(", line)
         if not m:
             continue
-        main = main or m[1]
+        if linked is None and pair.dir in line:  # its configuration, its archive: main() runs
+            linked = collections.Counter({name: calls[m[1], name] for name in SYSCALLS})
         calls[m[1], m[2]] += 1
-        if main == m[1] and re.search(r'/lib/.*\.so|/etc/ld\.so', line):
-            linked.update({name: calls[main, name] - linked[name] for name in SYSCALLS})
     shutil.rmtree(pair.dir)
     ranges = {}
     for (_, name), n in calls.items():
-        ranges[name] = (linked[name] + 1, max(n, ranges.get(name, (0, 0))[1]))
+        ranges[name] = ((0 if "/" in victim else linked[name]) + 1, max(n, ranges.get(name, (0, 0))[1]))
     return ranges
 
 
@@ -257,6 +257,7 @@ def arguments():
 
 def main():
     args = arguments()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that nothing is left running
     wanted = [(c.split(":") + ["*"] * 4)[:4] for c in args.cases]
     stage = Stage(args.build, args.keep)
     try:
