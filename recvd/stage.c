@@ -164,11 +164,6 @@ static int write_payload(struct stage_file *f, uint64_t offset,
 			: 0;
 	int r = front ? file_pwrite(f->body_fd, p, front, offset) : 0;
 
-	/* The disk begins now, so that the commit's fdatasync has little left to wait
-	 * for. Only a hint: what fails here fails there again. */
-	if (r >= 0 && front)
-		(void)sync_file_range(f->body_fd, (off64_t)offset,
-				      (off64_t)front, SYNC_FILE_RANGE_WRITE);
 	if (r < 0 || front == len)
 		return r;
 	return file_pwrite(f->mods_fd, p + front, len - front,
@@ -185,6 +180,11 @@ int stage_file_write(struct stage_file *f, uint64_t index, const void *p,
 	r = write_payload(f, index * BLOCK_LEN, p, len);
 	if (r < 0)
 		return fail(f, r, "writing a block", e);
+	/* The disk begins now, so that the commit's fdatasync has little left to wait
+	 * for. Only a hint: what fails here fails there again. */
+	if (f->body_fd >= 0)
+		(void)sync_file_range(f->body_fd, (off64_t)(index * BLOCK_LEN),
+				      (off64_t)len, SYNC_FILE_RANGE_WRITE);
 	r = stage_list_add(f->list_fd, index, d);
 	return r < 0 ? fail(f, r, "writing the list of blocks", e) : 0;
 }
