@@ -38,26 +38,33 @@ struct recvd {
 	struct loop_task reap;	  /* frees sessions that ended */
 	struct loop_timer stop_timer;
 	unsigned stop_ms; /* how long it has been stopping */
-	int64_t started_ms, changed_ms; /* wall clock; the latter: states under server/ */
+	int64_t started_ms,
+		changed_ms; /* wall clock; the latter: states under server/ */
+
 	struct {
-		uint64_t entries, bytes, commits, applied, quarantined, sessions;
+		uint64_t entries, bytes, commits, applied, quarantined,
+			sessions;
+		uint64_t
+			payload; /* bytes taken from the wire, the same ones twice when sent twice */
 	} counted; /* since the start */
 };
 
 /* Everything but running: opens and checks the state, refuses with a sentence. On
  * failure `d` can still be closed. Blocks. */
-int recvd_open(struct recvd *d, const char *config_path, struct err *e) MUST_CHECK;
+int recvd_open(struct recvd *d, const char *config_path,
+	       struct err *e) MUST_CHECK;
 void recvd_close(struct recvd *d);
 
 /* SIGTERM: tells every session, gives them a second, then ends the loop. */
 void recvd_stop(struct recvd *d);
 
 /* LOAD CONFIGURATION and SIGHUP: as settings_reload(), and what changed takes effect. */
-int recvd_reload(struct recvd *d, struct settings_change *changes, struct buf *warnings,
-		 struct err *e) MUST_CHECK;
+int recvd_reload(struct recvd *d, struct settings_change *changes,
+		 struct buf *warnings, struct err *e) MUST_CHECK;
 
 /* Catalog tasks that nobody waits for: a failure is an event. */
 void recvd_put_sender(struct recvd *d, const struct sender *x);
-void recvd_del_sender(struct recvd *d, struct sender *x); /* which only knocked */
+void recvd_del_sender(struct recvd *d,
+		      struct sender *x); /* which only knocked */
 
 #endif

@@ -380,9 +380,11 @@ static void act_on(struct session *s, const struct receive_act *act)
 		act_open(s, act);
 		break;
 	case RX_WRITE:
+		s->d->counted.payload += act->len;
 		act_write(s, act);
 		break;
 	case RX_STAGE:
+		s->d->counted.payload += act->len;
 		act_stage(s, act);
 		break;
 	case RX_STAGE_FILE:

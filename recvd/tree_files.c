@@ -98,6 +98,10 @@ static void add_metrics(const struct tree_at *at, struct buf *out)
 	       d->counted.entries);
 	metric(out, "durable_bytes_total", "counter", "Their payload.",
 	       d->counted.bytes);
+	metric(out, "received_bytes_total", "counter",
+	       "Payload taken from the wire; more than was made durable when "
+	       "some was sent again.",
+	       d->counted.payload);
 	metric(out, "commits_total", "counter", "Group commits.",
 	       d->counted.commits);
 	metric(out, "applied_entries_total", "counter", "Entries applied.",
