@@ -14,7 +14,8 @@
 
 #define BATCHES_UNDER_WAY 2
 #define SYNCFS_FROM 16 /* files: from here one syncfs(2) is cheaper */
-#define RETRY_MS 5000
+#define RETRY_MS 250 /* doubled each time, up to */
+#define RETRY_MAX_MS 5000
 
 struct batch {
 	struct outbox_job job;
@@ -44,6 +45,7 @@ struct capture {
 	unsigned n_under_way;
 	bool is_paused;
 	struct loop_timer retry;
+	unsigned retry_ms;
 	int64_t newest_sealed_ms;
 	void (*resumed)(void *arg);
 	void *arg;
@@ -309,7 +311,9 @@ static void pause_for(struct capture *c, const struct batch *b)
 {
 	edge_note(c->edge, cause_of(b), b->job.err.text);
 	c->is_paused = true;
-	loop_timer_set(c->edge->loop, &c->retry, RETRY_MS);
+	loop_timer_set(c->edge->loop, &c->retry, c->retry_ms);
+	c->retry_ms = c->retry_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS
+						     : c->retry_ms * 2;
 	hand_back(c);
 }
 
@@ -345,6 +349,7 @@ static void count_file(struct capture *c, const struct pin *p,
 static void tell(struct capture *c, const struct batch *b)
 {
 	if (b->n_done) {
+		c->retry_ms = RETRY_MS;
 		clear_notes(c->edge);
 		pipes_captured(c->edge->pipes, b->pipe, b->assigned,
 			       b->assigned_bytes);
@@ -489,6 +494,7 @@ struct capture *capture_new(struct edge *e, void (*resumed)(void *arg),
 
 	c->edge = e;
 	c->last = &c->first;
+	c->retry_ms = RETRY_MS;
 	c->retry.fn = try_again;
 	c->resumed = resumed;
 	c->arg = arg;
