@@ -5,7 +5,7 @@
 #include "progress.h"
 
 #define RELEASE_BATCH 256
-#define RETRY_MS 10000
+#define RETRY_MS 2000
 
 struct releasing {
 	struct outbox_job job;
