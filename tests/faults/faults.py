@@ -106,8 +106,9 @@ def finish(pair, may_end, may_leave=False):
     """Until all is applied; then ends both."""
     pair.converge(may_end)
     if not may_leave:
-        pair.check_nothing_left(3, may_end)
+        pair.check_nothing_left(8, may_end)
     pair.converge(may_end)  # it may have been hurt at removing
+    pair.check_message(3)
     pair.stop(may_end)
 
 

@@ -276,6 +276,20 @@ class Pair:
             if wanted[path] != found[path]:
                 raise Violation(f"the archive's {path} differs")
 
+    def check_message(self, seconds):
+        """Nothing is complained of when its cause is gone."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                message = self.syncd(".cat /p/message")
+            except NoAnswer as e:
+                message = [str(e)]
+            if not message:
+                return
+            if time.monotonic() > deadline:
+                raise Violation("all is applied, yet message is: " + "; ".join(message))
+            time.sleep(0.02)
+
     def leftovers(self):
         left = []
         for d, _, files in os.walk(self.dir):
