@@ -1,3 +1,5 @@
+/* Short forms become whole statements before anything is parsed, so that there is one
+ * grammar. */
 #include "ctl_text.h"
 
 #include <errno.h>

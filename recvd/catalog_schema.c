@@ -1,3 +1,4 @@
+/* Steps are never edited once released; a new one goes behind them. */
 #include "catalog_schema.h"
 
 #include <errno.h>

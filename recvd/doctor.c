@@ -1,3 +1,5 @@
+/* Each check says one line, what it found or what mends it, and goes on: an operator
+ * wants all of it at once. */
 #include "doctor.h"
 
 #include <errno.h>

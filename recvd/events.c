@@ -38,7 +38,6 @@ static void make_printable(char *line)
 void events_say(struct events *ev, enum log_level level, const char *module,
 		const char *fmt, ...)
 {
-	static const char *const names[] = {"err", "warn", "info", "debug"};
 	char line[LINE_MAX_LEN], when[CLOCK_TEXT_LEN];
 	va_list ap;
 
@@ -53,5 +52,5 @@ void events_say(struct events *ev, enum log_level level, const char *module,
 	if (ev->text.len + sizeof line + 64 > EVENTS_MAX)
 		drop_half(&ev->text);
 	buf_addf(&ev->text, "%s %s %s: %s\n", clock_text(ev->changed_ms, when),
-		 names[level], module, line);
+		 log_level_word(level), module, line);
 }

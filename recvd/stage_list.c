@@ -1,3 +1,5 @@
+/* A list grows by appending and is never synced: what a power cut leaves of it is read
+ * up to the first record that is short, and every block that it names is read again. */
 #include "stage_list.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* The rows of SHOW SENDERS and SHOW QUARANTINE. */
 #include <stdio.h>
 
 #include "ground/clock.h"

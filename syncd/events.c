@@ -1,3 +1,4 @@
+/* A ring: the newest push the oldest out, nothing else is ever dropped or merged. */
 #include "events.h"
 
 #include <stdarg.h>
@@ -10,6 +11,7 @@
 
 struct event {
 	int64_t ms;
+	enum log_level level;
 	char *pipe; /* owned; NULL = the daemon's */
 	char *text; /* owned; NULL = no event */
 };
@@ -60,6 +62,7 @@ void events_add(struct events *ev, enum log_level level, const char *pipe,
 	free(at->pipe);
 	free(at->text);
 	at->ms = clock_wall_ms();
+	at->level = level;
 	at->pipe = pipe ? xstrdup(pipe) : NULL;
 	at->text = xstrdup(text);
 	ev->next = (ev->next + 1) % EVENTS_KEPT;
@@ -88,11 +91,12 @@ void events_print(const struct events *ev, const char *pipe, struct buf *out)
 		if (!is_shown(at, pipe))
 			continue;
 		(void)clock_text(at->ms, when);
-		if (at->pipe && !pipe)
-			buf_addf(out, "%s pipe %s: %s\n", when, at->pipe,
-				 at->text);
-		else
-			buf_addf(out, "%s %s\n", when, at->text);
+		buf_addf(out, "%s %s ", when, log_level_word(at->level));
+		if (!pipe)
+			buf_adds(out, "syncd: ");
+		if (!pipe && at->pipe)
+			buf_addf(out, "pipe %s: ", at->pipe);
+		buf_addf(out, "%s\n", at->text);
 	}
 }
 

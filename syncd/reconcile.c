@@ -1,3 +1,5 @@
+/* Both jobs may be lost with the daemon: the next listing, or the next start, finds the
+ * same again. */
 #include "reconcile.h"
 
 #include <errno.h>

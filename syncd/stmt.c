@@ -1,3 +1,4 @@
+/* Which function answers which statement, and the control socket that brings them. */
 #include "stmt.h"
 
 #include <errno.h>

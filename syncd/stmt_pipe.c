@@ -1,3 +1,5 @@
+/* The statements about a pipe that is there. None of them needs the receiver: what it has
+ * to know, it learns at the next HELLO (statement reference, section 2). */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>

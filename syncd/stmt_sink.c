@@ -1,3 +1,4 @@
+/* CREATE, ALTER, DROP and SHOW of pipeSinks. */
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>

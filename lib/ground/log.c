@@ -16,6 +16,11 @@ static const char *const level_names[] = {
 	[LOG_DEBUG_] = "debug",
 };
 
+const char *log_level_word(enum log_level level)
+{
+	return level_names[level];
+}
+
 static enum log_level threshold_from_env(void)
 {
 	const char *word = getenv("TSFERRY_LOG");

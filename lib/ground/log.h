@@ -13,6 +13,9 @@ enum log_level { LOG_ERR_, LOG_WARN_, LOG_INFO_, LOG_DEBUG_ };
 
 void log_line(enum log_level level, const char *module, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
+/* "err", "warn", "info", "debug". */
+const char *log_level_word(enum log_level level);
+
 /* Read once, from TSFERRY_LOG=debug|info|warn|err; info when unset. */
 enum log_level log_threshold(void);
 
