@@ -6,10 +6,11 @@ usage: faults.py [-b BUILD] [-s SECONDS] [-S SEED] [-j JOBS] [-k] [CASE...]
 A case is VICTIM:SYSCALL:ACTION:N: at the Nth SYSCALL of a thread of VICTIM, ACTION happens once:
 kill (SIGKILL before the call is made), or an errno that the call answers without being made.
 VICTIM is syncd, recvd, recvd-load (from their start on, whichever of their threads comes to its
-Nth), or one thread of a daemon once it answers: syncd/catalog, recvd/keeper and so on. Parts may be left out from the right or be *: `syncd`,
-`recvd:fsync`, `*:*:kill`. First a run without faults counts how many N there are. Then each case
-has a pair of its own (pair.py): what ended is started again, everything must be applied, and
-archive, catalogs and directories must be as if nothing had happened.
+Nth), or one thread of a daemon once it answers: syncd/catalog, recvd/keeper and so on. Parts may
+be left out from the right or be *: `syncd`, `recvd:fsync`, `*:*:kill`. First a run without faults
+counts how many N there are. Then each case has a pair of its own (pair.py): what ended is started
+again, everything must be applied, and archive, catalogs and directories must be as if nothing had
+happened.
 
 -s SECONDS	takes cases in random order, as many as fit; else all of them in order
 -S SEED		of that order (printed); the same seed makes the same order
