@@ -109,7 +109,7 @@ def finish(pair, may_end, may_leave=False):
     if not may_leave:
         pair.check_nothing_left(8, may_end)
     pair.converge(may_end)  # it may have been hurt at removing
-    pair.check_message(3)
+    pair.check_message(3, may_end)
     pair.stop(may_end)
 
 

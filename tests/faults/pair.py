@@ -276,10 +276,11 @@ class Pair:
             if wanted[path] != found[path]:
                 raise Violation(f"the archive's {path} differs")
 
-    def check_message(self, seconds):
+    def check_message(self, seconds, may_end):
         """Nothing is complained of when its cause is gone."""
         deadline = time.monotonic() + seconds
         while True:
+            self.look_after(may_end)  # the answer itself may be what it is hurt at
             try:
                 message = self.syncd(".cat /p/message")
             except NoAnswer as e:
