@@ -92,3 +92,10 @@ teardown() { pair_teardown; }
 	archive_equals_edge
 	nothing_left
 }
+
+@test "the demo carries everything and says so at its end" {
+	run -0 env TMPDIR="$T" "$TSFERRY_SOURCE/scripts/demo" --size 200M
+	[[ $output == *"files at the edge, "*" in the archive, all digests equal"* ]]
+	[[ $output == *"# the tree"* ]]
+	[ -z "$(find "$T" -maxdepth 1 -name 'tsferry-demo.*')" ]
+}

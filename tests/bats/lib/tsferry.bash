@@ -17,7 +17,7 @@
 # meson sets; by hand: TSFERRY_BUILD=build bats tests/bats.
 
 TSFERRY_SOURCE=${TSFERRY_SOURCE:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)}
-TSFERRY_BUILD=${TSFERRY_BUILD:-$TSFERRY_SOURCE/build}
+export TSFERRY_BUILD=${TSFERRY_BUILD:-$TSFERRY_SOURCE/build}
 DATA=$TSFERRY_SOURCE/tests/data
 BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-120}
 
