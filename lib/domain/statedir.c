@@ -190,7 +190,7 @@ static int lock(struct statedir *d, struct err *e)
 	return 0;
 }
 
-/* A host without an id, or with the placeholder of an image that never booted, is not
+/* A host without an id, or with the word that stands in an image that never booted, is not
  * checked. */
 static int check_machine(struct statedir *d, const char *host_path,
 			 struct err *e)
