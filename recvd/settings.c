@@ -173,23 +173,6 @@ int settings_load(struct settings *s, const char *path, struct buf *warnings,
 	return 0;
 }
 
-static size_t field_len(const struct conf_key *k)
-{
-	switch (k->type) {
-	case CONF_TEXT:
-		return k->size;
-	case CONF_INT:
-	case CONF_BYTES:
-	case CONF_TIME:
-		return sizeof(int64_t);
-	case CONF_BOOL:
-		return sizeof(bool);
-	case CONF_CHOICE:
-		return sizeof(int);
-	}
-	return 0;
-}
-
 static bool is_for_next_start(const struct conf_key *k)
 {
 	return k->offset == FIELD(bind) || k->offset == FIELD(pipe_server_port);
@@ -212,7 +195,7 @@ static void take_over(struct settings *s, const struct settings *fresh,
 	buf_release(&text);
 	if (is_taken)
 		memcpy((char *)s + k->offset, (const char *)fresh + k->offset,
-		       field_len(k));
+		       conf_field_len(k));
 }
 
 static bool is_same(const struct settings *a, const struct settings *b,
@@ -223,7 +206,7 @@ static bool is_same(const struct settings *a, const struct settings *b,
 
 	if (k->type == CONF_TEXT)
 		return strcmp(x, y) == 0;
-	return memcmp(x, y, field_len(k)) == 0;
+	return memcmp(x, y, conf_field_len(k)) == 0;
 }
 
 int settings_reload(struct settings *s, const char *path,

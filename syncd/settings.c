@@ -216,23 +216,6 @@ int settings_load(struct settings *s, const char *path, struct err *e)
 	return 0;
 }
 
-static size_t field_len(const struct conf_key *key)
-{
-	switch (key->type) {
-	case CONF_TEXT:
-		return key->size;
-	case CONF_INT:
-	case CONF_BYTES:
-	case CONF_TIME:
-		return sizeof(int64_t);
-	case CONF_BOOL:
-		return sizeof(bool);
-	case CONF_CHOICE:
-		return sizeof(int);
-	}
-	return 0;
-}
-
 static bool is_same(const struct conf_key *key, const struct settings *a,
 		    const struct settings *b)
 {
@@ -241,7 +224,7 @@ static bool is_same(const struct conf_key *key, const struct settings *a,
 
 	if (key->type == CONF_TEXT)
 		return strcmp(pa, pb) == 0;
-	return memcmp(pa, pb, field_len(key)) == 0;
+	return memcmp(pa, pb, conf_field_len(key)) == 0;
 }
 
 void settings_apply(struct settings *s, const struct settings *fresh,
@@ -262,7 +245,7 @@ void settings_apply(struct settings *s, const struct settings *fresh,
 		if (key->hot)
 			memcpy((char *)s + key->offset,
 			       (const char *)fresh + key->offset,
-			       field_len(key));
+			       conf_field_len(key));
 		fn(arg, key, buf_str(&value));
 	}
 	s->is_scan_interval_given = fresh->is_scan_interval_given;

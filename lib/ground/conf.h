@@ -47,4 +47,7 @@ int conf_parse(const char *name, const void *text, size_t n, const struct conf_k
 /* The value of a key in `target` as it would be written in a file. */
 void conf_show(const struct conf_key *key, const void *target, struct buf *out);
 
+/* How many bytes of a target a key's field takes: for comparing and taking over. */
+size_t conf_field_len(const struct conf_key *key);
+
 #endif

@@ -193,6 +193,23 @@ void conf_value_expected(struct buf *b, const struct conf_key *k)
 	add_range(b, k);
 }
 
+size_t conf_field_len(const struct conf_key *key)
+{
+	switch (key->type) {
+	case CONF_TEXT:
+		return key->size;
+	case CONF_INT:
+	case CONF_BYTES:
+	case CONF_TIME:
+		return sizeof(int64_t);
+	case CONF_BOOL:
+		return sizeof(bool);
+	case CONF_CHOICE:
+		return sizeof(int);
+	}
+	return 0;
+}
+
 void conf_show(const struct conf_key *key, const void *target, struct buf *out)
 {
 	const char *field = (const char *)target + key->offset, *word;
