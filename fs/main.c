@@ -9,6 +9,7 @@
 
 #include "ground/clock.h"
 #include "ground/log.h"
+#include "ground/service.h"
 #include "mount.h"
 #include "ops.h"
 #include "wake.h"
@@ -135,6 +136,7 @@ struct pipefs {
 		struct loop *loop;
 	} term, intr;
 	struct loop_signal hup;
+	struct service service;
 };
 
 static void on_end(struct loop_signal *s)
@@ -213,9 +215,13 @@ static int serve(const struct options *o, int ready_fd)
 		return 1;
 	}
 	log_info("pipefs", "mounted at %s", o->mountpoint);
+	if (service_ready(&p.service, p.fs.loop, "mounted") < 0)
+		log_warn("pipefs", "the service manager is not told");
 	if (ready_fd >= 0)
 		tell_ready(ready_fd);
 	r = loop_run(p.fs.loop);
+	service_stopping(&p.service);
+	service_end(&p.service);
 	if (r < 0)
 		log_err("pipefs", "event loop: %s", err_words(-r));
 	take_down(&p);

@@ -4,12 +4,14 @@
 #include <string.h>
 
 #include "doctor.h"
+#include "ground/service.h"
 #include "recvd.h"
 
 /* recvd(8): arguments, signals, the loop. */
 
 struct signals {
 	struct loop_signal term, intr, hup;
+	struct service service;
 	struct recvd *d;
 };
 
@@ -20,14 +22,20 @@ static int usage(void)
 	return 2;
 }
 
+static void end_orderly(struct signals *s)
+{
+	service_stopping(&s->service);
+	recvd_stop(s->d);
+}
+
 static void on_term(struct loop_signal *s)
 {
-	recvd_stop(CONTAINER_OF(s, struct signals, term)->d);
+	end_orderly(CONTAINER_OF(s, struct signals, term));
 }
 
 static void on_intr(struct loop_signal *s)
 {
-	recvd_stop(CONTAINER_OF(s, struct signals, intr)->d);
+	end_orderly(CONTAINER_OF(s, struct signals, intr));
 }
 
 static void on_hup(struct loop_signal *s)
@@ -53,6 +61,20 @@ static int take_signals(struct signals *s, struct recvd *d, struct err *e)
 	return r < 0 ? err_set(e, -r, "signals: %s", err_words(-r)) : 0;
 }
 
+static int serve(struct recvd *d, struct signals *s, struct err *e)
+{
+	int r = service_ready(&s->service, d->loop, "recvd " TSFERRY_VERSION);
+
+	if (r < 0)
+		log_warn("recvd", "the service manager is not told: %s",
+			 err_words(-r));
+	events_say(&d->events, LOG_INFO_, "recvd", "version %s ready, key %s",
+		   TSFERRY_VERSION, d->keys.text);
+	r = loop_run(d->loop);
+	service_end(&s->service);
+	return r < 0 ? err_set(e, -r, "the loop: %s", err_words(-r)) : 0;
+}
+
 static int run(const char *config_path)
 {
 	struct recvd d = {0};
@@ -62,14 +84,8 @@ static int run(const char *config_path)
 
 	if (r >= 0)
 		r = take_signals(&signals, &d, &e);
-	if (r >= 0) {
-		events_say(&d.events, LOG_INFO_, "recvd",
-			   "version %s ready, key %s", TSFERRY_VERSION,
-			   d.keys.text);
-		r = loop_run(d.loop);
-		if (r < 0)
-			(void)err_set(&e, -r, "the loop: %s", err_words(-r));
-	}
+	if (r >= 0)
+		r = serve(&d, &signals, &e);
 	if (r < 0)
 		log_err("recvd", "%s", e.text);
 	recvd_close(&d);

@@ -12,6 +12,7 @@
 #include "edge.h"
 #include "ground/clock.h"
 #include "ground/loop.h"
+#include "ground/service.h"
 #include "pipes.h"
 #include "scan.h"
 #include "stmt.h"
@@ -22,6 +23,7 @@
 struct signals {
 	struct loop_signal term, intr, hup;
 	struct loop_timer end;
+	struct service service;
 	struct edge *edge;
 };
 
@@ -37,6 +39,7 @@ static void end_orderly(struct signals *s)
 	if (e->is_ending)
 		return;
 	events_add(e->events, LOG_INFO_, NULL, "stopping");
+	service_stopping(&s->service);
 	e->is_ending = true;
 	stmt_end_waits(e);
 	pipes_save_progress(e->pipes);
@@ -152,6 +155,20 @@ static void close_all(struct edge *e)
 	free(e);
 }
 
+static int serve(struct edge *e, struct signals *s, struct err *err)
+{
+	int r = service_ready(&s->service, e->loop, "syncd " TSFERRY_VERSION);
+
+	if (r < 0)
+		log_warn("syncd", "the service manager is not told: %s",
+			 err_words(-r));
+	events_add(e->events, LOG_INFO_, NULL, "syncd %s is ready",
+		   TSFERRY_VERSION);
+	r = loop_run(e->loop);
+	service_end(&s->service);
+	return r < 0 ? err_set(err, -r, "the loop: %s", err_words(-r)) : 0;
+}
+
 static int run(const char *conf_path)
 {
 	struct edge *e = xcalloc(1, sizeof(*e));
@@ -174,13 +191,8 @@ static int run(const char *conf_path)
 		r = open_state(e, &err);
 	if (r == 0)
 		r = open_parts(e, &err);
-	if (r == 0) {
-		events_add(e->events, LOG_INFO_, NULL, "syncd %s is ready",
-			   TSFERRY_VERSION);
-		r = loop_run(e->loop);
-		if (r < 0)
-			(void)err_set(&err, -r, "the loop: %s", err_words(-r));
-	}
+	if (r == 0)
+		r = serve(e, &signals, &err);
 	if (r < 0)
 		log_err("syncd", "%s", err.sys ? err.text : err_words(-r));
 	close_all(e);
