@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -160,11 +161,16 @@ static void no_descriptors(void)
 	(void)close(leak);
 }
 
+/* 32 and 33 are the C library's own: nobody can set them, and some who start us have
+ * them ignored. */
+#define OWN_SIGNALS ((uint64_t)3 << 31)
+
 /* Signals that we ignore or block are as usual in the child. */
 static void clean_signals(void)
 {
 	struct child c;
 	char text[256];
+	uint64_t blocked, ignored;
 	sigset_t set, before;
 
 	CHECK(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
@@ -175,7 +181,8 @@ static void clean_signals(void)
 			"echo $v;; esac; done < /proc/self/status") == 0);
 	CHECK(sigprocmask(SIG_SETMASK, &before, NULL) == 0);
 	CHECK(hear(c.from_fd, text, sizeof text));
-	CHECK_STR(text, "0000000000000000\n0000000000000000\n");
+	CHECK(sscanf(text, "%" SCNx64 " %" SCNx64, &blocked, &ignored) == 2);
+	CHECK(blocked == 0 && (ignored & ~OWN_SIGNALS) == 0);
 	(void)child_end(&c);
 }
 
