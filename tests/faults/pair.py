@@ -134,21 +134,17 @@ class Pair:
 
     def trace_thread(self, name, thread, tampering):
         """Once it answers; strace ends with it."""
-        self._await_answer(name)
+        deadline = time.monotonic() + 10
+        while not self._is_ready(name):
+            if time.monotonic() > deadline:
+                raise Violation(f"{name} is not ready after 10 s")
+            time.sleep(0.003)
         tasks = f"/proc/{self.procs[name].pid}/task"
         tids = [t for t in os.listdir(tasks) if _text(f"{tasks}/{t}/comm").strip() == thread]
         self.tracer = subprocess.Popen(["strace", "-q", "-o", f"{self.dir}/strace.out", *tampering, "-p", ",".join(tids)],
                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while self.tracer.poll() is None and any("TracerPid:\t0\n" in _text(f"{tasks}/{t}/status") for t in tids):
             time.sleep(0.001)
-
-    def _await_answer(self, name):
-        """Until it answers, or has ended."""
-        deadline = time.monotonic() + 10
-        while self.procs[name].poll() is None and not self._is_ready(name):
-            if time.monotonic() > deadline:
-                raise Violation(f"{name} is not ready after 10 s")
-            time.sleep(0.003)
 
     def _is_ready(self, name):
         try:
@@ -237,9 +233,7 @@ class Pair:
 
     def stop(self, may_end=(None, ())):
         """SIGTERM: they end by themselves, with 0 unless the fault came just now."""
-        for name, proc in self.procs.items():
-            # What was started just now may not have taken over the signal yet; what answers has.
-            self._await_answer(name)
+        for proc in self.procs.values():
             if proc.poll() is None:
                 proc.terminate()
         for name, proc in self.procs.items():
