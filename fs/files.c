@@ -4,6 +4,7 @@
 #include "join.h"
 
 #define JUST_OPENED_MS 1000
+#define FROZEN_MS 5000
 #define FOLLOWED_MAX (4u << 20)
 
 struct text_file {
@@ -84,24 +85,56 @@ bool text_has_more(const struct open_file *f, const struct buf *now)
 	       join_overlap(&tf->text, now) < now->len;
 }
 
-uint64_t text_size(const struct node *nd, uint64_t size, uint64_t now_ms)
+static struct text_file *text_of(struct open_file *f)
+{
+	return CONTAINER_OF(f, struct text_file, file);
+}
+
+/* ---- attributes ---- */
+
+static void set_size(struct node *nd, uint64_t now_ms, struct view_entry *en)
 {
 	bool is_growing = view_is_growing(nd->path);
 
-	for (const struct open_file *f = nd->files; f; f = f->next) {
-		const struct text_file *tf =
-			(const struct text_file *)(const void *)f;
+	for (struct open_file *f = nd->files; f; f = f->next) {
+		const struct text_file *tf = text_of(f);
 
 		if (f->kind != FILE_TEXT)
 			continue;
-		if (!is_growing)
-			return now_ms - f->opened_ms < JUST_OPENED_MS
-				       ? tf->text.len
-				       : size;
-		if (tf->base + tf->text.len > size)
-			size = tf->base + tf->text.len;
+		if (!is_growing) {
+			if (now_ms - f->opened_ms < JUST_OPENED_MS)
+				en->size = tf->text.len;
+			return;
+		}
+		if (tf->base + tf->text.len > en->size)
+			en->size = tf->base + tf->text.len;
 	}
-	return size;
+}
+
+static bool is_frozen(const struct open_file *f, int pid, uint64_t now_ms)
+{
+	uint64_t last = f->read_ms ? f->read_ms : f->opened_ms;
+
+	return f->kind == FILE_TEXT && f->opener && f->opener == pid &&
+	       !f->was_ended && now_ms - last < FROZEN_MS;
+}
+
+void file_stat(struct node *nd, int pid, uint64_t now_ms, struct view_entry *en)
+{
+	struct open_file *f = nd->files;
+
+	while (f && !is_frozen(f, pid, now_ms))
+		f = f->next;
+	if (!f) {
+		set_size(nd, now_ms, en);
+		return;
+	}
+	if (!f->is_shown) {
+		f->shown = *en;
+		f->shown.size = text_of(f)->base + text_of(f)->text.len;
+		f->is_shown = true;
+	}
+	*en = f->shown;
 }
 
 /* ---- reading ---- */
@@ -113,6 +146,9 @@ static void reply_text(struct text_file *tf, fuse_req_t req, size_t size,
 	size_t n = at < tf->text.len ? tf->text.len - at : 0;
 
 	n = n < size ? n : size;
+	tf->file.read_ms = loop_now_ms(tf->file.fs->loop);
+	if (!n && size)
+		tf->file.was_ended = true;
 	if (n && tf->base + at + n > tf->read_end)
 		tf->read_end = tf->base + at + n;
 	if (n)

@@ -4,7 +4,12 @@
  * Reading from the beginning again takes a new one, as sysfs does. A file that grows
  * (log, events) goes on behind its end instead: what is new since is put behind, also
  * when the daemon has forgotten the beginning meanwhile. Text never shrinks under a
- * reader, so that `tail -f` follows. */
+ * reader, so that `tail -f` follows.
+ *
+ * Size and mtime are frozen with it, for the process that opened it: tar, which looks at
+ * a file before and after it reads it, must not see it change meanwhile. They move again
+ * when that process has met the end of the file, as `tail -f` does before it waits, or
+ * has not read for 5 s. */
 #ifndef TSFERRY_FILES_H
 #define TSFERRY_FILES_H
 
@@ -18,7 +23,11 @@ struct open_file {
 	enum file_kind kind;
 	struct node *node; /* it lives as long as we are in its list */
 	struct open_file *next; /* of the node */
-	uint64_t opened_ms;
+	int opener; /* the process; 0: nobody knows */
+	uint64_t opened_ms, read_ms;
+	bool was_ended; /* its reader has met the end */
+	bool is_shown;	/* shown is what the opener was told of it */
+	struct view_entry shown;
 };
 
 void file_attach(struct open_file *f, struct fs *fs, struct node *nd, enum file_kind kind);
@@ -35,9 +44,10 @@ void text_read(struct open_file *f, fuse_req_t req, size_t size, uint64_t offset
 /* The last of it: wake_forget() has been called. Reads under way are still answered. */
 void text_release(struct open_file *f);
 
-/* The size to show for a node of which texts are open, where `size` is what the daemon
- * says now: a text that was just opened is what its reader will get. */
-uint64_t text_size(const struct node *nd, uint64_t size, uint64_t now_ms);
+/* The attributes of a node of which files are open, for process `pid`; `en` holds what
+ * the daemon says now. To others a text that was just opened has the size that its
+ * reader will get: programs with threads open in one and ask in another. */
+void file_stat(struct node *nd, int pid, uint64_t now_ms, struct view_entry *en);
 
 /* Whether it has more than was read of it, when `now` is what it holds by now. */
 bool text_has_more(const struct open_file *f, const struct buf *now);

@@ -42,19 +42,23 @@ static void fill_stat(const struct fs *fs, uint64_t ino,
 	st->st_blocks = (st->st_size + 511) / 512;
 	st->st_mtim.tv_sec = ms / 1000;
 	st->st_mtim.tv_nsec = ms % 1000 * 1000000;
-	st->st_atim = st->st_ctim = st->st_mtim;
+	st->st_atim = st->st_mtim;
+	/* Nobody changes owner, mode or name of anything here. tar takes a change of
+	 * ctime for a change of what it reads, also where it only looks twice. */
+	st->st_ctim.tv_sec = fs->own.start_ms / 1000;
 }
 
 /* What the view says, with what only an open mount knows. */
-static void complete_entry(fuse_req_t req, const struct node *nd,
+static void complete_entry(fuse_req_t req, struct node *nd,
 			   struct view_entry *en)
 {
 	const struct fs *fs = op_fs(req);
 
 	if (view_is_ctl(nd->path))
 		ctl_stat(fs, fuse_req_ctx(req)->uid, en);
-	else if (nd->files && en->node.kind == TREE_FILE)
-		en->size = text_size(nd, en->size, loop_now_ms(fs->loop));
+	else if (nd->files)
+		file_stat(nd, fuse_req_ctx(req)->pid, loop_now_ms(fs->loop),
+			  en);
 }
 
 /* ---- names and attributes ---- */
@@ -247,6 +251,7 @@ static void reply_open(fuse_req_t req, struct fuse_file_info *fi,
 {
 	fi->fh = (uintptr_t)f;
 	fi->direct_io = 1;
+	f->opener = fuse_req_ctx(req)->pid;
 	if (fuse_reply_open(req, fi) < 0)
 		release_file(f);
 }

@@ -78,6 +78,31 @@ teardown() { pair_teardown; }
 	python3 -c "assert open('$f').read() == 'RUNNING\n'"
 }
 
+@test "a file does not change under who reads it, and follows on behind its end" {
+	cat >"$T/look.py" <<-'END'
+		import os, subprocess, sys, time
+		pipes, seal = sys.argv[1], sys.argv[2]
+		fds = {f: os.open(f"{pipes}/p/{f}", os.O_RDONLY) for f in ("queue", "events", "progress")}
+		look = lambda fd: (lambda s: (s.st_size, s.st_mtime_ns, s.st_ctime_ns))(os.fstat(fd))
+		before = {f: look(fd) for f, fd in fds.items()}
+		subprocess.run(["bash", "-c", seal], check=True)
+		for f, fd in fds.items():
+		    text = os.read(fd, before[f][0])
+		    assert look(fd) == before[f], (f, look(fd), before[f])
+		    assert len(text) == before[f][0], (f, len(text), before[f])
+		    while os.read(fd, 65536):
+		        pass
+		deadline = time.monotonic() + 20
+		while look(fds["events"])[0] == before["events"][0] or look(fds["progress"]) == before["progress"]:
+		    assert time.monotonic() < deadline, "the end was met, and nothing moved"
+		    time.sleep(0.02)
+	END
+	export T DATA DATADIR PIPES
+	export -f seal
+	python3 "$T/look.py" "$PIPES" \
+		'seal "$DATA/tsfile/v3/tiny.tsfile" root.sg 2-2-0-0; echo "STOP PIPE p" >"$PIPES/ctl"'
+}
+
 @test "mkdir, rmdir, mv and rm are refused with a sentence that names the statement" {
 	run mkdir "$PIPES/q"
 	[ "$status" -ne 0 ]
