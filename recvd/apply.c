@@ -72,8 +72,11 @@ void apply_batch_free(struct apply_batch *b)
 {
 	if (!b)
 		return;
-	for (unsigned i = 0; i < b->n_items; i++)
+	for (unsigned i = 0; i < b->n_items; i++) {
 		free(b->items[i].text);
+		free(b->items[i].paths);
+		free(b->items[i].cures);
+	}
 	for (unsigned i = 0; i < b->n_picks; i++)
 		free((void *)(uintptr_t)b->picks[i].sender);
 	buf_release(&b->lines);
@@ -123,6 +126,17 @@ static bool is_behind_older(const struct apply *a, const struct domain *dom)
 	return false;
 }
 
+/* By any of the sender's pipes: DROP and RESYNC leave the data where it is. */
+static bool is_delivered(const struct sender *x, const char *database)
+{
+	for (const struct incarnation *i = x->newest; i; i = i->older)
+		for (const struct domain *o = i->domains; o; o = o->next)
+			if (o->is_delivered &&
+			    strcmp(o->database, database) == 0)
+				return true;
+	return false;
+}
+
 static void add_pick(struct apply_batch *b, struct domain *dom)
 {
 	struct apply_pick *p = &b->picks[b->n_picks++];
@@ -132,6 +146,7 @@ static void add_pick(struct apply_batch *b, struct domain *dom)
 	p->seq = dom->incarnation->row.seq;
 	(void)snprintf(p->dir, sizeof p->dir, "%s", dom->incarnation->dir);
 	p->sender = xstrdup(dom->incarnation->sender->row.name);
+	p->is_delivered = is_delivered(dom->incarnation->sender, dom->database);
 }
 
 static bool is_ready(const struct apply *a, const struct domain *dom,
@@ -321,7 +336,7 @@ static void loader_ready(void *arg)
 }
 
 static void loader_answer(void *arg, unsigned job, enum job_result r,
-			  const char *text)
+			  const char *text, const char *paths)
 {
 	struct apply *a = arg;
 	struct apply_item *it = a->is_out && job < a->batch->n_items
@@ -334,9 +349,14 @@ static void loader_answer(void *arg, unsigned job, enum job_result r,
 	if (*text) {
 		char bounded[SENTENCE_MAX + 1];
 
-		(void)snprintf(bounded, sizeof bounded, "%s", text);
+		(void)snprintf(bounded, sizeof bounded, "%.900s%s", text,
+			       r == JOB_MISMATCH ? "; tried again behind the "
+						   "next SCHEMA of its paths"
+						 : "");
 		it->text = xstrdup(bounded);
 	}
+	if (r == JOB_MISMATCH && strlen(paths) <= APPLY_PATHS_MAX)
+		it->paths = xstrdup(paths);
 }
 
 static void loader_end(void *arg)

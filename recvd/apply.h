@@ -18,6 +18,7 @@
 #define APPLY_RETRY_MS 1000u /* doubled each time, up to */
 #define APPLY_RETRY_MAX_MS 60000u
 #define APPLY_RESTART_MS 100u /* of the loader; doubled each time, up to the same */
+#define APPLY_PATHS_MAX 16384u /* of a mismatch; longer lists stand for all paths */
 #define APPLY_STOP_MAX_MS 30000u /* "stop": as above, up to this */
 
 struct apply;

@@ -18,7 +18,8 @@ struct apply_pick {
 	char dir[STAGE_DIR_MAX];
 	const char *sender; /* owned by the batch */
 	unsigned n_max;
-	bool is_held; /* out: the next entry is quarantined */
+	bool is_delivered; /* a FILE of the database was applied, whichever pipe brought it */
+	bool is_held; /* out: the next entry is quarantined, and nothing may pass it */
 };
 
 struct apply_item {
@@ -29,7 +30,11 @@ struct apply_item {
 	bool was_quarantined; /* RELEASED: it has a row in the quarantine */
 	enum job_result result;
 	char *text; /* owned; NULL = none */
+	char *paths; /* owned; of a MISMATCH; NULL = none named */
 	int64_t quarantine_id;
+	uint64_t *cures; /* owned; of a SCHEMA: mismatches that are tried again behind it */
+	unsigned n_cures;
+	unsigned n_cured; /* of them, an operator had not dealt with meanwhile */
 };
 
 /* What an incarnation of the batch came to. */
@@ -84,6 +89,27 @@ struct apply {
 void apply_pick_run(struct job *j);
 
 void apply_batch_free(struct apply_batch *b);
+
+/* ---- apply_schema.c, on the applier's thread ---- */
+
+/* The payload of an entry, as a row or from its staged file, into `bytes`, which stays empty
+ * for a row. */
+int apply_payload(struct apply_batch *b, const struct apply_pick *pick,
+		  const struct entry_row *row, struct buf *bytes, const void **p,
+		  size_t *n) MUST_CHECK;
+/* Why a SCHEMA waits for an operator, NULL when it does not. is_delivered: a FILE of the
+ * database was applied before. */
+int apply_schema_stray(struct apply_batch *b, const struct apply_pick *pick,
+		       const struct entry_row *row, bool is_delivered,
+		       char **reason) MUST_CHECK;
+/* Which type mismatches a SCHEMA may cure, into it->cures. */
+int apply_schema_cures(struct apply_batch *b, const struct entry_row *row,
+		       struct apply_item *it) MUST_CHECK;
+/* Entry `row` is quarantined and holds its domain: calls `take` with the next SCHEMA entry
+ * that may cure it. 1 when there was one. */
+int apply_schema_pass(struct apply_batch *b, const struct apply_pick *pick,
+		      const struct entry_row *row,
+		      int (*take)(void *arg, const struct entry_row *row), void *arg) MUST_CHECK;
 
 /* Records what is decided of a batch; then it is told, tidied up and freed. */
 void apply_end(struct apply_batch *b);

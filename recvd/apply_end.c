@@ -12,23 +12,43 @@
 
 /* ---- on the keeper ---- */
 
-static int record_item(struct catalog *c, struct apply_item *it, int64_t now_ms,
-		       struct err *e)
+static int record_applied(struct catalog *c, struct apply_item *it,
+			  struct err *e)
 {
 	int64_t seq = it->pick->seq;
 	int r = 0;
 
+	if (it->was_quarantined)
+		r = catalog_quarantine_id(c, seq, it->parts.serial,
+					  &it->quarantine_id, e);
+	for (unsigned i = 0; r >= 0 && i < it->n_cures; i++) {
+		r = catalog_release_entry(c, seq, it->cures[i], e);
+		it->n_cured += r > 0;
+	}
+	if (r >= 0 && it->parts.kind == ENTRY_FILE && !it->pick->is_delivered)
+		r = catalog_set_delivered(c, it->pick->id, e);
+	return r < 0 ? r : catalog_end_entry(c, seq, it->parts.serial, e);
+}
+
+static int record_quarantine(struct catalog *c, struct apply_item *it,
+			     const char *paths, int64_t now_ms, struct err *e)
+{
+	return catalog_quarantine(c, it->pick->seq, it->parts.serial, now_ms,
+				  it->text ? it->text : "", paths,
+				  &it->quarantine_id, e);
+}
+
+static int record_item(struct catalog *c, struct apply_item *it, int64_t now_ms,
+		       struct err *e)
+{
 	switch (it->result) {
 	case JOB_APPLIED:
-		if (it->was_quarantined)
-			r = catalog_quarantine_id(c, seq, it->parts.serial,
-						  &it->quarantine_id, e);
-		return r < 0 ? r
-			     : catalog_end_entry(c, seq, it->parts.serial, e);
+		return record_applied(c, it, e);
 	case JOB_QUARANTINE:
-		return catalog_quarantine(c, seq, it->parts.serial, now_ms,
-					  it->text ? it->text : "",
-					  &it->quarantine_id, e);
+		return record_quarantine(c, it, NULL, now_ms, e);
+	case JOB_MISMATCH:
+		return record_quarantine(c, it, it->paths ? it->paths : "",
+					 now_ms, e);
 	case JOB_NONE:
 	case JOB_RETRY:
 	case JOB_STOP:
@@ -79,6 +99,9 @@ static void take_applied(struct recvd *d, struct apply_item *it)
 	struct domain *dom = it->pick->domain;
 
 	dom->n_entries--;
+	dom->n_quarantined -= it->n_cured;
+	dom->incarnation->n_quarantined -= it->n_cured;
+	dom->is_delivered |= it->parts.kind == ENTRY_FILE;
 	dom->n_retries = 0;
 	dom->retry_text[0] = 0;
 	d->room.staged_bytes -= it->payload_len;
@@ -93,7 +116,9 @@ static void take_quarantined(struct recvd *d, struct apply_item *it)
 
 	dom->n_quarantined++;
 	dom->incarnation->n_quarantined++;
-	dom->is_held = d->settings.quarantine == QUARANTINE_HOLD;
+	/* Of a mismatch it is found out with the next batch: a SCHEMA may pass. */
+	dom->is_held = d->settings.quarantine == QUARANTINE_HOLD &&
+		       it->result == JOB_QUARANTINE;
 	dom->n_retries = 0;
 	dom->retry_text[0] = 0;
 	d->counted.quarantined++;
@@ -149,6 +174,7 @@ static void take_results(struct apply_batch *b)
 			b->apply->n_stops = 0;
 			break;
 		case JOB_QUARANTINE:
+		case JOB_MISMATCH:
 			take_quarantined(d, it);
 			break;
 		case JOB_RETRY:
@@ -236,7 +262,8 @@ void apply_end(struct apply_batch *b)
 {
 	for (unsigned i = 0; i < b->n_items; i++)
 		if (b->items[i].result == JOB_APPLIED ||
-		    b->items[i].result == JOB_QUARANTINE)
+		    b->items[i].result == JOB_QUARANTINE ||
+		    b->items[i].result == JOB_MISMATCH)
 			add_reach(b, b->items[i].pick->domain->incarnation);
 	b->task = (struct catalog_task){.run = end_run, .done = end_done};
 	catalog_submit(b->apply->d->catalog, &b->task);

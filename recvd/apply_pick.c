@@ -4,7 +4,6 @@
 #include <sys/resource.h>
 
 #include "apply_batch.h"
-#include "ground/fileio.h"
 #include "records.h"
 
 /* On the applier's thread: entries out of the catalog, rows made into files, lines for
@@ -15,6 +14,7 @@ struct walk {
 	struct apply_batch *b;
 	struct apply_pick *pick;
 	unsigned n;
+	bool has_file; /* a FILE is taken: what follows it may touch its database */
 };
 
 static void add_paths(struct apply_batch *b, const struct apply_pick *pick,
@@ -104,34 +104,25 @@ static int deletes_database(struct apply_batch *b,
 			    const struct apply_pick *pick,
 			    const struct entry_row *row)
 {
-	const struct entry *en = &row->entry;
 	CLEANUP(buf_release) struct buf bytes;
-	char name[STAGE_NAME_MAX], path[STAGE_DIR_MAX + STAGE_NAME_MAX + 1];
+	const void *p;
+	size_t n;
 	int r;
 
-	if (row->data)
-		return records_delete_database(en->mods_kind, row->data,
-					       row->data_len,
-					       en->file.database);
 	buf_init(&bytes, MODS_MAX);
-	stage_body_name(en, name);
-	(void)snprintf(path, sizeof path, "%s/%s", pick->dir, name);
-	r = file_read_all(b->stage->fd, path, &bytes);
-	if (r < 0)
-		return r;
-	return records_delete_database(en->mods_kind, buf_data(&bytes),
-				       bytes.len, en->file.database);
+	r = apply_payload(b, pick, row, &bytes, &p, &n);
+	return r < 0 ? r
+		     : records_delete_database(row->entry.mods_kind, p, n,
+					       row->entry.file.database);
 }
 
-/* Why an entry waits for an operator, or NULL. */
+/* What an operator wants to see first: why, or NULL. */
 static const char *hold_reason(struct apply_batch *b,
 			       const struct apply_pick *pick,
 			       const struct entry_row *row)
 {
 	const struct entry *en = &row->entry;
 
-	if (row->state == ENTRY_RELEASED)
-		return NULL;
 	if (en->kind == ENTRY_RESTATE && en->held)
 		return "files vanished at the edge and nothing there says why; "
 		       "RETRY deletes their "
@@ -144,6 +135,39 @@ static const char *hold_reason(struct apply_batch *b,
 		return "hold_deletes=database: a deletion of a whole database "
 		       "waits for RETRY";
 	return NULL;
+}
+
+static char *not_delivered(const struct entry *en)
+{
+	char text[DATABASE_MAX + 256];
+
+	(void)snprintf(text, sizeof text,
+		       "a %s of database %s, of which this sender delivered no "
+		       "file: it may be another sender's (RETRY applies it all "
+		       "the same, SKIP leaves it out)",
+		       entry_kind_text(en->kind), en->file.database);
+	return xstrdup(text);
+}
+
+/* Why an entry waits for an operator; *reason stays NULL when it does not. */
+static int judge(struct apply_batch *b, const struct walk *w,
+		 const struct entry_row *row, char **reason)
+{
+	enum entry_kind kind = row->entry.kind;
+	bool is_delivered = w->pick->is_delivered || w->has_file;
+	const char *hold;
+
+	if (row->state == ENTRY_RELEASED || kind == ENTRY_FILE)
+		return 0;
+	hold = hold_reason(b, w->pick, row);
+	if (hold)
+		*reason = xstrdup(hold);
+	else if (kind == ENTRY_SCHEMA)
+		return apply_schema_stray(b, w->pick, row, is_delivered,
+					  reason);
+	else if (!is_delivered)
+		*reason = not_delivered(&row->entry);
+	return 0;
 }
 
 static struct apply_item *new_item(struct walk *w, const struct entry_row *row)
@@ -169,40 +193,64 @@ static bool is_full(const struct apply_batch *b, const struct walk *w)
 	       b->lines.len >= APPLY_TEXT_MAX || b->bytes >= APPLY_BYTES_MAX;
 }
 
-/* Negative: trouble; 1: enough of this domain; 0: go on. */
-static int take_entry(void *arg, const struct entry_row *row)
+static int send_item(struct walk *w, const struct entry_row *row,
+		     struct apply_item *it)
 {
-	struct walk *w = arg;
 	struct apply_batch *b = w->b;
-	struct apply_item *it;
-	const char *reason;
-	int r;
+	int r = row->data ? make_files(b, w->pick, row) : 0;
 
-	if (row->state == ENTRY_QUARANTINED && b->pass)
-		return 0;
-	if (row->state == ENTRY_QUARANTINED) {
-		w->pick->is_held = w->n == 0;
-		return 1;
-	}
-	if (is_full(b, w))
-		return 1;
-	it = new_item(w, row);
-	reason = hold_reason(b, w->pick, row);
-	w->n++;
-	if (reason) {
-		it->result = JOB_QUARANTINE;
-		it->text = xstrdup(reason);
-		b->n_items++;
-		return b->pass ? 0 : 1;
-	}
-	r = row->data ? make_files(b, w->pick, row) : 0;
+	if (r >= 0 && row->entry.kind == ENTRY_SCHEMA)
+		r = apply_schema_cures(b, row, it);
 	if (r < 0)
 		return r;
 	add_line(b, w->pick, row);
 	it->is_sent = true;
+	w->has_file |= row->entry.kind == ENTRY_FILE;
 	b->n_sent++;
-	b->n_items++;
 	return 0;
+}
+
+/* Negative: trouble; 1: enough of this domain; 0: go on. */
+static int take_ready(void *arg, const struct entry_row *row)
+{
+	struct walk *w = arg;
+	struct apply_batch *b = w->b;
+	struct apply_item *it = new_item(w, row);
+	int r = judge(b, w, row, &it->text);
+
+	if (r >= 0 && !it->text)
+		r = send_item(w, row, it);
+	else if (r >= 0)
+		it->result = JOB_QUARANTINE;
+	if (r < 0) {
+		free(it->text);
+		free(it->cures);
+		return r;
+	}
+	w->n++;
+	b->n_items++;
+	return it->text && !b->pass ? 1 : 0;
+}
+
+/* A quarantined entry in front: only what may cure it passes. */
+static int meet_quarantined(struct walk *w, const struct entry_row *row)
+{
+	int r;
+
+	if (w->n)
+		return 1; /* looked at when it is the first */
+	r = apply_schema_pass(w->b, w->pick, row, take_ready, w);
+	w->pick->is_held = r == 0;
+	return r < 0 ? r : 1;
+}
+
+static int take_entry(void *arg, const struct entry_row *row)
+{
+	struct walk *w = arg;
+
+	if (row->state == ENTRY_QUARANTINED)
+		return w->b->pass ? 0 : meet_quarantined(w, row);
+	return is_full(w->b, w) ? 1 : take_ready(w, row);
 }
 
 void apply_pick_run(struct job *j)

@@ -16,6 +16,7 @@ enum {
 	ADD_INCARNATION,
 	DROP_INCARNATION,
 	ADD_DOMAIN,
+	SET_DELIVERED,
 	ADD_ENTRY,
 	SET_DURABLE,
 	DEL_ENTRY,
@@ -24,6 +25,7 @@ enum {
 	SET_APPLIED,
 	GET_APPLIED,
 	SET_STATE,
+	RELEASE,
 	PUT_QUARANTINE,
 	GET_QUARANTINE_ID,
 	GET_QUARANTINE,
@@ -43,8 +45,10 @@ static const char *const statements[N_STATEMENTS] = {
 		"INSERT INTO incarnation (seq, id, sender, pipe, create_time) "
 		"VALUES (?, ?, ?, ?, ?)",
 	[DROP_INCARNATION] = "UPDATE incarnation SET dropped = 1 WHERE seq = ?",
-	[ADD_DOMAIN] = "INSERT OR IGNORE INTO domain VALUES (?, ?, ?)",
-	[ADD_ENTRY] = "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?)",
+	[ADD_DOMAIN] = "INSERT OR IGNORE INTO domain (id, incarnation, "
+		       "database) VALUES (?, ?, ?)",
+	[SET_DELIVERED] = "UPDATE domain SET delivered = 1 WHERE id = ?",
+	[ADD_ENTRY] = "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
 	[SET_DURABLE] = "UPDATE incarnation SET durable = ?, durable_nonce = ? "
 			"WHERE seq = ?",
 	[DEL_ENTRY] = "DELETE FROM entry WHERE id = ?",
@@ -54,11 +58,12 @@ static const char *const statements[N_STATEMENTS] = {
 			"WHERE seq = ?",
 	[GET_APPLIED] = "SELECT applied FROM incarnation WHERE seq = ?",
 	[SET_STATE] = "UPDATE entry SET state = ? WHERE id = ?",
+	[RELEASE] = "UPDATE entry SET state = 2 WHERE id = ? AND state = 1",
 	[PUT_QUARANTINE] =
-		"INSERT INTO quarantine (entry, since, reason) VALUES (?, ?, "
-		"?) "
+		"INSERT INTO quarantine (entry, since, reason, paths) VALUES "
+		"(?, ?, ?, ?) "
 		"ON CONFLICT (entry) DO UPDATE SET since = excluded.since, "
-		"reason = excluded.reason",
+		"reason = excluded.reason, paths = excluded.paths",
 	[GET_QUARANTINE_ID] = "SELECT id FROM quarantine WHERE entry = ?",
 	[GET_QUARANTINE] = CATALOG_QUARANTINE_COLUMNS "WHERE q.id = ?",
 	[NEXT_QUARANTINE] = CATALOG_QUARANTINE_COLUMNS
@@ -274,6 +279,12 @@ int catalog_add_domain(struct catalog *c, int64_t id, int64_t incarnation,
 	return run(c, ADD_DOMAIN, e);
 }
 
+int catalog_set_delivered(struct catalog *c, int64_t domain, struct err *e)
+{
+	bind_int(c->st[SET_DELIVERED], 1, domain);
+	return run(c, SET_DELIVERED, e);
+}
+
 int catalog_add_entry(struct catalog *c, const struct entry_row *row,
 		      struct err *e)
 {
@@ -292,9 +303,10 @@ int catalog_add_entry(struct catalog *c, const struct entry_row *row,
 	bind_int(st, 3, row->state);
 	bind_blob(st, 4, row->digest.b, sizeof row->digest.b);
 	bind_int(st, 5, (int64_t)entry_payload_len(&row->entry));
-	bind_blob(st, 6, buf_data(&head), head.len);
+	bind_int(st, 6, row->entry.kind);
+	bind_blob(st, 7, buf_data(&head), head.len);
 	if (row->data)
-		bind_blob(st, 7, row->data, row->data_len);
+		bind_blob(st, 8, row->data, row->data_len);
 	return run(c, ADD_ENTRY, e);
 }
 
@@ -382,8 +394,8 @@ int catalog_quarantine_id(struct catalog *c, int64_t incarnation,
 }
 
 int catalog_quarantine(struct catalog *c, int64_t incarnation, uint64_t serial,
-		       int64_t since_ms, const char *reason, int64_t *id,
-		       struct err *e)
+		       int64_t since_ms, const char *reason, const char *paths,
+		       int64_t *id, struct err *e)
 {
 	sqlite3_stmt *put = c->st[PUT_QUARANTINE];
 	int64_t key = catalog_key(incarnation, serial);
@@ -394,6 +406,8 @@ int catalog_quarantine(struct catalog *c, int64_t incarnation, uint64_t serial,
 	bind_int(put, 1, key);
 	bind_int(put, 2, since_ms);
 	bind_text(put, 3, reason);
+	if (paths)
+		bind_text(put, 4, paths);
 	r = run(c, PUT_QUARANTINE, e);
 	if (r < 0)
 		return r;
@@ -432,6 +446,10 @@ int catalog_next_quarantine(struct catalog *c, int64_t after,
 int catalog_release_entry(struct catalog *c, int64_t incarnation,
 			  uint64_t serial, struct err *e)
 {
-	return set_state(c, catalog_key(incarnation, serial), ENTRY_RELEASED,
-			 e);
+	sqlite3_stmt *st = c->st[RELEASE];
+	int r;
+
+	bind_int(st, 1, catalog_key(incarnation, serial));
+	r = run(c, RELEASE, e);
+	return r < 0 ? r : sqlite3_changes(c->db.h) > 0;
 }

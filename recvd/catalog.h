@@ -53,6 +53,7 @@ struct incarnation_row {
 struct domain_row {
 	int64_t id, incarnation;
 	char database[DATABASE_MAX + 1];
+	bool delivered; /* a FILE of it was applied: DELETE and RESTATE may touch it */
 	uint64_t n_entries, n_quarantined, bytes; /* counted at the start */
 };
 
@@ -112,6 +113,8 @@ int catalog_add_incarnation(struct catalog *c, const struct incarnation_row *i, 
 int catalog_drop_incarnation(struct catalog *c, int64_t seq, struct err *e) MUST_CHECK;
 int catalog_add_domain(struct catalog *c, int64_t id, int64_t incarnation, const char *database,
 		       struct err *e) MUST_CHECK; /* again: no change */
+/* A FILE of it was applied. */
+int catalog_set_delivered(struct catalog *c, int64_t domain, struct err *e) MUST_CHECK;
 
 /* data == NULL: its payload is a staged file. */
 int catalog_add_entry(struct catalog *c, const struct entry_row *row, struct err *e) MUST_CHECK;
@@ -124,9 +127,11 @@ int catalog_end_entry(struct catalog *c, int64_t incarnation, uint64_t serial, s
 /* The lowest serial that is not applied, minus one; stored and answered. */
 int catalog_advance(struct catalog *c, int64_t incarnation, uint64_t *applied, struct err *e)
 	MUST_CHECK;
-/* Quarantines an entry, or gives a quarantined one a new reason; *id is its number. */
+/* Quarantines an entry, or gives a quarantined one a new reason; *id is its number.
+ * paths: of a type mismatch, which a SCHEMA entry may cure; NULL: it is none. */
 int catalog_quarantine(struct catalog *c, int64_t incarnation, uint64_t serial, int64_t since_ms,
-		       const char *reason, int64_t *id, struct err *e) MUST_CHECK;
+		       const char *reason, const char *paths, int64_t *id,
+		       struct err *e) MUST_CHECK;
 /* The number of a quarantined entry: 1, or 0 when it is not. */
 int catalog_quarantine_id(struct catalog *c, int64_t incarnation, uint64_t serial, int64_t *id,
 			  struct err *e) MUST_CHECK;
@@ -136,6 +141,7 @@ int catalog_find_quarantine(struct catalog *c, int64_t id, struct quarantine_row
 /* The next one behind an id, of all incarnations; 1 or 0. */
 int catalog_next_quarantine(struct catalog *c, int64_t after, struct quarantine_row *row,
 			    struct err *e) MUST_CHECK;
+/* 1, or 0 when it is not (or not any more) quarantined. */
 int catalog_release_entry(struct catalog *c, int64_t incarnation, uint64_t serial, struct err *e)
 	MUST_CHECK;
 
@@ -168,6 +174,14 @@ int catalog_entries(struct catalog_reader *r, int64_t domain,
 int catalog_each_quarantine(struct catalog_reader *r, int64_t incarnation, int64_t after,
 			    int (*fn)(void *, const struct quarantine_row *), void *arg,
 			    struct err *e) MUST_CHECK;
+/* Quarantined type mismatches of a domain: the paths that the loader named, "" for all. */
+int catalog_each_mismatch(struct catalog_reader *r, int64_t domain,
+			  int (*fn)(void *, uint64_t serial, const char *paths), void *arg,
+			  struct err *e) MUST_CHECK;
+/* SCHEMA entries of a domain behind a serial, in order. The row is the reader's. */
+int catalog_each_schema(struct catalog_reader *r, int64_t domain, int64_t incarnation,
+			uint64_t after, int (*fn)(void *, const struct entry_row *), void *arg,
+			struct err *e) MUST_CHECK;
 /* 1 and the value, or 0. */
 int catalog_meta(struct catalog_reader *r, const char *name, char *to, size_t size, struct err *e)
 	MUST_CHECK;

@@ -137,7 +137,8 @@ int catalog_each_domain(struct catalog_reader *r,
 	int n = db_prepare(
 		&r->db, &st,
 		"SELECT d.id, d.incarnation, d.database, count(e.id), "
-		"total(e.state = 1), total(e.payload_len) FROM domain d "
+		"total(e.state = 1), total(e.payload_len), d.delivered FROM "
+		"domain d "
 		"LEFT JOIN entry e ON e.domain = d.id GROUP BY d.id",
 		e);
 
@@ -150,6 +151,7 @@ int catalog_each_domain(struct catalog_reader *r,
 			.n_entries = (uint64_t)sqlite3_column_int64(st, 3),
 			.n_quarantined = (uint64_t)sqlite3_column_int64(st, 4),
 			.bytes = (uint64_t)sqlite3_column_int64(st, 5),
+			.delivered = sqlite3_column_int(st, 6) != 0,
 		};
 
 		if (db_text(st, 2, row.database, sizeof row.database) < 0)
@@ -207,14 +209,12 @@ static int entry_columns(sqlite3_stmt *st, struct entry_row *row)
 	return 0;
 }
 
-int catalog_entries(struct catalog_reader *r, int64_t domain,
-		    int (*fn)(void *, const struct entry_row *), void *arg,
-		    struct err *e)
+static int each_entry(struct catalog_reader *r, sqlite3_stmt *st,
+		      int64_t domain, int (*fn)(void *, const struct entry_row *),
+		      void *arg, struct err *e)
 {
-	sqlite3_stmt *st = r->entries;
 	int n;
 
-	(void)sqlite3_bind_int64(st, 1, domain);
 	while ((n = db_row(&r->db, st, e)) > 0) {
 		struct entry_row row = {.domain = domain};
 
@@ -228,6 +228,57 @@ int catalog_entries(struct catalog_reader *r, int64_t domain,
 			break;
 	}
 	(void)sqlite3_reset(st);
+	return n;
+}
+
+int catalog_entries(struct catalog_reader *r, int64_t domain,
+		    int (*fn)(void *, const struct entry_row *), void *arg,
+		    struct err *e)
+{
+	(void)sqlite3_bind_int64(r->entries, 1, domain);
+	return each_entry(r, r->entries, domain, fn, arg, e);
+}
+
+int catalog_each_schema(struct catalog_reader *r, int64_t domain,
+			int64_t incarnation, uint64_t after,
+			int (*fn)(void *, const struct entry_row *), void *arg,
+			struct err *e)
+{
+	CLEANUP(finalize) sqlite3_stmt *st = NULL;
+	int n = db_prepare(&r->db, &st,
+			   "SELECT id, state, digest, head, data FROM entry "
+			   "WHERE domain = ? AND kind = 3 AND id > ? ORDER BY "
+			   "id",
+			   e);
+
+	if (n < 0)
+		return n;
+	(void)sqlite3_bind_int64(st, 1, domain);
+	(void)sqlite3_bind_int64(st, 2, catalog_key(incarnation, after));
+	return each_entry(r, st, domain, fn, arg, e);
+}
+
+int catalog_each_mismatch(struct catalog_reader *r, int64_t domain,
+			  int (*fn)(void *, uint64_t serial, const char *paths),
+			  void *arg, struct err *e)
+{
+	CLEANUP(finalize) sqlite3_stmt *st = NULL;
+	int n = db_prepare(&r->db, &st,
+			   "SELECT q.entry, q.paths FROM quarantine q CROSS JOIN "
+			   "entry e ON e.id = q.entry WHERE e.domain = ? AND "
+			   "e.state = 1 AND q.paths IS NOT NULL ORDER BY "
+			   "q.entry",
+			   e);
+
+	if (n < 0)
+		return n;
+	(void)sqlite3_bind_int64(st, 1, domain);
+	while ((n = db_row(&r->db, st, e)) > 0) {
+		n = fn(arg, catalog_key_serial(sqlite3_column_int64(st, 0)),
+		       (const char *)sqlite3_column_text(st, 1));
+		if (n)
+			return n;
+	}
 	return n;
 }
 

@@ -19,16 +19,19 @@ static const char step_1[] =
 	" dropped INTEGER NOT NULL DEFAULT 0, UNIQUE (sender, id));"
 	"CREATE TABLE domain (id INTEGER PRIMARY KEY, incarnation INTEGER NOT "
 	"NULL,"
-	" database TEXT NOT NULL, UNIQUE (incarnation, database));"
+	" database TEXT NOT NULL, delivered INTEGER NOT NULL DEFAULT 0,"
+	" UNIQUE (incarnation, database));"
 	/* id: incarnation and serial in one (catalog_key). data NULL: a staged file. */
 	"CREATE TABLE entry (id INTEGER PRIMARY KEY, domain INTEGER NOT NULL,"
 	" state INTEGER NOT NULL, digest BLOB NOT NULL, payload_len INTEGER "
 	"NOT NULL,"
-	" head BLOB NOT NULL, data BLOB);"
+	" kind INTEGER NOT NULL, head BLOB NOT NULL, data BLOB);"
 	"CREATE INDEX entry_domain ON entry (domain);" /* and, as always, the id behind it */
+	"CREATE INDEX entry_schema ON entry (domain) WHERE kind = 3;"
+	/* paths: of a type mismatch, NULL otherwise */
 	"CREATE TABLE quarantine (id INTEGER PRIMARY KEY AUTOINCREMENT,"
 	" entry INTEGER NOT NULL UNIQUE, since INTEGER NOT NULL, reason TEXT "
-	"NOT NULL);";
+	"NOT NULL, paths TEXT);";
 
 const char *const catalog_steps[] = {step_1};
 const int catalog_n_steps = (int)ARRAY_LEN(catalog_steps);

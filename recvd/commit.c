@@ -264,6 +264,8 @@ static void take_durable(struct commit *c, struct commit_item *it)
 
 	it->domain->is_stored = true;
 	it->domain->n_entries++;
+	if (it->entry.kind == ENTRY_SCHEMA)
+		it->domain->is_held = false; /* it may be the cure */
 	i->row.durable = it->entry.serial;
 	i->row.durable_nonce = it->entry.nonce;
 	i->changed_ms = 0; /* set once per group, below */

@@ -9,6 +9,7 @@ static const char *const results[] = {
 	[JOB_NONE] = "",       [JOB_APPLIED] = "applied",
 	[JOB_RETRY] = "retry", [JOB_QUARANTINE] = "quarantine",
 	[JOB_STOP] = "stop",   [JOB_HELD] = "held",
+	[JOB_MISMATCH] = "mismatch",
 };
 
 const char *job_result_text(enum job_result r)

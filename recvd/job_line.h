@@ -12,7 +12,16 @@
 #define JOB_LINE_MAX (256u << 10)
 #define JOB_BATCH_MAX 256u /* jobs between two `end` */
 
-enum job_result { JOB_NONE, JOB_APPLIED, JOB_RETRY, JOB_QUARANTINE, JOB_STOP, JOB_HELD };
+/* MISMATCH: quarantined because types differ; a later SCHEMA may be the cure. */
+enum job_result {
+	JOB_NONE,
+	JOB_APPLIED,
+	JOB_RETRY,
+	JOB_QUARANTINE,
+	JOB_STOP,
+	JOB_HELD,
+	JOB_MISMATCH
+};
 
 struct job_fields {
 	unsigned n;

@@ -192,6 +192,12 @@ static enum job_result read_payload(const struct load_job *j,
 	return JOB_QUARANTINE;
 }
 
+static bool is_tree(const char *database)
+{
+	return strncmp(database, "root", 4) == 0 &&
+	       (database[4] == '.' || !database[4]);
+}
+
 enum job_result archive_delete(struct archive *a, const struct load_job *j,
 			       struct err *e)
 {
@@ -204,6 +210,15 @@ enum job_result archive_delete(struct archive *a, const struct load_job *j,
 	int r;
 
 	buf_init(&payload, MODS_MAX);
+	if (j->kind == ENTRY_RESTATE && !is_tree(j->file.database)) {
+		(void)err_set(e, ENOTSUP,
+			      "database %s is one of tables, where a list of "
+			      "devices does not tell tags apart (SKIP it: the "
+			      "files behind it are applied, and rows that are "
+			      "gone at the edge stay here)",
+			      j->file.database);
+		return JOB_QUARANTINE;
+	}
 	if (j->kind == ENTRY_DELETE) {
 		enum job_result result = read_payload(j, &payload, e);
 

@@ -95,6 +95,14 @@ static void timer_due(struct loop_timer *t)
 	died(ld);
 }
 
+static const char *field_or_none(const struct job_fields *fields,
+				 const char *key)
+{
+	const char *value = job_field(fields, key);
+
+	return value ? value : "";
+}
+
 /* One line of it: 0, or -EBADMSG. */
 static int take_line(struct loader *ld, char *line)
 {
@@ -126,8 +134,8 @@ static int take_line(struct loader *ld, char *line)
 	if (result == JOB_NONE || job < 0 || job >= JOB_BATCH_MAX)
 		return -EBADMSG;
 	ld->ev->answer(ld->arg, (unsigned)job, result,
-		       job_field(&fields, "text") ? job_field(&fields, "text")
-						  : "");
+		       field_or_none(&fields, "text"),
+		       field_or_none(&fields, "paths"));
 	return 0;
 }
 

@@ -16,7 +16,9 @@ struct loader;
 
 struct loader_events {
 	void (*ready)(void *arg);
-	void (*answer)(void *arg, unsigned job, enum job_result r, const char *text);
+	/* paths: of a MISMATCH, one a line; "" when it named none. */
+	void (*answer)(void *arg, unsigned job, enum job_result r, const char *text,
+		       const char *paths);
 	void (*end)(void *arg);
 	/* was_ready: it had answered the empty batch it is greeted with, so the jobs may
 	 * be to blame. */

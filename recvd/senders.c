@@ -225,6 +225,7 @@ struct domain *domain_add(struct senders *s, struct incarnation *i,
 	d->database = xstrdup(row->database);
 	d->n_entries = row->n_entries;
 	d->n_quarantined = row->n_quarantined;
+	d->is_delivered = row->delivered;
 	i->n_quarantined += (uint32_t)row->n_quarantined;
 	if (row->id >= s->next_domain)
 		s->next_domain = row->id + 1;

@@ -24,7 +24,8 @@ struct domain {
 	int64_t id;
 	char *database; /* owned */
 	bool is_stored; /* its row is in the catalog */
-	bool is_held;	/* its next entry is quarantined; until RETRY or SKIP */
+	bool is_held;	/* its next entry is quarantined; until RETRY, SKIP or a SCHEMA */
+	bool is_delivered; /* a FILE of it was applied */
 	uint64_t n_entries, n_quarantined; /* durable and not applied; of them */
 	uint64_t round; /* of the applier, in which it was last served */
 	uint64_t not_before_ms; /* a retry's pause, CLOCK_MONOTONIC */

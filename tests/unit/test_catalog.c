@@ -270,7 +270,8 @@ static void applied_is_below_the_lowest_that_waits(void)
 
 static int quarantine_3(struct catalog *c, void *arg, struct err *e)
 {
-	return catalog_quarantine(c, 1, 3, 1000, "it does not fit", arg, e);
+	return catalog_quarantine(c, 1, 3, 1000, "it does not fit", NULL, arg,
+				  e);
 }
 
 static int release_3(struct catalog *c, void *arg, struct err *e)

@@ -199,6 +199,14 @@ pair_start() {
 # The port changes when recvd starts again with port 0: keep the one it had.
 keep_port() { cloud_conf pipe_server_port "$(server_port)"; }
 
+# peer [ARGUMENT...] <<-'END': a python script that speaks the wire itself (lib/peer.py); plain
+# transport. Its arguments: the receiver's port, then those given.
+peer() {
+	PYTHONPATH=$TSFERRY_SOURCE/tests/bats/lib PYTHONDONTWRITEBYTECODE=1 TSFERRY_SOURCE=$TSFERRY_SOURCE \
+		timeout 60 python3 -c "import sys; from peer import *; port = sys.argv[1]
+$(cat)" "$(server_port)" "$@"
+}
+
 # ---- files ----
 
 # seal FILE DATABASE T-V-I-C [sequence|unsequence [REGION [PARTITION]]]: as IoTDB seals
