@@ -19,23 +19,17 @@ happened.
 Every failure prints the command that replays it.
 """
 
-import argparse
 import collections
-import concurrent.futures
 import os
 import random
 import re
 import shutil
-import signal
-import subprocess
 import sys
-import tempfile
-import threading
 import time
 
-from pair import DAEMONS, Material, Pair, Violation
+from pair import DAEMONS, Violation
+from stage import Stage, parser, read, report, run_all, tail
 
-SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 VICTIMS = ("syncd", "recvd", "recvd-load", "syncd/names", "syncd/reader", "syncd/catalog", "syncd/scan",
            "recvd/keeper", "recvd/writer", "recvd/applier")
 SYSCALLS = ("write pwrite64 writev sendto sendmsg recvfrom recvmsg read pread64 fsync fdatasync syncfs linkat link"
@@ -57,32 +51,6 @@ STRACE = ["strace", "-DD", "-f", "-b", "execve", "-q", "-o"]
 def inject(case):
     what = "signal=KILL" if case.action == "kill" else f"error={case.action}"
     return ["-e", f"trace={case.syscall}", "-e", f"inject={case.syscall}:{what}:when={case.n}"]
-
-
-class Stage:
-    """Programs and files of a campaign, below one directory in memory."""
-
-    def __init__(self, build, keep):
-        base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-        self.keep, self.used = keep, 0
-        self.lock = threading.Lock()
-        self.dir = tempfile.mkdtemp(prefix="tsferry-faults.", dir=base)
-        self.bin = f"{self.dir}/bin"
-        os.mkdir(self.bin)
-        for path in ("syncd/syncd", "recvd/recvd", "recvd/recvd-load"):
-            shutil.copy(f"{build}/{path}", self.bin)
-        self.material = Material(build, SOURCE, self.dir)
-        self.net = random.SystemRandom().randrange(1, 250)
-
-    def pair(self):
-        with self.lock:
-            self.used += 1
-            n = self.used
-        return Pair(f"{self.dir}/{n}", self.bin, self.material, f"127.{self.net}.{n // 250 % 250}.{n % 250 + 1}")
-
-    def end(self):
-        if not self.keep:
-            shutil.rmtree(self.dir, ignore_errors=True)
 
 
 def start(pair, victim, tampering):
@@ -143,7 +111,7 @@ def run_case(stage, case):
         happened = pair.ended or "INJECTED" in read(out) or "SIGKILL" in read(out)
         result = ("passed" if happened else "beyond", time.monotonic() - began, "")
     except Violation as e:
-        result = ("failed", time.monotonic() - began, str(e) + "\n" + tail(pair))
+        result = ("failed", time.monotonic() - began, str(e) + "\n" + tail(pair) + injected(out))
     finally:
         pair.kill_all()
     if result[0] != "failed" or not stage.keep:
@@ -151,18 +119,8 @@ def run_case(stage, case):
     return result
 
 
-def read(path):
-    try:
-        with open(path, errors="replace") as f:
-            return f.read()
-    except FileNotFoundError:
-        return ""
-
-
-def tail(pair):
-    lines = [f"  {name}: {line}" for name in DAEMONS for line in pair.log(name).splitlines()[-12:]]
-    lines += [f"  strace: {line}" for line in read(f"{pair.dir}/strace.out").splitlines() if "INJECTED" in line]
-    return "\n".join([f"  in {pair.dir}", *lines])
+def injected(out):
+    return "".join(f"\n  strace: {line}" for line in read(out).splitlines() if "INJECTED" in line)
 
 
 def count(stage, victim):
@@ -205,37 +163,6 @@ def fits(part, wanted):
     return wanted == "*" or str(part) == wanted
 
 
-def report(case, result):
-    kind, seconds, words = result
-    if kind == "failed":
-        print(f"FAILED {name_of(case)} after {seconds:.1f} s: {words}\n"
-              f"  again: scripts/campaign faults {name_of(case)}", flush=True)
-    elif seconds > 4:
-        print(f"slow {name_of(case)}: {seconds:.1f} s", flush=True)
-
-
-def run_all(stage, cases, seconds, jobs):
-    """Counts by (victim, action, outcome)."""
-    deadline = time.monotonic() + seconds if seconds else None
-    totals = collections.Counter()
-    todo = iter(cases)
-    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        running = {}
-        while True:
-            while len(running) < jobs and (not deadline or time.monotonic() < deadline):
-                case = next(todo, None)
-                if case is None:
-                    break
-                running[pool.submit(run_case, stage, case)] = case
-            if not running:
-                return totals
-            done, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
-            for future in done:
-                case = running.pop(future)
-                report(case, future.result())
-                totals[case.victim, case.action, future.result()[0]] += 1
-
-
 def summary(totals):
     for victim in VICTIMS:
         for action in ("kill", *ERRORS):
@@ -246,20 +173,13 @@ def summary(totals):
 
 
 def arguments():
-    p = argparse.ArgumentParser(usage=__doc__.split("\n\n")[1][7:], description=__doc__.split("\n\n", 2)[2],
-                                formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("-b", dest="build", default=os.environ.get("TSFERRY_BUILD", f"{SOURCE}/build"))
+    p = parser(__doc__)
     p.add_argument("-s", dest="seconds", type=float)
-    p.add_argument("-S", dest="seed", type=int, default=random.SystemRandom().randrange(1 << 32))
-    p.add_argument("-j", dest="jobs", type=int, default=2)
-    p.add_argument("-k", dest="keep", action="store_true")
-    p.add_argument("cases", nargs="*", default=["*"])
     return p.parse_args()
 
 
 def main():
     args = arguments()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that nothing is left running
     wanted = [(c.split(":") + ["*"] * 4)[:4] for c in args.cases]
     stage = Stage(args.build, args.keep)
     try:
@@ -268,7 +188,10 @@ def main():
         if args.seconds:
             print(f"faults: seed {args.seed}, {len(cases)} cases, {args.seconds:.0f} s of them", flush=True)
             random.Random(args.seed).shuffle(cases)
-        totals = run_all(stage, cases, args.seconds, args.jobs)
+        totals = collections.Counter()
+        for case, result in run_all(stage, run_case, cases, args.jobs, args.seconds):
+            report("faults", name_of(case), result)
+            totals[case.victim, case.action, result[0]] += 1
     finally:
         stage.end()
     summary(totals)

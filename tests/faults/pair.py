@@ -1,12 +1,14 @@
 """A pair of daemons in a directory of its own, quick to make, watch and judge.
 
-The scripted run: three files are sealed before the daemons start, three after the pipe
-runs; two databases, deletions beside some, one file that travels inline, one in blocks.
+The scripted run: some files are sealed before the daemons start, some after the pipe
+runs; by default three and three in two databases, deletions beside some, one file that
+travels inline, one in blocks.
 Everything that may fail because a daemon was just shot is tried again; what a correct
 pair cannot get into (a daemon that ends without words, ends twice, does not converge,
 leaves something behind, disagrees with the other side) is a Violation.
 """
 
+import collections
 import os
 import re
 import shutil
@@ -19,15 +21,17 @@ DAEMONS = ("recvd", "syncd")
 LIMIT_S = 20.0  # until everything is applied
 PORT = 26670  # on an address of 127/8 of its own
 
-# name, database, space, T-V-I-C, has mods, before the start
-FILES = (
+# What one file is: `kind` names its bytes; is_early: sealed before the daemons start.
+File = collections.namedtuple("File", "kind database space name has_mods is_early")
+
+FILES = tuple(map(File._make, (
     ("tiny", "root.a", "sequence", "1-1-0-0", False, True),
     ("inline", "root.a", "sequence", "2-2-0-0", True, True),
     ("blocks", "root.b", "sequence", "1-1-0-0", True, True),
     ("tiny", "root.b", "unsequence", "2-2-0-0", True, False),
     ("tiny", "root.a", "sequence", "3-3-0-0", False, False),
     ("tiny", "root.b", "sequence", "4-4-0-0", False, False),
-)
+)))
 MODS = b"DELETION,%s.d1.s1,212,0,5\nDELETION,%s.d1.s2,212,7,9\n"
 
 
@@ -65,60 +69,72 @@ class Material:
     """The files to seal, made once per campaign."""
 
     def __init__(self, build, source, work):
-        self.tiny = f"{source}/tests/data/tsfile/v3/tiny.tsfile"
-        self.paths = {"tiny": self.tiny}
-        for name, size in (("inline", "200K"), ("blocks", "3M")):
-            out = f"{work}/{name}"
-            os.makedirs(out)
-            subprocess.run([f"{build}/tests/bench/tsgen", "-n", "1", "-s", size, out], check=True,
-                           stdout=subprocess.DEVNULL)
-            self.paths[name] = next(os.path.join(d, f) for d, _, fs in os.walk(out)
-                                    for f in fs if f.endswith(".tsfile"))
-        self.bytes = {k: open(p, "rb").read() for k, p in self.paths.items()}
+        self.build, self.work = build, work
+        self.paths, self.bytes = {}, {}
+        self._take("tiny", f"{source}/tests/data/tsfile/v3/tiny.tsfile")
+        self.make("inline", "200K")
+        self.make("blocks", "3M")
+
+    def make(self, name, size):
+        out = f"{self.work}/{name}"
+        os.makedirs(out)
+        subprocess.run([f"{self.build}/tests/bench/tsgen", "-n", "1", "-s", size, out], check=True,
+                       stdout=subprocess.DEVNULL)
+        self._take(name, next(os.path.join(d, f) for d, _, fs in os.walk(out) for f in fs if f.endswith(".tsfile")))
+
+    def _take(self, name, path):
+        self.paths[name] = path
+        with open(path, "rb") as f:
+            self.bytes[name] = f.read()
 
 
 class Pair:
-    """programs: {"syncd": argv, "recvd": argv}: how each is started the first time."""
+    """`disk`: a directory for what it names of ("edge", "cloud"): another file system's, say.
 
-    def __init__(self, base, build, material, address):
+    late_at_once: how many of the files that are sealed late, at each step."""
+
+    def __init__(self, base, build, material, address, files=FILES, disk=None, late_at_once=None):
         self.dir, self.build, self.material, self.address = base, build, material, address
-        self.data = f"{base}/data"
-        self.archive = f"{base}/archive"
-        self.procs, self.ended = {}, []
-        self.sealed_late, self.tracer = False, None
+        self.files, self.late = files, [f for f in files if not f.is_early]
+        self.late_at_once = late_at_once or len(self.late)
+        edge, cloud = [(disk or {}).get(side, base) for side in ("edge", "cloud")]
+        self.data, self.edge = f"{edge}/data", f"{edge}/edge"
+        self.cloud, self.archive = f"{cloud}/cloud", f"{cloud}/archive"
+        self.procs, self.ended, self.tracer = {}, [], None
+        self.port = PORT  # where syncd finds recvd
         self.bin = f"{base}/bin"
-        for d in ("bin", "edge", "cloud", "data/sequence", "data/unsequence"):
-            os.makedirs(f"{base}/{d}")
+        for d in (self.bin, self.edge, self.cloud, f"{self.data}/sequence", f"{self.data}/unsequence"):
+            os.makedirs(d)
         for name in (*DAEMONS, "recvd-load"):
             os.link(f"{build}/{name}", f"{self.bin}/{name}")
-        self._write("syncd.conf", state_dir="edge", control_socket="syncd.sock", sender_name="edge-1",
-                    data_dirs="data", spool_min_free="=0", scan_interval="=200ms")
-        self._write("recvd.conf", state_dir="cloud", control_socket="recvd.sock", bind="=" + address,
-                    pipe_server_port=f"={PORT}", archive_dir="archive", staging_min_free="=0")
-        self.seal(before=True)
+        self._write("syncd.conf", state_dir=self.edge, control_socket=f"{base}/syncd.sock", sender_name="edge-1",
+                    data_dirs=self.data, spool_min_free=0, scan_interval="200ms")
+        self._write("recvd.conf", state_dir=self.cloud, control_socket=f"{base}/recvd.sock", bind=address,
+                    pipe_server_port=PORT, archive_dir=self.archive, staging_min_free=0)
+        for f in files:
+            if f.is_early:
+                self.seal(f)
 
     def _write(self, name, **keys):
-        with open(f"{self.dir}/{name}", "w") as f:
+        with open(f"{self.dir}/{name}", "a") as f:
             for key, value in keys.items():
-                own = value if key == "sender_name" else f"{self.dir}/{value}"
-                f.write(f"{key}={value[1:] if value.startswith('=') else own}\n")
+                f.write(f"{key}={value}\n")
 
     # ---- the edge's IoTDB ----
 
-    def seal(self, before):
-        for kind, db, space, name, has_mods, is_before in FILES:
-            if is_before != before:
-                continue
-            path = f"{self.data}/{space}/{db}/1/0/{name}.tsfile"
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            shutil.copyfile(self.material.paths[kind], path)
-            if has_mods:
-                with open(path + ".mods", "wb") as f:
-                    f.write(self.mods(db))
-            with open(path + ".resource.temp", "wb") as f:
-                f.write(b"\1\1")
-            os.rename(path + ".resource.temp", path + ".resource")
-        self.sealed_late = self.sealed_late or not before
+    def source(self, f):
+        return f"{self.data}/{f.space}/{f.database}/1/0/{f.name}.tsfile"
+
+    def seal(self, f):
+        path = self.source(f)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        shutil.copyfile(self.material.paths[f.kind], path)
+        if f.has_mods:
+            with open(path + ".mods", "wb") as out:
+                out.write(self.mods(f.database))
+        with open(path + ".resource.temp", "wb") as out:
+            out.write(b"\1\1")
+        os.rename(path + ".resource.temp", path + ".resource")
 
     @staticmethod
     def mods(db):
@@ -187,7 +203,7 @@ class Pair:
         if "true" not in status.lower() and "on" not in status.lower():
             self.recvd("START PIPESERVER")
         if not self.syncd("SHOW PIPESINK s"):
-            self.syncd(f"CREATE PIPESINK s AS IoTDB (ip='{self.address}',port={PORT})")
+            self.syncd(f"CREATE PIPESINK s AS IoTDB (ip='{self.address}',port={self.port})")
         pipes = self.syncd("SHOW PIPE p")
         if not pipes:
             self.syncd("CREATE PIPE p TO s")
@@ -196,10 +212,11 @@ class Pair:
             if "[ERROR]" in pipes[0] and "can not be read any more" not in pipes[0]:
                 raise Violation("the pipe was stopped: " + pipes[0].split("\t")[4])
             self.syncd("START PIPE p")
-        if not self.sealed_late:
-            self.seal(before=False)
+        for _ in range(min(self.late_at_once, len(self.late))):
+            self.seal(self.late[0])
+            del self.late[0]
         progress = self.progress()
-        return progress["applied_serial"] == len(FILES) and progress["remaining_entries"] == 0
+        return progress["applied_serial"] == len(self.files) and progress["remaining_entries"] == 0
 
     def progress(self):
         rows = self.syncd(".cat /p/progress")
@@ -245,6 +262,12 @@ class Pair:
                 self.check_end(name, status, may_end)
         self.procs = {}
 
+    def kill(self, name):
+        """SIGKILL: how it ended."""
+        proc = self.procs.pop(name)
+        proc.kill()
+        return proc.wait()
+
     def kill_all(self):
         for proc in self.procs.values():
             if proc.poll() is None:
@@ -255,19 +278,27 @@ class Pair:
 
     # ---- what must be true afterwards ----
 
-    def check_archive(self):
+    def wanted(self):
+        """{path in the archive: bytes}"""
         wanted = {}
-        for kind, db, space, name, has_mods, _ in FILES:
-            path = f"{db}/{space}/1/0/{name}.tsfile"
-            wanted[path] = self.material.bytes[kind]
-            if has_mods:
-                wanted[path + ".mods"] = self.mods(db)
+        for f in self.files:
+            path = f"{f.database}/{f.space}/1/0/{f.name}.tsfile"
+            wanted[path] = self.material.bytes[f.kind]
+            if f.has_mods:
+                wanted[path + ".mods"] = self.mods(f.database)
+        return wanted
+
+    def archived(self):
         found = {}
         for d, _, files in os.walk(f"{self.archive}/edge-1"):
             for f in files:
                 path = os.path.join(d, f)
                 with open(path, "rb") as opened:
                     found[os.path.relpath(path, f"{self.archive}/edge-1")] = opened.read()
+        return found
+
+    def check_archive(self):
+        wanted, found = self.wanted(), self.archived()
         for path in sorted(wanted.keys() | found.keys()):
             if path not in found:
                 raise Violation(f"the archive lacks {path}")
@@ -293,14 +324,14 @@ class Pair:
 
     def leftovers(self):
         left = []
-        for d, _, files in os.walk(self.dir):
-            inside = os.path.relpath(d, self.dir)
-            for f in files:
-                is_pinned = "/.tsferry-spool" in "/" + inside and f != "instance"
-                is_staged = inside.startswith("cloud/staging") and f != "instance"
-                is_temporary = f.startswith(".tsferry-") or f.endswith((".tmp", ".new"))
-                if is_pinned or is_staged or is_temporary:
-                    left.append(f"{inside}/{f}")
+        for top in (self.data, self.edge, self.cloud, self.archive):
+            for d, _, files in os.walk(top):
+                for f in files:
+                    is_pinned = "/.tsferry-spool" in d and f != "instance"
+                    is_staged = d.startswith(f"{self.cloud}/staging") and f != "instance"
+                    is_temporary = f.startswith(".tsferry-") or f.endswith((".tmp", ".new"))
+                    if is_pinned or is_staged or is_temporary:
+                        left.append(f"{d}/{f}")
         return left
 
     def check_nothing_left(self, seconds, may_end):
@@ -313,8 +344,8 @@ class Pair:
 
     def check_catalogs(self):
         """After both have ended: serials without holes, both sides of one mind."""
-        n = len(FILES)
-        with _catalog(f"{self.dir}/edge/catalog.db") as edge, _catalog(f"{self.dir}/cloud/catalog.db") as cloud:
+        n = len(self.files)
+        with catalog(f"{self.edge}/catalog.db") as edge, catalog(f"{self.cloud}/catalog.db") as cloud:
             _one(edge, "PRAGMA integrity_check", ("ok",))
             _one(cloud, "PRAGMA integrity_check", ("ok",))
             _one(edge, "SELECT count(*), max(assigned), max(durable), max(applied), max(released) FROM pipe"
@@ -343,7 +374,7 @@ class Pair:
                     raise Violation(f"{name} said: " + self.log(name)[-2000:])
 
 
-class _catalog:
+class catalog:
     def __init__(self, path):
         self.db = sqlite3.connect(path)
 
