@@ -93,7 +93,7 @@ int archive_sync(struct archive *a, struct err *e)
 	a->last_fd = -1;
 	if (r >= 0 && a->is_dirty && syncfs(a->fd) < 0)
 		r = -errno;
-	a->is_dirty = false;
+	a->is_dirty = a->is_taken_synced = false;
 	if (r < 0)
 		return err_set(e, -r, "syncing the archive: %s", err_words(-r));
 	return 0;
@@ -394,13 +394,28 @@ static int remove_name(struct archive *a, int dir_fd, const char *name)
 	return 0;
 }
 
+/* Rows were written into files a moment ago: before the first one of a batch gets its
+ * name, all are synced, or a power cut would leave names of empty files. */
+static int sync_taken(struct archive *a, const struct load_job *j)
+{
+	CLEANUP_CLOSE int fd = -1;
+
+	if (!j->take || a->is_taken_synced)
+		return 0;
+	fd = open(j->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 || syncfs(fd) < 0)
+		return -errno;
+	a->is_taken_synced = true;
+	return 0;
+}
+
 /* Deletions first: a file must never be seen without those that belong to it. */
 static int place_all(struct archive *a, int dir_fd, const struct names *n,
 		     const struct load_job *j)
 {
-	int r = 0;
+	int r = sync_taken(a, j);
 
-	if (j->mods_path)
+	if (r >= 0 && j->mods_path)
 		r = place(a, j->mods_path, j->take, dir_fd, n->mods);
 	if (r >= 0)
 		r = place(a, j->path, j->take, dir_fd, n->file);

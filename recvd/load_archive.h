@@ -44,6 +44,7 @@ struct archive {
 	int tmp_fd; /* owned; the directory of temporaries, while there are any; -1 */
 	unsigned n_tmp;
 	bool is_dirty; /* something is not synced */
+	bool is_taken_synced; /* files that this batch may take */
 	char last_dir[NAME_LEN_MAX + 2 + FILEID_PATH_MAX];
 	int last_fd; /* owned; of last_dir; -1 */
 };
@@ -53,7 +54,8 @@ int archive_open(struct archive *a, const char *path, struct err *e) MUST_CHECK;
 void archive_close(struct archive *a);
 
 /* What became of a job; e holds why it is not applied. Until archive_sync() it is not
- * durable. */
+ * durable, but what is seen under its name is whole, even after a power cut. The files of
+ * all jobs of a batch are there before the first one is applied. */
 enum job_result archive_apply(struct archive *a, const struct load_job *j, struct err *e);
 
 /* At the end of a batch. */

@@ -7,9 +7,8 @@ A case is SIDE:FS:N. SIDE is edge (IoTDB's data, the spool and the outbox of syn
 system) or cloud (stage, catalog and archive of recvd); FS is ext4 or xfs, in an image of its own.
 Two databases of small, larger and large files are carried; at a moment that N decides (a random
 one of the run, or just when the edge learns that serial so and so is durable) the file system stops
-without its log being flushed: what was not synced is gone. The daemon lives on for some
-milliseconds without a disk, is killed, the file system mounted again and checked, the daemon
-started. Looked at before it starts: what the edge was told is durable is there, every statement
+without its log being flushed: what was not synced is gone. The daemon is killed in the same
+moment, the file system mounted again and checked, the daemon started. Looked at before it starts: what the edge was told is durable is there, every statement
 that was answered stands, what is visible in the archive is whole and has its deletions. Then all
 must be applied, and everything as if nothing had happened (pair.py).
 
@@ -29,6 +28,7 @@ import fcntl
 import os
 import random
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -168,19 +168,14 @@ def moment(rng, length_s, n_files):
     return lambda words: words.durable >= wanted
 
 
-def cut(pair, disk, victim, rng, words):
+def cut(pair, disk, victim, words):
+    # Stopped first: a sync that is under way while the file system is shut down may well be answered
+    # with 0 and be lost (seen with fdatasync alone, on ext4 and XFS), and must not be told of.
+    pair.procs[victim].send_signal(signal.SIGSTOP)
     disk.cut()
-    if rng.random() < 0.5:
-        time.sleep(rng.uniform(0, 0.03))
-    status = pair.kill(victim)
-    if status not in (-9, 1):
-        raise Violation(f"{victim} ended with status {status} when its disk was gone")
-    if victim == "recvd":
-        # Whatever it said until it died.
-        try:
-            words.durable = max(words.durable, pair.progress()["durable_serial"])
-        except NoAnswer:
-            pass  # no pipe yet
+    pair.kill(victim)
+    if victim == "recvd" and words.is_pipe:
+        words.durable = pair.progress()["durable_serial"]  # whatever it said until then
     disk.again()
 
 
@@ -191,7 +186,7 @@ def judge_cloud(pair, words):
     left = Copy(pair.cloud, f"{pair.dir}/looked-at")
     if words.durable and [("ok",)] != left.all("PRAGMA integrity_check"):
         raise Violation("the receiver's catalog is damaged")
-    if words.is_on and not left.path:
+    if words.is_on and left.all("SELECT value FROM meta WHERE name = 'pipeserver'") != [("on",)]:
         raise Violation("START PIPESERVER was answered and is forgotten")
     durable = max((row[0] for row in left.all("SELECT durable FROM incarnation")), default=0)
     if durable < words.durable:
@@ -249,7 +244,7 @@ def run_cut(stage, case, pair, disk):
     began = time.monotonic()
     if work_until(pair, words, moment(rng, stage.length[case.side, case.fs], len(pair.files))):
         stage.length[case.side, case.fs] = 1.1 * (time.monotonic() - began)
-    cut(pair, disk, victim, rng, words)
+    cut(pair, disk, victim, words)
     (judge_edge if case.side == "edge" else judge_cloud)(pair, words)
     pair.start(victim)
     finish(pair)
@@ -267,10 +262,8 @@ def run_success(stage, case, pair, disk):
     for name in DAEMONS:
         pair.start(name)
     work_until(pair, words, lambda w: w.durable == len(EQUAL))
-    disk.cut()
+    cut(pair, disk, "recvd", words)
     pair.kill("syncd")
-    pair.kill("recvd")
-    disk.again()
     judge_visible(pair)
     pair.start("recvd")
     deadline = time.monotonic() + 20
