@@ -55,7 +55,7 @@ EQUAL = tuple(File("ten", "root.a", "sequence", f"{t}-{t}-0-0", False, True) for
 def run(*argv):
     r = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if r.returncode:
-        raise Violation(f"{' '.join(argv)}: status {r.returncode}: {r.stdout[-500:].strip()}")
+        raise Violation(f"{' '.join(argv)}: status {r.returncode}: {' '.join(r.stdout[-500:].split())}")
 
 
 class Disk:
@@ -277,7 +277,7 @@ def run_success(stage, case, pair, disk):
 def rsync(pair, disk):
     """The files intact when the power goes as rsync returns."""
     pair.stop()
-    run("rsync", "-aW", "--fsync", f"{pair.data}/sequence", f"{disk.dir}/rsynced")
+    run("rsync", "-aW", "--fsync", "--exclude=*.resource", f"{pair.data}/sequence", f"{disk.dir}/rsynced")
     disk.cut()
     disk.again()
     n = 0
