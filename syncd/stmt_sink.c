@@ -108,15 +108,45 @@ void stmt_create_sink(struct edge *e, struct request *rq)
 
 /* ---- ALTER PIPESINK ---- */
 
+static const struct pipe *user_of(const struct pipes *ps, const char *sink)
+{
+	const struct pipe *p = ps->pipes;
+
+	while (p &&
+	       (p->row.state == PIPE_DROP || strcmp(p->row.sink, sink) != 0))
+		p = p->next;
+	return p;
+}
+
+/* No two live pipes to one receiver: the newer would be the other's DROP there. */
+static int check_alone(const struct pipes *ps, const struct sink_row *row,
+		       struct err *e)
+{
+	const struct sink *s;
+
+	for (s = ps->sinks; s && row->key[0] && user_of(ps, row->name);
+	     s = s->next)
+		if (strcmp(s->row.name, row->name) != 0 &&
+		    strcmp(s->row.key, row->key) == 0 &&
+		    user_of(ps, s->row.name))
+			return err_say(e, ERR_REFUSED, EBUSY,
+				       "Pipe %s already goes to this receiver "
+				       "(drop it, or use another receiver).",
+				       user_of(ps, s->row.name)->row.name);
+	return 0;
+}
+
 static int check_alter(struct change *c, struct err *e)
 {
 	const struct stmt *st = &c->rq->stmt;
 	const struct sink *s = pipes_sink(c->edge->pipes, st->name);
+	int r;
 
 	if (!s)
 		return no_such_sink(st->name, e);
 	c->sink = s->row;
-	return take_attributes(&c->sink, st, e);
+	r = take_attributes(&c->sink, st, e);
+	return r ? r : check_alone(c->edge->pipes, &c->sink, e);
 }
 
 static void effect_alter(struct change *c)
@@ -139,16 +169,6 @@ void stmt_alter_sink(struct edge *e, struct request *rq)
 }
 
 /* ---- DROP PIPESINK ---- */
-
-static const struct pipe *user_of(const struct pipes *ps, const char *sink)
-{
-	const struct pipe *p = ps->pipes;
-
-	while (p &&
-	       (p->row.state == PIPE_DROP || strcmp(p->row.sink, sink) != 0))
-		p = p->next;
-	return p;
-}
 
 static int check_drop(struct change *c, struct err *e)
 {

@@ -163,6 +163,14 @@ static void check_history(struct upload *u)
 			" were delivered and released here: the receiver was "
 			"restored from an older copy; " CURE,
 			u->there_durable, floor);
+	else if (u->there_applied < floor)
+		upload_stop(
+			u,
+			"the receiver says that entries up to %" PRIu64
+			" are applied, it had said so up to %" PRIu64
+			": it was restored from an older copy and would apply "
+			"what lies between once more; " CURE,
+			u->there_applied, floor);
 	else if (u->there_durable == 0)
 		history_fits(u);
 	else if (u->there_durable == u->known_serial && u->known_nonce != 0)

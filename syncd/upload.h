@@ -9,8 +9,9 @@
  * UPLOAD_WINDOW_BYTES bytes sent and not durable, UPLOAD_READS reads under way.
  *
  * Rules of histories (design, section 3): a WELCOME that names a durable serial beyond
- * the last assigned one, or another nonce for it, or one below what was released, ends
- * in UP_ERROR with the numbers and the cure, and nothing is sent. */
+ * the last assigned one, or another nonce for it, or one below what was released, or
+ * whose applied serial lies below what it had said before, ends in UP_ERROR with the numbers
+ * and the cure, and nothing is sent. */
 #ifndef TSFERRY_UPLOAD_H
 #define TSFERRY_UPLOAD_H
 

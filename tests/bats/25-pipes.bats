@@ -95,6 +95,8 @@ teardown() { pair_teardown; }
 	statement "CREATE PIPESINK s2 AS IoTDB (ip='localhost',port=$(second cat /server/port))"
 	statement 'CREATE PIPE q TO s2'
 	statement 'START PIPE q'
+	refused 411 'Pipe p already goes to this receiver (drop it, or use another receiver).' \
+		"ALTER PIPESINK s2 (key='$(value /server/key)')"
 	cp -r "$DATA/datadir-2.0.2/." "$DATADIR/"
 	statement 'WAIT PIPE p 30'
 	statement 'WAIT PIPE q 30'

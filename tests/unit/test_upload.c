@@ -55,6 +55,8 @@ static void test_histories(void)
 		(void)acts(&o);
 		m.durable = cases[i].durable;
 		m.durable_nonce = cases[i].nonce;
+		if (m.durable >= cases[i].released)
+			m.applied = cases[i].released;
 		upload_welcome(o.u, &m);
 		(void)acts(&o);
 		upload_nonce(o.u, 99,
@@ -93,6 +95,25 @@ static void test_comes_back(void)
 	connect(&o, 0, 0);
 	CHECK_STR(fresh(&o), "error ");
 	CHECK(strstr(o.text, "restored from an older copy"));
+}
+
+/* Durable fits, applied went backwards: what lies between would be applied twice. */
+static void test_applied_backwards(void)
+{
+	struct owner o CLEANUP(end);
+
+	begin(&o, 4, 0, 0);
+	connect(&o, 0, 0);
+	answer_all(&o);
+	durable(&o, 4);
+	applied(&o, 3);
+	(void)acts(&o);
+	connect(&o, 4, 3);
+	CHECK_STR(fresh(&o), "");
+	connect(&o, 4, 2);
+	CHECK_STR(fresh(&o), "error ");
+	CHECK(strstr(o.text, "up to 2 are applied, it had said so up to 3"));
+	CHECK(strstr(o.text, "RESYNC PIPE"));
 }
 
 static void test_violations(void)
@@ -209,6 +230,7 @@ int main(void)
 	test_run("HELLO, heads, reads, entries, progress", test_dialogue);
 	test_run("histories that do not fit stop the pipe", test_histories);
 	test_run("a link comes back", test_comes_back);
+	test_run("applied never goes backwards", test_applied_backwards);
 	test_run("a receiver that breaks the protocol is left",
 		 test_violations);
 	test_run("APPLIED before the history is proved waits",

@@ -91,13 +91,13 @@ class Closed(Exception):
 class Peer:
     """One connection. `said` holds every message that came, as (type, serial, message)."""
 
-    def __init__(self, port, name="edge-1", pipe="p", greet=True, key=None, incarnation=None):
+    def __init__(self, port, name="edge-1", pipe="p", greet=True, key=None, incarnation=None, source="127.0.0.1"):
         self.name, self.pipe = name, pipe
         self.key = key or digest(name.encode()) * 2
         self.incarnation = incarnation or digest(b"incarnation of " + name.encode())
         self.said, self.bye, self.durable, self.applied = [], None, 0, 0
         self._in = b""
-        self.sock = socket.create_connection(("127.0.0.1", int(port)), timeout=20)
+        self.sock = socket.create_connection(("127.0.0.1", int(port)), timeout=20, source_address=(source, 0))
         if greet:
             self.raw(b"TSFERRY 1 plain\n")
             self.greeting = self._line()
