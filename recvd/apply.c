@@ -7,6 +7,7 @@
 
 #include "apply_batch.h"
 #include "ground/clock.h"
+#include "turn.h"
 
 /* One batch at a time: chosen here, picked by the thread, answered by the loader,
  * ended in apply_end.c; then the next. */
@@ -106,26 +107,6 @@ void apply_kick(struct apply *a)
 
 /* ---- choosing domains ---- */
 
-static bool has_something(const struct domain *dom)
-{
-	return dom->n_entries > dom->n_quarantined && !dom->is_held;
-}
-
-/* What an older incarnation still has of the database goes first. */
-static bool is_behind_older(const struct apply *a, const struct domain *dom)
-{
-	bool pass = a->d->settings.quarantine == QUARANTINE_PASS;
-
-	for (const struct incarnation *i = dom->incarnation->older; i;
-	     i = i->older)
-		for (const struct domain *o = i->domains; o; o = o->next)
-			if (strcmp(o->database, dom->database) == 0 &&
-			    (pass ? o->n_entries > o->n_quarantined
-				  : o->n_entries > 0))
-				return true;
-	return false;
-}
-
 /* By any of the sender's pipes: DROP and RESYNC leave the data where it is. */
 static bool is_delivered(const struct sender *x, const char *database)
 {
@@ -152,7 +133,7 @@ static void add_pick(struct apply_batch *b, struct domain *dom)
 static bool is_ready(const struct apply *a, const struct domain *dom,
 		     uint64_t *wake_ms)
 {
-	if (!has_something(dom) || is_behind_older(a, dom))
+	if (!turn_has(dom, a->d->settings.quarantine == QUARANTINE_PASS))
 		return false;
 	if (dom->not_before_ms <= loop_now_ms(a->d->loop))
 		return true;

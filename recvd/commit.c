@@ -390,7 +390,10 @@ static void group_failed(struct commit *c, const struct commit_item *group)
 					it->entry.serial);
 	}
 	/* The kernel reports lost pages once and then calls them clean: no half-received
-	 * file may be trusted or synced again, whoever it belongs to. */
+	 * file may be trusted or synced again, whoever it belongs to, and none that
+	 * waits for the next group. */
+	while (c->sync_failed && c->queue)
+		drop_queued(c, c->queue->incarnation);
 	if (c->sync_failed)
 		sessions_distrust(c->d, sentence);
 	c->sync_failed = false;

@@ -15,8 +15,12 @@
 
 #include "domain/proto.h"
 
+#ifndef RECEIVE_OPEN_MAX
 #define RECEIVE_OPEN_MAX 64u	     /* entries begun and not complete */
+#endif
+#ifndef RECEIVE_UNCOMMITTED_MAX
 #define RECEIVE_UNCOMMITTED_MAX 8192u /* complete entries that wait for a commit */
+#endif
 
 struct receive;
 

@@ -14,8 +14,12 @@
 
 /* Payloads that wait in memory behind an incomplete entry; more goes to partial
  * files. Heads that wait, their devices included; more is refused as BYE_BUSY. */
+#ifndef RECEIVE_KEPT_MAX
 #define RECEIVE_KEPT_MAX (1u << 20)
+#endif
+#ifndef RECEIVE_HEADS_MAX
 #define RECEIVE_HEADS_MAX (8u << 20)
+#endif
 
 enum receive_state {
 	RECEIVE_NEW,	/* HELLO is expected */

@@ -126,14 +126,14 @@ unsigned senders_count(const struct senders *s, enum sender_state state)
 	return n;
 }
 
-const char *sender_message(const struct sender *x, int64_t now_ms, char *to,
+const char *sender_message(const struct sender *x, uint64_t mono_ms, char *to,
 			   size_t size)
 {
 	char when[CLOCK_TEXT_LEN];
 
 	to[0] = 0;
 	if (x->n_takeovers >= TAKEOVER_WARN &&
-	    now_ms - x->takeover_ms < TAKEOVER_QUIET_MS)
+	    mono_ms - x->takeover_mono_ms < TAKEOVER_QUIET_MS)
 		(void)snprintf(to, size, "[WARN] [%s] %s",
 			       clock_text(x->takeover_ms, when),
 			       x->takeover_text);

@@ -59,7 +59,8 @@ struct sender {
 	bool is_adding; /* a new incarnation is on its way into the catalog */
 	int64_t changed_ms;
 	unsigned n_takeovers; /* without a pause of TAKEOVER_QUIET_MS */
-	int64_t takeover_ms;
+	int64_t takeover_ms;	   /* for people */
+	uint64_t takeover_mono_ms; /* a clock that is set is no quiet time */
 	char takeover_text[512];
 };
 
@@ -84,7 +85,7 @@ struct sender *senders_by_name(struct senders *s, const char *name);
 struct sender *senders_choose(struct senders *s, const char *name_or_key, unsigned *n);
 unsigned senders_count(const struct senders *s, enum sender_state state);
 /* "" or "[WARN] [time] taken over ..."; `to` holds 512. */
-const char *sender_message(const struct sender *x, int64_t now_ms, char *to, size_t size);
+const char *sender_message(const struct sender *x, uint64_t mono_ms, char *to, size_t size);
 
 /* Numbers a new one when row->seq is 0. */
 struct incarnation *incarnation_add(struct senders *s, struct sender *x,

@@ -249,12 +249,3 @@ void sessions_check_peers(struct recvd *d, const struct net_list *allowed)
 		session_bye(s, BYE_REFUSED, sentence);
 	}
 }
-
-void sessions_distrust(struct recvd *d, const char *sentence)
-{
-	for (struct session *s = d->sessions; s; s = s->next) {
-		for (struct session_file *f = s->files; f; f = f->next)
-			session_discard(d, s->incarnation, f->serial);
-		session_failed(s, sentence);
-	}
-}

@@ -71,7 +71,8 @@ void sessions_pause(struct recvd *d, bool paused);
 void sessions_bye(struct recvd *d, enum bye_why why, const char *sentence);
 /* Those whose peer is not in the white list any more. */
 void sessions_check_peers(struct recvd *d, const struct net_list *allowed);
-/* A sync failed: ends every session and removes every half-received file. */
+/* A sync failed: ends every session and removes every half-received file, whether a
+ * session has it open or not. Nothing may be on its way to a commit. */
 void sessions_distrust(struct recvd *d, const char *sentence);
 void session_discard(struct recvd *d, const struct incarnation *i, uint64_t serial);
 void sessions_free(struct recvd *d); /* at the end; the workers are through */

@@ -155,13 +155,15 @@ static void take_over(struct session *s, struct sender *x)
 {
 	struct session *old = x->session;
 	int64_t now = clock_wall_ms();
+	uint64_t mono = loop_now_ms(s->d->loop);
 	char sentence[256];
 
 	if (!old || old == s)
 		return;
-	if (now - x->takeover_ms > TAKEOVER_QUIET_MS)
+	if (mono - x->takeover_mono_ms > TAKEOVER_QUIET_MS)
 		x->n_takeovers = 0;
 	x->n_takeovers++;
+	x->takeover_mono_ms = mono;
 	x->takeover_ms = x->changed_ms = now;
 	(void)snprintf(sentence, sizeof sentence,
 		       "a connection from %s took over this one from %s",
@@ -213,15 +215,32 @@ static void sweep_start(struct commit_wait *wait)
 	worker_submit(w->d->writer, &w->job);
 }
 
-static void sweep(struct recvd *d, struct incarnation *i)
+static struct sweep *sweep_new(struct recvd *d, struct incarnation *i)
 {
 	struct sweep *w = xcalloc(1, sizeof *w);
 
 	w->d = d;
 	w->incarnation = i;
 	(void)snprintf(w->dir, sizeof w->dir, "%s", i->dir);
+	return w;
+}
+
+static void sweep(struct recvd *d, struct incarnation *i)
+{
+	struct sweep *w = sweep_new(d, i);
+
 	w->wait.fn = sweep_start;
 	commit_wait(d->commit, &w->wait);
+}
+
+void sessions_distrust(struct recvd *d, const char *sentence)
+{
+	for (struct session *s = d->sessions; s; s = s->next)
+		session_failed(s, sentence);
+	for (struct sender *x = d->senders.first; x; x = x->next)
+		for (struct incarnation *i = x->newest; i; i = i->older)
+			if (!i->row.dropped)
+				sweep_start(&sweep_new(d, i)->wait);
 }
 
 struct drop_task {
@@ -462,12 +481,13 @@ static void look_up_incarnation(struct session *s, const struct msg_hello *m)
 		       "one took its place "
 		       "(RESYNC PIPE %s opens a new one)",
 		       m->pipe, m->pipe);
+	} else if (s->sender->is_adding) {
+		/* Also for one that is known: in a moment it may be dropped. */
+		refuse(s, BYE_BUSY,
+		       "another connection of this sender is being let in");
 	} else if (i) {
 		s->incarnation = i;
 		step_wait(s);
-	} else if (s->sender->is_adding) {
-		refuse(s, BYE_BUSY,
-		       "another connection of this sender is being let in");
 	} else if (s->d->senders.next_seq > CATALOG_INCARNATION_MAX) {
 		refuse(s, BYE_BUSY,
 		       "the catalog is out of numbers for incarnations");

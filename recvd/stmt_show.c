@@ -34,7 +34,6 @@ static void show_sender(const struct sender *x, struct request *rq)
 {
 	CLEANUP(buf_release) struct buf pipes;
 	char last_seen[CLOCK_TEXT_LEN], message[512];
-	int64_t now = clock_wall_ms();
 	const char *row[] = {x->row.name, x->key,    x->row.address,
 			     state_of(x), last_seen, x->row.version,
 			     NULL,	  message,   NULL};
@@ -43,7 +42,7 @@ static void show_sender(const struct sender *x, struct request *rq)
 	add_pipes(x, &pipes);
 	row[6] = buf_str(&pipes);
 	(void)clock_text(x->row.last_seen_ms, last_seen);
-	(void)sender_message(x, now, message, sizeof message);
+	(void)sender_message(x, clock_mono_ms(), message, sizeof message);
 	control_row(rq, row);
 }
 

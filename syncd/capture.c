@@ -14,7 +14,7 @@
 
 #define BATCHES_UNDER_WAY 2
 #define SYNCFS_FROM 16 /* files: from here one syncfs(2) is cheaper */
-#define RETRY_MS 250 /* doubled each time, up to */
+#define RETRY_MS 250   /* doubled each time, up to */
 #define RETRY_MAX_MS 5000
 
 struct batch {
@@ -171,6 +171,7 @@ static void fill_entry(struct outbox_entry *en, const struct pin *p,
 	en->entry.body_len = p->body_len;
 	en->entry.mods_len = p->mods_len;
 	en->entry.mods_kind = p->mods_len ? p->mods_kind : MODS_NONE;
+	en->mods_seen = p->mods_seen;
 	en->volume = volume;
 	en->captured_ms = now_ms;
 }
@@ -312,8 +313,8 @@ static void pause_for(struct capture *c, const struct batch *b)
 	edge_note(c->edge, cause_of(b), b->job.err.text);
 	c->is_paused = true;
 	loop_timer_set(c->edge->loop, &c->retry, c->retry_ms);
-	c->retry_ms = c->retry_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS
-						     : c->retry_ms * 2;
+	c->retry_ms =
+		c->retry_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : c->retry_ms * 2;
 	hand_back(c);
 }
 

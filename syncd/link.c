@@ -9,17 +9,12 @@
 #include "ground/clock.h"
 #include "link_inside.h"
 
-#define BACKOFF_MIN_MS 200
-#define BACKOFF_MAX_MS 30000
-#define ERROR_RETRY_MS 60000 /* down to half of it */
-
-/* `ms` less up to its part-th part, so that a fleet does not come back in step. */
-static uint64_t jitter(uint64_t ms, unsigned part)
+static uint16_t random16(void)
 {
 	uint16_t r;
 
 	id_random(&r, sizeof(r));
-	return ms - (ms / part * r) / UINT16_MAX;
+	return r;
 }
 
 static void retry_after(struct link *l, uint64_t ms)
@@ -51,13 +46,6 @@ static void say_offline(struct link *l, const char *reason)
 	(void)snprintf(l->reason, sizeof(l->reason), "%s", reason);
 }
 
-static bool is_too_long(const struct link *l)
-{
-	int64_t limit = l->edge->set.stop_after_ms;
-
-	return limit && clock_wall_ms() - l->since_ms >= limit;
-}
-
 static void stop_disconnected(struct link *l)
 {
 	char text[MESSAGE_LEN];
@@ -78,18 +66,18 @@ void link_offline(struct link *l, const char *reason)
 	if (l->was_online)
 		l->since_ms = clock_wall_ms();
 	l->was_online = false;
+	patience_offline(&l->patience, clock_mono_ms());
 	if (l->pipe->row.state == PIPE_STOP) {
 		/* An ERROR stopped it: it asks again within a minute. */
-		retry_after(l, jitter(ERROR_RETRY_MS, 2));
+		retry_after(l, patience_error_pause(random16()));
 		return;
 	}
-	if (is_too_long(l)) {
+	if (patience_is_over(&l->patience, clock_mono_ms(),
+			     (uint64_t)l->edge->set.stop_after_ms)) {
 		stop_disconnected(l);
 		return;
 	}
-	retry_after(l, jitter(l->backoff_ms, 4));
-	l->backoff_ms = l->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS
-							   : l->backoff_ms * 2;
+	retry_after(l, patience_pause(&l->patience, random16()));
 }
 
 void link_error(struct link *l, const char *text)
@@ -174,13 +162,14 @@ void link_welcome(struct link *l)
 	if (l->state == LINK_ONLINE)
 		return;
 	l->state = LINK_ONLINE;
-	l->backoff_ms = BACKOFF_MIN_MS;
+	patience_again(&l->patience);
 	/* A machine that says UP_ERROR now does so in this pump; what is left online
 	 * after it is admitted. */
 	link_pump(l);
 	if (l->state != LINK_ONLINE)
 		return;
 	l->was_online = true;
+	patience_online(&l->patience);
 	l->since_ms = clock_wall_ms();
 	l->reason[0] = '\0';
 	(void)snprintf(l->address, sizeof(l->address), "%s",
@@ -257,13 +246,13 @@ struct link *link_new(struct edge *e, struct pipe *p)
 	l->beat.fn = time_to_beat;
 	l->silence.fn = too_silent;
 	l->refill.fn = time_to_send;
-	l->backoff_ms = BACKOFF_MIN_MS;
+	patience_init(&l->patience, clock_mono_ms());
 	l->since_ms = clock_wall_ms();
 	l->resent_before = p->resent_bytes;
 	reader_init(&l->reader);
 	buf_init(&l->out, 4u << 20);
 	(void)snprintf(l->reason, sizeof(l->reason), "not connected yet");
-	retry_after(l, row->error[0] ? jitter(ERROR_RETRY_MS, 2) : 0);
+	retry_after(l, row->error[0] ? patience_error_pause(random16()) : 0);
 	return l;
 }
 
@@ -300,7 +289,7 @@ void link_free(struct link *l, bool is_orderly)
 
 void link_kick(struct link *l)
 {
-	l->backoff_ms = BACKOFF_MIN_MS;
+	patience_again(&l->patience);
 	if (l->state == LINK_WAITING)
 		connect_now(l);
 }
@@ -312,6 +301,7 @@ void link_again(struct link *l)
 		say_offline(l, "the sink was altered");
 		l->since_ms = clock_wall_ms();
 		l->was_online = false;
+		patience_restart(&l->patience, clock_mono_ms());
 	}
 	link_kick(l);
 }

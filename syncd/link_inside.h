@@ -5,6 +5,7 @@
 
 #include "call.h"
 #include "link.h"
+#include "patience.h"
 #include "reader.h"
 #include "upload.h"
 
@@ -33,8 +34,9 @@ struct link {
 
 	struct loop_timer retry, beat, silence, refill;
 	struct loop_task pump;
-	uint64_t backoff_ms, retry_at_ms; /* the latter: of the loop's clock */
-	int64_t since_ms;		  /* online, or offline */
+	uint64_t retry_at_ms; /* of the loop's clock */
+	struct patience patience;
+	int64_t since_ms; /* online, or offline; for people */
 	bool was_online;
 	char reason[MESSAGE_LEN]; /* why offline */
 	char address[80];

@@ -10,6 +10,7 @@
 #include "ground/clock.h"
 #include "ground/fileio.h"
 #include "journal.h"
+#include "living.h"
 #include "outbox.h"
 
 /* A directory that changed less than this ago may change again under the same time
@@ -36,49 +37,6 @@ void listing_db_close(struct listing_db *ld)
 	(void)sqlite3_finalize(ld->known);
 	ld->known = NULL;
 	db_close(&ld->db);
-}
-
-struct living_list {
-	struct living *v; /* owned */
-	size_t n, cap;
-};
-
-static void living_release(struct living_list *l)
-{
-	free(l->v);
-}
-
-static int living_add(struct living_list *l, const struct living *one)
-{
-	if (l->n == l->cap) {
-		size_t cap = l->cap ? l->cap * 2 : 64;
-		struct living *more = reallocarray(l->v, cap, sizeof(*more));
-
-		if (!more)
-			return -ENOMEM;
-		l->v = more;
-		l->cap = cap;
-	}
-	l->v[l->n++] = *one;
-	return 0;
-}
-
-static int by_identity(const struct living *a, const struct living *b)
-{
-	if (a->unsequence != b->unsequence)
-		return a->unsequence ? 1 : -1;
-	if (a->t != b->t)
-		return a->t > b->t ? 1 : -1;
-	if (a->v != b->v)
-		return a->v > b->v ? 1 : -1;
-	if (a->i != b->i)
-		return a->i > b->i ? 1 : -1;
-	return (a->c > b->c) - (a->c < b->c);
-}
-
-static int by_key(const void *a, const void *b)
-{
-	return by_identity(a, b);
 }
 
 /* One directory of the partition, in one of the three passes. */
@@ -116,14 +74,6 @@ static int take_file(void *arg, const char *name, unsigned char d_type)
 	return living_add(p->files, &one);
 }
 
-static struct living *find_living(const struct living_list *l,
-				  const struct living *key)
-{
-	if (!l->n)
-		return NULL;
-	return bsearch(key, l->v, l->n, sizeof(*l->v), by_key);
-}
-
 static int take_resource(void *arg, const char *name, unsigned char d_type)
 {
 	const struct pass *p = arg;
@@ -140,7 +90,7 @@ static int take_resource(void *arg, const char *name, unsigned char d_type)
 	file[n - len] = '\0';
 	if (fileid_parse_name(&id, file) || !take_identity(&id, p, &key))
 		return 0;
-	at = find_living(p->files, &key);
+	at = living_find(p->files, &key);
 	if (at)
 		at->has_resource = true;
 	return 0;
@@ -154,7 +104,7 @@ static void mark_target(void *arg, const struct fileid *id)
 	if (!take_identity(id, p, &key))
 		return;
 	key.unsequence = id->unsequence;
-	at = find_living(p->files, &key);
+	at = living_find(p->files, &key);
 	if (at)
 		at->is_target = true;
 }
@@ -232,77 +182,6 @@ static int all_dirs(struct listing *l, struct living_list *files, name_fn fn)
 	return r;
 }
 
-static int by_precedence(const struct living *a, const struct living *b,
-			 enum precedence rule)
-{
-	struct fileid fa, fb;
-
-	/* The database is the same and is not looked at. */
-	fa.database[0] = fb.database[0] = '\0';
-	fa.region = fb.region = 0;
-	fa.partition = fb.partition = 0;
-	fa.unsequence = a->unsequence;
-	fb.unsequence = b->unsequence;
-	fa.t = a->t;
-	fa.v = a->v;
-	fa.i = a->i;
-	fa.c = a->c;
-	fb.t = b->t;
-	fb.v = b->v;
-	fb.i = b->i;
-	fb.c = b->c;
-	return precedence_compare(rule, &fa, &fb);
-}
-
-/* What a list is sorted by: precedence, or identity where there is none. */
-struct order {
-	bool is_identity;
-	enum precedence rule;
-};
-
-static int compare_files(const struct living *a, const struct living *b,
-			 struct order by)
-{
-	return by.is_identity ? by_identity(a, b)
-			      : by_precedence(a, b, by.rule);
-}
-
-static void sift(struct living *v, size_t at, size_t n, struct order by)
-{
-	struct living moved = v[at];
-
-	for (;;) {
-		size_t child = 2 * at + 1;
-
-		if (child >= n)
-			break;
-		if (child + 1 < n &&
-		    compare_files(&v[child], &v[child + 1], by) < 0)
-			child++;
-		if (compare_files(&moved, &v[child], by) >= 0)
-			break;
-		v[at] = v[child];
-		at = child;
-	}
-	v[at] = moved;
-}
-
-/* Heapsort: the library's sort takes as much memory again for a long list. */
-static void sort_files(struct living_list *l, struct order by)
-{
-	size_t i;
-
-	for (i = l->n / 2; i-- > 0;)
-		sift(l->v, i, l->n, by);
-	for (i = l->n; i-- > 1;) {
-		struct living last = l->v[i];
-
-		l->v[i] = l->v[0];
-		l->v[0] = last;
-		sift(l->v, 0, i, by);
-	}
-}
-
 /* The same identity in two data directories is one file: the first counts. */
 static void sort_unique(struct living_list *l)
 {
@@ -310,9 +189,9 @@ static void sort_unique(struct living_list *l)
 
 	if (!l->n)
 		return;
-	sort_files(l, (struct order){.is_identity = true});
+	living_sort(l, (struct living_order){.is_identity = true});
 	for (i = 0; i < l->n; i++) {
-		if (!n || by_identity(&l->v[n - 1], &l->v[i]) != 0)
+		if (!n || living_compare(&l->v[n - 1], &l->v[i]) != 0)
 			l->v[n++] = l->v[i];
 	}
 	l->n = n;
@@ -359,7 +238,7 @@ static int take_sealed_until(struct living_list *fresh,
 
 	while (r == 0 && *at < files->n) {
 		const struct living f = files->v[*at];
-		int order = known ? by_identity(&f, known) : -1;
+		int order = known ? living_compare(&f, known) : -1;
 
 		if (order > 0)
 			break;
@@ -414,7 +293,7 @@ static int judge_pipe(struct listing *l, struct living_list *files,
 		memset(files, 0, sizeof(*files));
 	}
 	r = compare(l, &all, lp->pipe, &fresh, &vanished);
-	sort_files(&fresh, (struct order){.rule = l->precedence});
+	living_sort(&fresh, (struct living_order){.rule = l->precedence});
 	lp->files = fresh.v;
 	lp->n_files = fresh.n;
 	lp->vanished = vanished.v;

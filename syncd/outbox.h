@@ -71,6 +71,8 @@ struct outbox_entry {
 	int64_t volume;	    /* whose spool */
 	int64_t captured_ms;
 	uint64_t total; /* bytes of all entries up to and with this one */
+	uint64_t mods_seen; /* writing a FILE: bytes of whole records that its
+			     * source's mods had when they were read */
 };
 
 /* ---- opening; blocks ---- */

@@ -34,9 +34,18 @@ const char *const outbox_steps[] = {
 	" region INTEGER NOT NULL, partition INTEGER NOT NULL,"
 	" unsequence INTEGER NOT NULL, t INTEGER NOT NULL, v INTEGER NOT NULL,"
 	" i INTEGER NOT NULL, c INTEGER NOT NULL,"
+	" serial INTEGER NOT NULL, serial_low INTEGER NOT NULL,"
+	" mods_seen INTEGER NOT NULL, is_derived INTEGER NOT NULL DEFAULT 0,"
+	" is_owed INTEGER NOT NULL DEFAULT 0,"
+	" time_min INTEGER, time_max INTEGER, row_sum INTEGER,"
 	" PRIMARY KEY(pipe, database, region, partition, unsequence, t, v, i, "
 	"c)"
 	") WITHOUT ROWID;"
+	"CREATE TABLE compaction(database TEXT NOT NULL, region INTEGER NOT "
+	"NULL,"
+	" partition INTEGER NOT NULL, journal TEXT NOT NULL, body TEXT NOT "
+	"NULL,"
+	" PRIMARY KEY(database, region, partition, journal)) WITHOUT ROWID;"
 	"CREATE TABLE gap(pipe INTEGER NOT NULL, line TEXT NOT NULL,"
 	" PRIMARY KEY(pipe, line)) WITHOUT ROWID;",
 };
@@ -65,8 +74,12 @@ const char *const outbox_write_sql[N_OUTBOX_WRITE] = {
 	[W_LIVE_PIPE] = "SELECT assigned, assigned_bytes FROM pipe"
 			" WHERE id = ?1 AND state <> 3",
 	[W_ADD_ENTRY] = "INSERT INTO entry VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-	[W_ADD_KNOWN] = "INSERT OR IGNORE INTO known "
-			"VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)",
+	[W_ADD_KNOWN] =
+		"INSERT INTO known(pipe, database, region, partition,"
+		" unsequence, t, v, i, c, serial, serial_low, mods_seen)"
+		" VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?10,?11)"
+		" ON CONFLICT DO UPDATE SET serial = ?10, serial_low = ?10,"
+		" mods_seen = ?11, is_derived = 0, is_owed = 0",
 	[W_SET_ASSIGNED] = "UPDATE pipe SET assigned = ?2, assigned_bytes = ?3"
 			   " WHERE id = ?1",
 	[W_IS_KNOWN] = "SELECT 1 FROM known WHERE pipe = ?1 AND database = ?2"

@@ -143,9 +143,11 @@ static void bind_file(sqlite3_stmt *st, int64_t pipe, const struct fileid *f)
 }
 
 static int add_known(struct outbox_writer *w, int64_t pipe,
-		     const struct fileid *file, struct err *e)
+		     const struct outbox_entry *en, struct err *e)
 {
-	bind_file(w->st[W_ADD_KNOWN], pipe, file);
+	bind_file(w->st[W_ADD_KNOWN], pipe, &en->entry.file);
+	bind_u64(w->st[W_ADD_KNOWN], 10, en->entry.serial);
+	bind_u64(w->st[W_ADD_KNOWN], 11, en->mods_seen);
 	return run(w, W_ADD_KNOWN, e);
 }
 
@@ -172,7 +174,7 @@ int outbox_add_entry(struct outbox_writer *w, int64_t pipe,
 	r = run(w, W_ADD_ENTRY, e);
 	(void)sqlite3_clear_bindings(st);
 	if (r == 0 && en->entry.kind == ENTRY_FILE)
-		r = add_known(w, pipe, &en->entry.file, e);
+		r = add_known(w, pipe, en, e);
 	return r;
 }
 

@@ -346,6 +346,7 @@ static bool take_mods(struct pin *p, const struct pin_place *pl,
 	}
 	if (found != MODS_NONE)
 		p->mods_kind = found;
+	p->mods_seen = b.len;
 	is_own = keep_standing(p, &b);
 	if (cut->is_set) {
 		mods_add_cut(p->mods_kind, cut->last_deleted, &b);
@@ -368,7 +369,7 @@ void pin_file(struct pin *p, struct pin_place *pl, const struct pin_cut *cut,
 	p->result = PIN_DONE;
 	p->block = PIN_BLOCK_NONE;
 	p->fd = p->mods_fd = -1;
-	p->mods_len = 0;
+	p->mods_len = p->mods_seen = 0;
 	if (!open_source(p, pl, &st, e)) {
 		pin_close(p);
 		return;

@@ -51,8 +51,9 @@ struct pin {
 	uint64_t nonce; /* in: random, not 0 */
 	uint64_t body_len, mods_len;
 	enum mods_kind mods_kind;
-	int64_t sealed_ms; /* the source's last change */
-	int fd, mods_fd;   /* until pin_sync(); -1 = not held */
+	uint64_t mods_seen; /* bytes of whole records read at the source */
+	int64_t sealed_ms;  /* the source's last change */
+	int fd, mods_fd;    /* until pin_sync(); -1 = not held */
 };
 
 /* Opens the spool; refuses one that is not the one that was checked (-ESTALE), and

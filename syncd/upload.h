@@ -17,9 +17,15 @@
 
 #include "domain/proto.h"
 
+#ifndef UPLOAD_WINDOW_ENTRIES
 #define UPLOAD_WINDOW_ENTRIES 4096u
+#endif
+#ifndef UPLOAD_WINDOW_BYTES
 #define UPLOAD_WINDOW_BYTES (64u << 20)
+#endif
+#ifndef UPLOAD_READS
 #define UPLOAD_READS 12u
+#endif
 
 struct upload;
 

@@ -14,8 +14,12 @@
 
 #include "upload.h"
 
+#ifndef UPLOAD_HEADS
 #define UPLOAD_HEADS 256u     /* heads here or asked for; a power of two */
+#endif
+#ifndef UPLOAD_RUNS_MAX
 #define UPLOAD_RUNS_MAX 4096u /* PARTIAL messages remembered of one WELCOME */
+#endif
 #define UPLOAD_HAVE_MAX (1u << 20) /* digests remembered of one WELCOME */
 #define UPLOAD_FAILING 8u	   /* serials whose attempts are counted */
 

@@ -3,7 +3,9 @@
  * A payload is cut into blocks of BLOCK_LEN bytes, the last one shorter. The digest
  * of an entry is XXH3-128 over the list of (u64 little-endian length, block digest),
  * so that it can be known without reading a block twice. An empty payload has no
- * blocks and the digest of the empty list. */
+ * blocks and the digest of the empty list.
+ *
+ * Sizes between #ifndef, here and elsewhere, are smaller in the simulator (tests/sim). */
 #ifndef TSFERRY_DIGEST_H
 #define TSFERRY_DIGEST_H
 
@@ -13,7 +15,9 @@
 
 #define DIGEST_LEN 16
 #define DIGEST_TEXT_LEN 33
+#ifndef BLOCK_LEN
 #define BLOCK_LEN 262144u
+#endif
 
 struct digest {
 	uint8_t b[DIGEST_LEN];

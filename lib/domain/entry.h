@@ -22,7 +22,9 @@ enum entry_kind { ENTRY_FILE = 1, ENTRY_DELETE = 2, ENTRY_SCHEMA = 3, ENTRY_REST
 #define ENTRY_STATEMENTS_MAX (64u << 20) /* bytes of a SCHEMA */
 #define ENTRY_SERIAL_MAX ((uint64_t)INT64_MAX)
 #define ENTRY_INLINE_MAX BLOCK_LEN /* payloads up to this travel with the head */
+#ifndef ENTRY_ROW_MAX
 #define ENTRY_ROW_MAX 65536u	   /* payloads up to this are staged as rows */
+#endif
 
 struct entry {
 	uint64_t serial; /* 1, 2, 3 ... per incarnation */

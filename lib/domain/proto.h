@@ -48,7 +48,9 @@ enum msg_type {
 #define SENDER_ID_LEN 32    /* a key's SHA-256 */
 #define NAME_LEN_MAX 255    /* pipe and sender names, bytes */
 #define SENTENCE_MAX 1000
+#ifndef PARTIAL_BLOCKS_MAX
 #define PARTIAL_BLOCKS_MAX 4096u /* digests in one PARTIAL message */
+#endif
 #define PROTO_PARTIALS_MAX 262144u /* PARTIAL messages behind one WELCOME */
 
 #define HELLO_PROBE 1u /* CREATE PIPE only asks whether it would be let in */

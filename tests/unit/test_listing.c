@@ -81,7 +81,12 @@ static void prepare(void)
 		"CREATE TABLE known(pipe INTEGER, database TEXT, region "
 		"INTEGER,"
 		" partition INTEGER, unsequence INTEGER, t INTEGER, v INTEGER,"
-		" i INTEGER, c INTEGER)";
+		" i INTEGER, c INTEGER, serial INTEGER DEFAULT 1,"
+		" serial_low INTEGER DEFAULT 1, mods_seen INTEGER DEFAULT 0,"
+		" is_derived INTEGER DEFAULT 0, is_owed INTEGER DEFAULT 0,"
+		" time_min INTEGER, time_max INTEGER, row_sum INTEGER);"
+		"CREATE TABLE compaction(database TEXT, region INTEGER,"
+		" partition INTEGER, journal TEXT, body TEXT)";
 	struct err e = {0};
 
 	(void)snprintf(data[0], sizeof(data[0]), "%s/a", test_dir());
@@ -138,7 +143,8 @@ static void knowing(void)
 	sealed("a/sequence/root.sg/1/2", "1-1-0-0.tsfile");
 	sealed("a/sequence/root.sg/1/2", "3-3-0-0.tsfile");
 	in_dir("a/sequence/root.sg/1/2", "5-5-0-0.tsfile", "x");
-	CHECK(exec("INSERT INTO known VALUES(1,'root.sg',1,2,0,1,1,0,0),"
+	CHECK(exec("INSERT INTO known(pipe, database, region, partition, "
+		   "unsequence, t, v, i, c) VALUES(1,'root.sg',1,2,0,1,1,0,0),"
 		   "(1,'root.sg',1,2,0,2,2,0,0),(1,'root.sg',1,2,0,5,5,0,0),"
 		   "(1,'root.sg',1,2,1,3,3,0,0),(2,'root.sg',1,2,0,3,3,0,0),"
 		   "(1,'root.sg',1,3,0,3,3,0,0)") == 0);

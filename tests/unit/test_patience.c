@@ -1,0 +1,46 @@
+/* Deadlines of a link, on a clock that only goes forward. */
+#include "syncd/patience.h"
+#include "test.h"
+
+static void test_limit(void)
+{
+	struct patience p;
+
+	patience_init(&p, 1000);
+	CHECK(!patience_is_over(&p, 60999, 60000));
+	CHECK(patience_is_over(&p, 61000, 60000));
+	CHECK(!patience_is_over(&p, UINT64_MAX, 0));
+	patience_online(&p);
+	CHECK(!patience_is_over(&p, 999000, 60000));
+	patience_offline(&p, 1000000);
+	patience_offline(&p, 1030000); /* a failed try does not begin it anew */
+	CHECK(!patience_is_over(&p, 1059999, 60000));
+	CHECK(patience_is_over(&p, 1060000, 60000));
+	patience_restart(&p, 1060000);
+	CHECK(!patience_is_over(&p, 1060001, 60000));
+}
+
+static void test_pauses(void)
+{
+	static const uint64_t want[] = {200,  400,   800,   1600,  3200,
+					6400, 12800, 25600, 30000, 30000};
+	struct patience p;
+
+	patience_init(&p, 0);
+	for (size_t i = 0; i < sizeof(want) / sizeof(*want); i++)
+		CHECK(patience_pause(&p, 0) == want[i]);
+	CHECK(patience_pause(&p, UINT16_MAX) == 22500);
+	patience_again(&p);
+	CHECK(patience_pause(&p, UINT16_MAX) == 150);
+	CHECK(patience_error_pause(0) == 60000);
+	CHECK(patience_error_pause(UINT16_MAX) == 30000);
+}
+
+int main(void)
+{
+	test_run("a limit counts from the last link, not from the last try",
+		 test_limit);
+	test_run("pauses double up to 30 s, and a word begins anew",
+		 test_pauses);
+	return test_end();
+}
