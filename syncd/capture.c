@@ -29,6 +29,7 @@ struct batch {
 	size_t n;
 	struct pin pins[CAPTURE_BATCH];
 	uint8_t place_of[CAPTURE_BATCH];
+	bool is_again[CAPTURE_BATCH]; /* captured before, and wanted again */
 	struct capture_list *list_of[CAPTURE_BATCH];
 	/* out */
 	size_t n_done;
@@ -81,14 +82,21 @@ static int open_place(struct batch *b, struct pin_place *pl)
 	return r;
 }
 
+static int is_known(struct batch *b, struct outbox_writer *w, size_t i)
+{
+	if (is_repeated(b, i))
+		return 1;
+	if (b->is_again[i])
+		return 0;
+	return outbox_is_known(w, b->pipe, &b->pins[i].file, &b->job.err);
+}
+
 static int pin_one(struct batch *b, struct outbox_writer *w, size_t i)
 {
 	struct pin *p = &b->pins[i];
 	struct pin_place *pl = &b->places[b->place_of[i]];
 	struct err e = {0};
-	int r = is_repeated(b, i)
-			? 1
-			: outbox_is_known(w, b->pipe, &p->file, &b->job.err);
+	int r = is_known(b, w, i);
 
 	if (r < 0)
 		return r;
@@ -412,6 +420,7 @@ static void take_file(struct batch *b, struct capture_list *l)
 	p->result = PIN_BLOCKED; /* until it was tried */
 	p->fd = p->mods_fd = -1;
 	b->place_of[b->n] = f->volume;
+	b->is_again[b->n] = f->is_again;
 	b->list_of[b->n] = l;
 	b->n++;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "follow.h"
 #include "ground/clock.h"
 #include "ground/fileio.h"
 #include "journal.h"
@@ -26,7 +27,7 @@ int listing_db_open(struct listing_db *ld, const char *catalog_path,
 	if (r)
 		return r;
 	return db_prepare(&ld->db, &ld->known,
-			  "SELECT unsequence, t, v, i, c FROM known"
+			  "SELECT " KNOWN_COLUMNS " FROM known"
 			  " WHERE pipe = ?1 AND database = ?2 AND region = ?3"
 			  " AND partition = ?4 ORDER BY unsequence, t, v, i, c",
 			  e);
@@ -212,16 +213,6 @@ static void find_unsealed(struct listing *l, const struct living_list *files)
 	}
 }
 
-static void known_row(sqlite3_stmt *st, struct living *out)
-{
-	memset(out, 0, sizeof(*out));
-	out->unsequence = sqlite3_column_int(st, 0) != 0;
-	out->t = (uint64_t)sqlite3_column_int64(st, 1);
-	out->v = (uint64_t)sqlite3_column_int64(st, 2);
-	out->i = (uint32_t)sqlite3_column_int64(st, 3);
-	out->c = (uint32_t)sqlite3_column_int64(st, 4);
-}
-
 static bool is_sealed(const struct living *f)
 {
 	return f->has_resource && !f->is_target;
@@ -251,26 +242,47 @@ static int take_sealed_until(struct living_list *fresh,
 	return r;
 }
 
+static void raise_top(struct listing *l, const struct living *f)
+{
+	if (l->has_top && living_rank(f, &l->top, l->precedence) <= 0)
+		return;
+	l->top = *f;
+	l->has_top = true;
+}
+
+/* One known file against the list: where it stands, or that it is gone. */
+static int compare_one(struct listing *l, const struct living_list *files,
+		       size_t *at, const struct known_file *known,
+		       struct living_list *fresh, struct living_list *vanished)
+{
+	int r = take_sealed_until(fresh, files, at, &known->f);
+
+	if (r == 0 && l->may_forget)
+		r = living_add(vanished, &known->f);
+	if (r == 1 && known->is_owed && is_sealed(&files->v[*at - 1])) {
+		struct living again = files->v[*at - 1];
+
+		again.is_again = true;
+		r = living_add(fresh, &again);
+	}
+	return r;
+}
+
 /* Both sides are sorted alike: one pass. */
 static int compare(struct listing *l, const struct living_list *files,
 		   int64_t pipe, struct living_list *fresh,
 		   struct living_list *vanished)
 {
 	sqlite3_stmt *st = l->db->known;
+	struct known_file known;
 	size_t at = 0;
 	int r;
 
-	(void)sqlite3_bind_int64(st, 1, pipe);
-	(void)sqlite3_bind_text(st, 2, l->database, -1, SQLITE_STATIC);
-	(void)sqlite3_bind_int64(st, 3, l->region);
-	(void)sqlite3_bind_int64(st, 4, l->partition);
+	known_bind(st, pipe, l->database, l->region, l->partition);
 	while ((r = db_row(&l->db->db, st, &l->err)) == 1) {
-		struct living known;
-
 		known_row(st, &known);
-		r = take_sealed_until(fresh, files, &at, &known);
-		if (r == 0 && l->may_forget)
-			r = living_add(vanished, &known);
+		raise_top(l, &known.f);
+		r = compare_one(l, files, &at, &known, fresh, vanished);
 		if (r < 0) {
 			(void)sqlite3_reset(st);
 			return r;
@@ -294,6 +306,10 @@ static int judge_pipe(struct listing *l, struct living_list *files,
 	}
 	r = compare(l, &all, lp->pipe, &fresh, &vanished);
 	living_sort(&fresh, (struct living_order){.rule = l->precedence});
+	if (r >= 0 && l->has_top)
+		r = follow_add(l, lp, &fresh, &l->top);
+	if (r >= 0 && fresh.n)
+		raise_top(l, &fresh.v[fresh.n - 1]);
 	lp->files = fresh.v;
 	lp->n_files = fresh.n;
 	lp->vanished = vanished.v;
@@ -311,6 +327,19 @@ static int look(struct listing *l, struct living_list *files)
 	return r < 0 ? r : all_dirs(l, files, take_journal);
 }
 
+void listing_file(const struct listing *l, const struct living *f,
+		  struct fileid *out)
+{
+	(void)snprintf(out->database, sizeof(out->database), "%s", l->database);
+	out->unsequence = f->unsequence;
+	out->region = l->region;
+	out->partition = l->partition;
+	out->t = f->t;
+	out->v = f->v;
+	out->i = f->i;
+	out->c = f->c;
+}
+
 void listing_run(struct job *j)
 {
 	struct listing *l = CONTAINER_OF(j, struct listing, job);
@@ -319,6 +348,8 @@ void listing_run(struct job *j)
 	int r = look(l, &files);
 
 	find_unsealed(l, &files);
+	for (i = 0; i < l->n_pipes; i++)
+		plan_init(&l->pipes[i].plan);
 	for (i = 0; r >= 0 && i < l->n_pipes; i++)
 		r = judge_pipe(l, &files, &l->pipes[i], i + 1 == l->n_pipes);
 	if (r < 0 && !l->err.sys)
@@ -338,5 +369,6 @@ void listing_release(struct listing *l)
 		free(l->pipes[i].files);
 		free(l->pipes[i].vanished);
 		l->pipes[i].files = l->pipes[i].vanished = NULL;
+		plan_release(&l->pipes[i].plan);
 	}
 }

@@ -16,6 +16,7 @@
 #include "ground/db.h"
 #include "ground/worker.h"
 #include "partition.h"
+#include "plan.h"
 
 #define LISTING_PIPES_MAX 32
 
@@ -36,6 +37,7 @@ struct listing_pipe {
 	size_t n_files;
 	struct living *vanished; /* owned: what it knows and is gone */
 	size_t n_vanished;
+	struct plan plan; /* owned */
 };
 
 struct listing {
@@ -61,9 +63,15 @@ struct listing {
 	int64_t stamps[DATA_DIRS_MAX][2];
 	bool has_journal;
 	int64_t oldest_unsealed_ms;
+	struct living top; /* of all pipes: what is known, or in files */
+	bool has_top;
 };
 
 void listing_run(struct job *j);
+/* One of its files, named in full. */
+void listing_file(const struct listing *l, const struct living *f,
+		  struct fileid *out);
+
 void listing_release(struct listing *l); /* what it owns */
 
 #endif

@@ -70,7 +70,7 @@ struct outbox_entry {
 	struct entry entry; /* owned: entry_release() */
 	int64_t volume;	    /* whose spool */
 	int64_t captured_ms;
-	uint64_t total; /* bytes of all entries up to and with this one */
+	uint64_t total;	    /* bytes of all entries up to and with this one */
 	uint64_t mods_seen; /* writing a FILE: bytes of whole records that its
 			     * source's mods had when they were read */
 };
@@ -179,6 +179,13 @@ int outbox_is_known(struct outbox_writer *w, int64_t pipe,
 		    const struct fileid *file, struct err *e) MUST_CHECK;
 int outbox_forget_known(struct outbox_writer *w, int64_t pipe,
 			const struct fileid *file, struct err *e) MUST_CHECK;
+/* A captured file must follow again: until its next entry is added. */
+int outbox_owe(struct outbox_writer *w, int64_t pipe, const struct fileid *file,
+	       struct err *e) MUST_CHECK;
+/* From when to when a captured file has rows. */
+int outbox_set_span(struct outbox_writer *w, int64_t pipe,
+		    const struct fileid *file, int64_t time_min,
+		    int64_t time_max, struct err *e) MUST_CHECK;
 int outbox_add_gap(struct outbox_writer *w, int64_t pipe, const char *line,
 		   struct err *e) MUST_CHECK;
 

@@ -51,6 +51,11 @@ const char *const outbox_steps[] = {
 };
 const int outbox_n_steps = ARRAY_LEN(outbox_steps);
 
+#define OF_FILE                                              \
+	" WHERE pipe = ?1 AND database = ?2 AND region = ?3" \
+	" AND partition = ?4 AND unsequence = ?5 AND t = ?6" \
+	" AND v = ?7 AND i = ?8 AND c = ?9"
+
 const char *const outbox_write_sql[N_OUTBOX_WRITE] = {
 	[W_PUT_SINK] = "INSERT INTO sink VALUES(?1, ?2, ?3, ?4)"
 		       " ON CONFLICT(name) DO UPDATE SET host = ?2, port = ?3, "
@@ -89,6 +94,9 @@ const char *const outbox_write_sql[N_OUTBOX_WRITE] = {
 		"DELETE FROM known WHERE pipe = ?1 AND database = ?2"
 		" AND region = ?3 AND partition = ?4 AND unsequence = ?5"
 		" AND t = ?6 AND v = ?7 AND i = ?8 AND c = ?9",
+	[W_OWE] = "UPDATE known SET is_owed = 1" OF_FILE,
+	[W_SET_SPAN] =
+		"UPDATE known SET time_min = ?10, time_max = ?11" OF_FILE,
 	[W_ADD_GAP] = "INSERT OR IGNORE INTO gap VALUES(?1, ?2)",
 	[W_LOWEST] =
 		"SELECT serial, nonce, volume, total FROM entry"

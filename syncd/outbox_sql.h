@@ -21,6 +21,8 @@ enum outbox_write {
 	W_SET_ASSIGNED,
 	W_IS_KNOWN,
 	W_FORGET_KNOWN,
+	W_OWE,
+	W_SET_SPAN,
 	W_ADD_GAP,
 	W_LOWEST,
 	W_REMOVE_ENTRIES,

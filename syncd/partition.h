@@ -16,6 +16,7 @@ struct living {
 	uint8_t volume; /* index of the data directory */
 	bool unsequence;
 	bool has_resource, is_target;
+	bool is_again; /* captured before; goes behind what came below it */
 };
 
 struct partition {
@@ -35,6 +36,9 @@ struct partition {
 	bool has_journal; /* a compaction runs, so only a listing knows what is sealed */
 	bool is_listing;
 	bool is_leaving; /* its directories are gone: removed when nothing is under way */
+	/* The highest by precedence of what is captured or about to be. */
+	struct living top;
+	bool has_top;
 	unsigned n_lists;   /* capture lists under way */
 	unsigned n_refused; /* files that are no TsFiles, as far as is known */
 	unsigned n_refused_now;	    /* since the last listing */

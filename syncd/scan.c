@@ -14,6 +14,7 @@
 
 #include "listing.h"
 #include "pipes.h"
+#include "plan_job.h"
 #include "reconcile.h"
 #include "walk.h"
 #include "watch.h"
@@ -152,12 +153,22 @@ static void judge_refused(struct scan *s, struct partition *p)
 		edge_note_over(s->edge, NOTE_FILE);
 }
 
+/* A list, or a plan, of the partition is done with. */
+static void one_less(struct scan *s, struct partition *p)
+{
+	p->n_lists--;
+	if (!p->n_lists && !p->is_listing)
+		p->is_clean = !p->is_again;
+	judge_refused(s, p);
+	settle(s, p);
+	pump(s);
+}
+
 static void list_captured(void *arg, struct capture_list *l)
 {
 	struct scan *s = arg;
 	struct partition *p = l->of;
 
-	p->n_lists--;
 	if (l->is_single)
 		s->n_singles--;
 	p->n_refused_now += (unsigned)l->n_refused;
@@ -168,11 +179,17 @@ static void list_captured(void *arg, struct capture_list *l)
 		p->is_again = true;
 	}
 	capture_list_free(l);
-	if (!p->n_lists && !p->is_listing)
-		p->is_clean = !p->is_again;
-	judge_refused(s, p);
-	settle(s, p);
-	pump(s);
+	one_less(s, p);
+}
+
+static void plan_done(void *arg, struct partition *p, int result)
+{
+	if (result < 0) {
+		/* Decided again at the next walk. */
+		memset(p->stamps, 0, sizeof(p->stamps));
+		p->is_again |= p->n_lists > 1;
+	}
+	one_less(arg, p);
 }
 
 static void hand_over(struct scan *s, struct partition *p, int64_t pipe,
@@ -203,6 +220,10 @@ static void take_pipe(struct scan *s, struct partition *p,
 			       lp->n_vanished);
 		lp->vanished = NULL;
 	}
+	if (!plan_is_empty(&lp->plan)) {
+		p->n_lists++;
+		plan_submit(s->edge, p, lp->pipe, &lp->plan, plan_done, s);
+	}
 	if (lp->n_files && pipes_by_id(s->edge->pipes, lp->pipe)) {
 		hand_over(s, p, lp->pipe, lp->files, lp->n_files, false);
 		lp->files = NULL;
@@ -218,6 +239,8 @@ static void take_listing(struct scan *s, struct partition *p, struct listing *l)
 	/* A journal that came while the directories were read is in `again`. */
 	p->has_journal = l->has_journal;
 	p->oldest_unsealed_ms = l->oldest_unsealed_ms;
+	p->top = l->top;
+	p->has_top = l->has_top;
 	p->n_refused_now = 0;
 	p->is_clean = !p->is_again;
 	/* Held up, so that a list that comes back at once does not settle. */
@@ -470,6 +493,14 @@ void scan_everything(struct scan *s)
 
 /* ---- events ---- */
 
+/* Above everything that is captured: nothing must follow it again. */
+static bool is_on_top(const struct scan *s, const struct partition *p,
+		      const struct living *f)
+{
+	return !p->has_top ||
+	       living_rank(f, &p->top, s->edge->set.precedence) > 0;
+}
+
 static bool may_believe(const struct scan *s, const struct partition *p)
 {
 	return p->is_clean && !p->is_listing && !p->is_dirty && !p->is_again &&
@@ -485,6 +516,7 @@ static void on_resource(void *arg, const struct watch_dir *d,
 	struct partition *p = partition_find(&s->partitions, d->database,
 					     d->region, d->partition);
 	int64_t pipes[LISTING_PIPES_MAX];
+	struct living file;
 	size_t i, n = pipes_capturing(s->edge->pipes, pipes, ARRAY_LEN(pipes));
 
 	if (!p) {
@@ -495,20 +527,24 @@ static void on_resource(void *arg, const struct watch_dir *d,
 		p->is_clean = false;
 		return;
 	}
-	if (!may_believe(s, p) || id->i > UINT32_MAX || id->c > UINT32_MAX) {
+	file = (struct living){.t = id->t,
+			       .v = id->v,
+			       .i = (uint32_t)id->i,
+			       .c = (uint32_t)id->c,
+			       .volume = d->volume,
+			       .unsequence = d->unsequence};
+	if (!may_believe(s, p) || !is_on_top(s, p, &file) ||
+	    id->i > UINT32_MAX || id->c > UINT32_MAX) {
 		mark_dirty(s, p);
 		pump(s);
 		return;
 	}
+	p->top = file;
+	p->has_top = true;
 	for (i = 0; i < n; i++) {
 		struct living *f = xcalloc(1, sizeof(*f));
 
-		*f = (struct living){.t = id->t,
-				     .v = id->v,
-				     .i = (uint32_t)id->i,
-				     .c = (uint32_t)id->c,
-				     .volume = d->volume,
-				     .unsequence = d->unsequence};
+		*f = file;
 		hand_over(s, p, pipes[i], f, 1, true);
 	}
 }

@@ -1,0 +1,102 @@
+# In the cloud the last loaded wins: entries follow the precedence of the edge wherever
+# files overlap, also when they seal in another order.
+load lib/tsferry
+
+setup() { pair_setup; }
+teardown() { pair_teardown; }
+
+V3=$DATA/tsfile/v3
+
+# The entries so far: SERIAL SPACE/REGION/PARTITION/NAME, oldest first, whatever is applied.
+# The PIPESERVER is off, so that the queue keeps them.
+hold() {
+	recvd_start
+	syncd_start
+	statement 'START PIPESERVER'
+	statement "CREATE PIPESINK s AS IoTDB (ip='127.0.0.1',port=$(server_port))"
+	statement 'CREATE PIPE p TO s'
+	statement 'STOP PIPESERVER'
+	statement 'START PIPE p'
+	keep_port
+}
+queued() { [ "$(value /p/queue | wc -l)" = "$1" ]; }
+queue() { value /p/queue | grep -oE '(sequence|unsequence)/[^ ]*' | sed -E 's|/1/0/|/|; s|\.tsfile||'; }
+queue_is() {
+	wait_until 20 queued $#
+	diff <(queue) <(printf '%s\n' "$@")
+}
+known_is() { [ "$(sqlite3 "$EDGE/state/catalog.db" "SELECT $1")" = "$2" ]; }
+
+@test "a sequence file that seals after an overwrite of its rows is followed by the overwrite again" {
+	hold
+	seal "$V3/tiny.tsfile" root.sg 5-5-0-0 unsequence
+	wait_until 20 queued 1
+	seal "$V3/tiny.tsfile" root.sg 2-2-0-0
+	queue_is unsequence/5-5-0-0 sequence/2-2-0-0 unsequence/5-5-0-0
+	statement 'START PIPESERVER'
+	statement 'WAIT PIPE p 30'
+	archive_equals_edge
+	progress_is p applied_serial 3
+	value_has /p/events 'follow again'
+	nothing_left
+}
+
+@test "what shares no device or no time with the late file does not follow" {
+	hold
+	seal "$V3/al.tsfile" root.sg 5-5-0-0 unsequence
+	seal "$V3/old.tsfile" root.sg 6-6-0-0 unsequence
+	wait_until 20 queued 2
+	seal "$V3/tiny.tsfile" root.sg 2-2-0-0
+	queue_is unsequence/5-5-0-0 unsequence/6-6-0-0 sequence/2-2-0-0
+	known_is 'sum(is_owed) FROM known' 0
+}
+
+@test "what follows again is followed by what overlaps it, in ascending precedence" {
+	hold
+	seal "$V3/tiny.tsfile" root.sg 7-7-0-0 unsequence
+	seal "$V3/tiny.tsfile" root.sg 9-9-0-0 unsequence
+	wait_until 20 queued 2
+	seal "$V3/tiny.tsfile" root.sg 8-8-0-0 unsequence
+	wait_until 20 queued 4
+	seal "$V3/tiny.tsfile" root.sg 2-2-0-0
+	queue_is unsequence/7-7-0-0 unsequence/9-9-0-0 \
+		unsequence/8-8-0-0 unsequence/9-9-0-0 \
+		sequence/2-2-0-0 unsequence/7-7-0-0 unsequence/8-8-0-0 unsequence/9-9-0-0
+}
+
+@test "up to 1.3.2 a late file is followed by the higher versions of both spaces" {
+	edge_conf iotdb_version 1.3.2
+	hold
+	seal "$V3/tiny.tsfile" root.sg 1-1-0-0 unsequence
+	wait_until 20 queued 1
+	seal "$V3/tiny.tsfile" root.sg 3-3-0-0
+	wait_until 20 queued 2
+	seal "$V3/tiny.tsfile" root.sg 2-2-0-0
+	queue_is unsequence/1-1-0-0 sequence/3-3-0-0 sequence/2-2-0-0 sequence/3-3-0-0
+}
+
+@test "the debt to follow outlives syncd" {
+	hold
+	seal "$V3/tiny.tsfile" root.sg 5-5-0-0 unsequence
+	wait_until 20 queued 1
+	daemon_kill syncd
+	# as if it had been killed between the late file and the one that follows
+	sqlite3 "$EDGE/state/catalog.db" 'UPDATE known SET is_owed = 1'
+	syncd_start
+	queue_is unsequence/5-5-0-0 unsequence/5-5-0-0
+	known_is 'sum(is_owed) FROM known' 0
+}
+
+@test "files born below captured ones while syncd was down are followed, too" {
+	hold
+	seal "$V3/tiny.tsfile" root.sg 5-5-0-0 unsequence
+	seal "$V3/al.tsfile" root.sg 6-6-0-0 unsequence
+	wait_until 20 queued 2
+	daemon_stop syncd
+	seal "$V3/tiny.tsfile" root.sg 3-3-0-0
+	seal "$V3/tiny.tsfile" root.sg 4-4-0-0 unsequence
+	seal "$V3/tiny.tsfile" root.sg 7-7-0-0 unsequence
+	syncd_start
+	queue_is unsequence/5-5-0-0 unsequence/6-6-0-0 sequence/3-3-0-0 unsequence/4-4-0-0 \
+		unsequence/5-5-0-0 unsequence/7-7-0-0
+}
