@@ -101,11 +101,11 @@ void edge_kill(struct sim *s)
 bool edge_is_history_broken(struct sim *s)
 {
 	const struct sim_edge_catalog *c = &s->edge.cat;
-	uint64_t durable = s->cloud.cat.durable;
+	uint64_t durable = s->cloud.cat.durable, applied = s->cloud.cat.applied;
 
-	if (durable > c->assigned || durable < c->released)
+	if (durable > c->assigned || applied < c->released)
 		return true;
-	if (s->edge.u && durable < upload_applied_serial(s->edge.u))
+	if (s->edge.u && applied < upload_applied_serial(s->edge.u))
 		return true;
 	return durable > 0 &&
 	       s->cloud.cat.rows[durable].nonce != c->nonces[durable];
