@@ -169,6 +169,48 @@ undo:
 	return r;
 }
 
+/* The next component of *path, copied; 0 at the end. */
+static int next_component(const char **path, char name[NAME_MAX + 1])
+{
+	const char *p = *path + strspn(*path, "/");
+	size_t n = strcspn(p, "/");
+
+	if (n > NAME_MAX)
+		return -ENAMETOOLONG;
+	memcpy(name, p, n);
+	name[n] = '\0';
+	*path = p + n;
+	return n > 0;
+}
+
+/* Where openat2(2) is not to be had: one name at a time, none of them a link. */
+static int open_by_steps(int dir_fd, const char *path, int flags, mode_t mode)
+{
+	CLEANUP_CLOSE int fd = -1;
+	char name[NAME_MAX + 1];
+	int at = dir_fd, r;
+
+	if (path[0] == '/')
+		return -EXDEV;
+	while ((r = next_component(&path, name)) > 0) {
+		bool is_last = path[strspn(path, "/")] == '\0';
+
+		if (strcmp(name, "..") == 0)
+			return -EXDEV;
+		if (is_last) /* "name/" has to be a directory */
+			return open_retry(at, name,
+					  flags | O_NOFOLLOW |
+						  (*path ? O_DIRECTORY : 0),
+					  mode);
+		r = open_retry(at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
+		if (r < 0)
+			return r;
+		cleanup_close(&fd);
+		at = fd = r;
+	}
+	return r < 0 ? r : -ENOENT;
+}
+
 int file_open_beneath(int dir_fd, const char *path, int flags, mode_t mode)
 {
 	bool makes = (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE;
@@ -185,21 +227,13 @@ int file_open_beneath(int dir_fd, const char *path, int flags, mode_t mode)
 	do
 		fd = syscall(SYS_openat2, dir_fd, path, &how, sizeof how);
 	while (fd < 0 && (errno == EINTR || (errno == EAGAIN && races++ < 64)));
-	return fd < 0 ? -errno : (int)fd;
-}
-
-/* The next component of *path, copied; 0 at the end. */
-static int next_component(const char **path, char name[NAME_MAX + 1])
-{
-	const char *p = *path + strspn(*path, "/");
-	size_t n = strcspn(p, "/");
-
-	if (n > NAME_MAX)
-		return -ENAMETOOLONG;
-	memcpy(name, p, n);
-	name[n] = '\0';
-	*path = p + n;
-	return n > 0;
+	if (fd >= 0)
+		return (int)fd;
+	/* A filter of system calls cannot look into `how`, so it may refuse it as a whole:
+	 * systemd's RestrictSUIDSGID= says ENOSYS, older container runtimes EPERM. */
+	return errno == ENOSYS || errno == EPERM
+		       ? open_by_steps(dir_fd, path, flags, mode)
+		       : -errno;
 }
 
 /* Opens the directory, made and its parent synced if it was not there. */

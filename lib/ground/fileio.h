@@ -24,7 +24,9 @@ int file_read_all(int dir_fd, const char *name, struct buf *b) MUST_CHECK;
 int file_replace(int dir_fd, const char *name, const void *p, size_t n, mode_t mode) MUST_CHECK;
 
 /* open(2) of `path` below dir_fd with RESOLVE_BENEATH, no symlinks, O_CLOEXEC
- * (openat2(2); refuses "..", absolute names and magic links). */
+ * (openat2(2); refuses "..", absolute names and magic links). Where a filter forbids that
+ * call, name by name with O_NOFOLLOW; then "a/../b" is refused too, and a link on the way
+ * is -ENOTDIR. */
 int file_open_beneath(int dir_fd, const char *path, int flags, mode_t mode) MUST_CHECK;
 
 /* mkdir -p of `path` below dir_fd; directories that it makes are durable (their

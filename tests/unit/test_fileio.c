@@ -1,7 +1,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -314,6 +319,52 @@ static void space(void)
 	CHECK(file_sync_dir(-1) == -EBADF);
 }
 
+/* openat2(2) answers ENOSYS from now on. */
+static bool forbid_openat2(void)
+{
+	struct sock_filter rules[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {.len = ARRAY_LEN(rules), .filter = rules};
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0 &&
+	       syscall(SYS_openat2, dir_fd, ".", NULL, 0) < 0 &&
+	       errno == ENOSYS;
+}
+
+/* The last test: the filter stays. */
+static void nothing_leads_outside_without_openat2(void)
+{
+	CLEANUP_CLOSE int fd = -1;
+	CLEANUP_CLOSE int sub = -1;
+
+	enter("steps");
+	CHECK(forbid_openat2());
+	CHECK(mkdirat(dir_fd, "sub", 0755) == 0 && put("f", "text") == 0);
+	CHECK(symlinkat("f", dir_fd, "link") == 0);
+	CHECK(symlinkat("sub", dir_fd, "dirlink") == 0);
+	CHECK(file_open_beneath(dir_fd, "../steps/f", O_RDONLY, 0) == -EXDEV);
+	CHECK(file_open_beneath(dir_fd, "..", O_RDONLY, 0) == -EXDEV);
+	CHECK(file_open_beneath(dir_fd, "sub/../f", O_RDONLY, 0) == -EXDEV);
+	CHECK(file_open_beneath(dir_fd, "/etc/passwd", O_RDONLY, 0) == -EXDEV);
+	CHECK(file_open_beneath(dir_fd, "link", O_RDONLY, 0) == -ELOOP);
+	CHECK(file_open_beneath(dir_fd, "dirlink/g", O_CREAT | O_WRONLY,
+				0644) == -ENOTDIR);
+	CHECK(file_open_beneath(dir_fd, "none", O_RDONLY, 0644) == -ENOENT);
+	CHECK(file_open_beneath(dir_fd, "", O_RDONLY, 0) == -ENOENT);
+	CHECK(file_open_beneath(dir_fd, "f/", O_RDONLY, 0) == -ENOTDIR);
+	fd = file_open_beneath(dir_fd, "sub/g", O_CREAT | O_EXCL | O_WRONLY,
+			       0640);
+	CHECK(fd >= 0 && fcntl(fd, F_GETFD) == FD_CLOEXEC);
+	sub = file_make_dirs(dir_fd, "sub/x/y", 0755);
+	CHECK(sub >= 0);
+}
+
 int main(void)
 {
 	(void)umask(022);
@@ -331,5 +382,7 @@ int main(void)
 	test_run("directories that cannot be", directories_that_cannot_be);
 	test_run("listing", listing);
 	test_run("space", space);
+	test_run("nothing leads outside where openat2 is forbidden",
+		 nothing_leads_outside_without_openat2);
 	return test_end();
 }
