@@ -26,6 +26,9 @@ void stmt_resync_pipe(struct edge *e, struct request *rq);
 void stmt_show_pipes(struct edge *e, struct request *rq);
 /* The pipe that a statement names, or NULL with the documented refusal. */
 struct pipe *stmt_find_pipe(struct edge *e, const char *name, struct err *err);
+/* Refuses a start time that is not yet (EINVAL, 411). */
+int stmt_check_from(const struct edge *e, const struct stmt *st,
+		    struct err *err) MUST_CHECK;
 /* "select ** from root where time >= INSTANT" with the instant resolved. */
 void stmt_query_text(const struct edge *e, const struct pipe_row *p, char *to,
 		     size_t size);

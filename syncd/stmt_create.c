@@ -9,7 +9,7 @@
 #include "probe.h"
 #include "stmt.h"
 
-/* In the original's order: existing pipe, sink. */
+/* In the original's order: existing pipe, sink, start time, attributes. */
 static int check_room(const struct edge *e, const struct stmt *st,
 		      struct err *err)
 {
@@ -26,6 +26,12 @@ static int check_room(const struct edge *e, const struct stmt *st,
 	if (!pipes_sink_like(e->pipes, st->sink))
 		return err_say(err, ERR_REFUSED, ENOENT,
 			       "Can not find pipeSink %s.", st->sink);
+	if (stmt_check_from(e, st, err))
+		return -EINVAL;
+	if (st->unknown_attr[0])
+		return err_say(err, ERR_REFUSED, EINVAL,
+			       "Can not recognition attribute %s",
+			       st->unknown_attr);
 	return sql_check_pipe_name(st->name, err);
 }
 

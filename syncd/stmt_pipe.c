@@ -25,15 +25,29 @@ struct pipe *stmt_find_pipe(struct edge *e, const char *name, struct err *err)
 	return NULL;
 }
 
-/* A time in the edge's precision, for people. */
-static void instant_text(const struct edge *e, int64_t t, char *to)
+/* A time in the edge's precision, in milliseconds. */
+static int64_t instant_ms(const struct edge *e, int64_t t)
 {
 	const char *precision = e->set.facts.precision;
 	int64_t per_ms = strcmp(precision, "ns") == 0	? 1000000
 			 : strcmp(precision, "us") == 0 ? 1000
 							: 1;
 
-	(void)clock_text_offset(t / per_ms - (t % per_ms < 0), to);
+	return t / per_ms - (t % per_ms < 0);
+}
+
+int stmt_check_from(const struct edge *e, const struct stmt *st,
+		    struct err *err)
+{
+	char from[CLOCK_TEXT_LEN], now[CLOCK_TEXT_LEN];
+	int64_t from_ms = instant_ms(e, st->from), now_ms = clock_wall_ms();
+
+	if (!st->has_from || from_ms <= now_ms)
+		return 0;
+	return err_say(err, ERR_REFUSED, EINVAL,
+		       "Start time %s is later than current time %s, this is "
+		       "not supported yet.",
+		       clock_text(from_ms, from), clock_text(now_ms, now));
 }
 
 void stmt_query_text(const struct edge *e, const struct pipe_row *p, char *to,
@@ -45,7 +59,7 @@ void stmt_query_text(const struct edge *e, const struct pipe_row *p, char *to,
 		(void)snprintf(to, size, "select ** from root");
 		return;
 	}
-	instant_text(e, p->from, when);
+	(void)clock_text_offset(instant_ms(e, p->from), when);
 	(void)snprintf(to, size, "select ** from root where time %s %s",
 		       p->is_exclusive ? ">" : ">=", when);
 }
@@ -129,9 +143,10 @@ static int check_resync(struct change *c, struct err *e)
 	const struct stmt *st = &c->rq->stmt;
 	struct pipe *p = stmt_find_pipe(c->edge, st->name, e);
 	struct pipe_row *row = &c->pipe;
+	int r = p ? stmt_check_from(c->edge, st, e) : -ENOENT;
 
-	if (!p)
-		return -ENOENT;
+	if (r)
+		return r;
 	c->old = p->row;
 	c->old.state = PIPE_DROP;
 	c->old.is_superseded = true;

@@ -5,7 +5,8 @@
  * man page come from it. A statement that is not understood is -EINVAL with code 401
  * and "Error occurred while parsing SQL to physical plan: line L:C what was expected,
  * what came"; a wrong attribute or time carries the original tool's own code and words
- * (statement reference, section 1). */
+ * (statement reference, section 1). The prompt "IoTDB>" in front of a pasted statement
+ * is no part of it. */
 #ifndef TSFERRY_SQL_H
 #define TSFERRY_SQL_H
 
@@ -76,6 +77,9 @@ struct stmt {
 	bool from_is_exclusive; /* `>` rather than `>=` */
 	int64_t from; /* in the edge's precision */
 	bool sync_del_op; /* true unless said otherwise */
+	/* An attribute in WITH that no pipe has; "" = none. It is refused by who knows
+	 * the pipes, because a pipe that exists is refused before it. */
+	char unknown_attr[64];
 	char query[512]; /* the text in FROM ( ... ), blanks made single; "" = none */
 
 	bool has_seconds;

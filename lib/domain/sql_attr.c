@@ -44,17 +44,22 @@ static int twice(struct parse *p, const struct attr *a)
 }
 
 /* The sentences of the original name the key in small letters. */
-static void unknown_attr(struct parse *p, const struct attr *a,
-			 const char *before, const char *behind)
+static void lower_key(const struct attr *a, char *key, size_t size)
 {
-	char key[SHOWN_MAX + 1];
-	int n = shown_len(a->key.at, a->key.len, SHOWN_MAX);
+	int n = shown_len(a->key.at, a->key.len, size - 1);
 
 	for (int i = 0; i < n; i++)
 		key[i] = (char)tolower((unsigned char)a->key.at[i]);
 	key[n] = '\0';
-	(void)err_say(parse_late(p), ERR_REFUSED, EINVAL, "%s%s%s", before, key,
-		      behind);
+}
+
+static void unknown_attr(struct parse *p, const struct attr *a)
+{
+	char key[SHOWN_MAX + 1];
+
+	lower_key(a, key, sizeof key);
+	(void)err_say(parse_late(p), ERR_REFUSED, EINVAL,
+		      "There is No attribute %s in IoTDB pipeSink.", key);
 }
 
 static void wrong_value(struct parse *p, const struct attr *a, const char *key,
@@ -139,7 +144,7 @@ static int take_sink_attr(struct parse *p, unsigned *seen)
 		known[i].set(p, &a);
 		return 0;
 	}
-	unknown_attr(p, &a, "There is No attribute ", " in IoTDB pipeSink.");
+	unknown_attr(p, &a);
 	return 0;
 }
 
@@ -175,6 +180,15 @@ static void set_sync_del_op(struct parse *p, const struct attr *a)
 	p->st->sync_del_op = is_true;
 }
 
+/* The first one; in small letters, as the original's sentence has it. */
+static void keep_unknown(struct parse *p, const struct attr *a)
+{
+	char *to = p->st->unknown_attr;
+
+	if (!*to)
+		lower_key(a, to, sizeof p->st->unknown_attr);
+}
+
 int take_pipe_attrs(struct parse *p)
 {
 	bool seen = false;
@@ -186,8 +200,7 @@ int take_pipe_attrs(struct parse *p)
 		if (r < 0)
 			return r;
 		if (strcasecmp(a.name, "SyncDelOp") != 0) {
-			unknown_attr(p, &a, "Can not recognition attribute ",
-				     "");
+			keep_unknown(p, &a);
 		} else if (seen) {
 			return twice(p, &a);
 		} else {

@@ -34,10 +34,23 @@ bool lex_is_comment(const char *p, const char *end)
 	return end - p >= 2 && p[0] == '-' && p[1] == '-';
 }
 
+size_t lex_prompt(const char *p, const char *end)
+{
+	static const char prompt[] = "IoTDB>";
+	const char *s = p;
+
+	while (s < end && lex_is_blank(*s))
+		s++;
+	if ((size_t)(end - s) < sizeof prompt - 1 ||
+	    strncasecmp(s, prompt, sizeof prompt - 1) != 0)
+		return 0;
+	return (size_t)(s - p) + sizeof prompt - 1;
+}
+
 void lex_begin(struct lexer *lx, const char *text)
 {
 	lx->text = text;
-	lx->p = text;
+	lx->p = text + lex_prompt(text, text + strlen(text));
 }
 
 static bool begins_line(const struct lexer *lx)

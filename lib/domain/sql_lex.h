@@ -50,6 +50,10 @@ void lex_place(const char *text, const char *at, unsigned *line, unsigned *col);
 bool lex_is_word_byte(const char *p);
 bool lex_is_blank(char c); /* newlines too */
 
+/* How long the prompt of IoTDB's command line ("IoTDB>") with the blanks before it is,
+ * that a pasted statement begins with; 0: none. */
+size_t lex_prompt(const char *p, const char *end);
+
 /* Whether a comment begins here; `p` must be the first character of its line that is
  * not a blank, `end` the end of the text. */
 bool lex_is_comment(const char *p, const char *end);

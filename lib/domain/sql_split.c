@@ -163,7 +163,7 @@ size_t sql_split(const char *text, size_t n, bool is_last)
 
 bool sql_is_blank(const char *text, size_t n)
 {
-	const char *p = text, *end = text + n;
+	const char *p = text + lex_prompt(text, text + n), *end = text + n;
 	bool at_line_start = true;
 
 	while (p < end) {
