@@ -224,9 +224,11 @@ static void refuse_long(struct ctl *c)
 	refuse(c, begin, &e);
 }
 
-/* The next statement of the text into `st`, if there is one that is no comment.
+/* The next statement of the text into `st`, if there is one that is no comment, and
+ * into `e` why it is none.
  * -E2BIG; 0: none; else 1. */
-static int next_statement(struct ctl *c, bool is_last, struct buf *st)
+static int next_statement(struct ctl *c, bool is_last, struct buf *st,
+			  struct err *e)
 {
 	for (;;) {
 		const char *p = (const char *)buf_data(&c->text);
@@ -239,6 +241,8 @@ static int next_statement(struct ctl *c, bool is_last, struct buf *st)
 			return 0;
 		buf_clear(st);
 		ctl_complete(st, c->dir, p, n);
+		if (st->len)
+			(void)!ctl_check_lines(c->dir, p, n, e);
 		buf_consume(&c->text, n);
 		if (st->len)
 			return 1;
@@ -251,11 +255,14 @@ static bool go_on(struct ctl *c)
 {
 	struct buf st CLEANUP(buf_release);
 	struct work *w = c->first;
+	struct err e = {0};
 	int r;
 
 	buf_init(&st, SQL_STATEMENT_MAX + 1024);
-	r = next_statement(c, w->kind != WORK_WRITE, &st);
-	if (r > 0)
+	r = next_statement(c, w->kind != WORK_WRITE, &st, &e);
+	if (r > 0 && e.sys)
+		refuse(c, buf_str(&st), &e);
+	else if (r > 0)
 		statement_run(c->file.fs, &c->who, buf_str(&st), answered, c);
 	else if (r < 0)
 		refuse_long(c);

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "domain/sql.h"
+#include "ground/clock.h"
 
 enum ctl_scope ctl_scope_of(const char *dir)
 {
@@ -170,4 +171,19 @@ void ctl_complete(struct buf *out, const char *dir, const char *text, size_t n)
 		complete_server(out, p);
 		break;
 	}
+}
+
+int ctl_check_lines(const char *dir, const char *text, size_t n, struct err *e)
+{
+	struct sql_setting set = {.now_ms = clock_wall_ms()};
+	struct stmt *st CLEANUP_FREE = NULL;
+	struct buf copy CLEANUP(buf_release);
+	const char *nl = memchr(text, '\n', n);
+
+	if (ctl_scope_of(dir) != CTL_ROOT || !nl || nl + 1 == text + n)
+		return 0;
+	st = xcalloc(1, sizeof *st);
+	buf_init(&copy, SQL_STATEMENT_MAX + 1);
+	buf_add(&copy, text, n);
+	return sql_parse(st, buf_str(&copy), &set, e);
 }

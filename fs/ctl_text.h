@@ -25,4 +25,8 @@ int ctl_check_bytes(const void *p, size_t n, struct err *e) MUST_CHECK;
  * Everything else passes as it is. Added to `out`; empty for a blank or a comment. */
 void ctl_complete(struct buf *out, const char *dir, const char *text, size_t n);
 
+/* What the parser says of a statement of several lines, with the line and column that it
+ * was written at: -EINVAL. 0 for any other: on one line the places are the same. */
+int ctl_check_lines(const char *dir, const char *text, size_t n, struct err *e) MUST_CHECK;
+
 #endif

@@ -341,6 +341,7 @@ static int run(struct pipectl *pc, const char *text)
 static int run_all(struct pipectl *pc, struct buf *b, bool is_last)
 {
 	struct buf line CLEANUP(buf_release);
+	struct err e = {0};
 	int r = DONE;
 
 	buf_init(&line, SQL_STATEMENT_MAX + 1);
@@ -352,7 +353,9 @@ static int run_all(struct pipectl *pc, struct buf *b, bool is_last)
 			break;
 		buf_clear(&line);
 		ctl_complete(&line, "/", p, n);
-		if (line.len)
+		if (line.len && ctl_check_lines("/", p, n, &e) < 0)
+			r = refuse(pc, buf_str(&line), &e);
+		else if (line.len)
 			r = run(pc, buf_str(&line));
 		buf_consume(b, n);
 	}

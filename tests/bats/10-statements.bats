@@ -70,6 +70,8 @@ teardown() { pair_teardown; }
 	pair_start
 	run -2 statement 'START PIPES p'
 	[[ $output == "Msg: 401: Error occurred while parsing SQL to physical plan: line 1:"* ]]
+	run -2 statement "$(printf 'CREATE PIPE q\nTO s\nWITH SyncDelOp true')"
+	[[ $output == *"line 3:15 expected =, came "* ]]
 	run -2 statement 'CREATE PIPE'
 	[[ $output == *"line 1:"* ]]
 	run -2 statement "CREATE PIPESINK x AS IoTDB (ip='127.0.0.1'"
