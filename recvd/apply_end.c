@@ -105,6 +105,7 @@ static void take_applied(struct recvd *d, struct apply_item *it)
 	dom->n_retries = 0;
 	dom->retry_text[0] = 0;
 	d->room.staged_bytes -= it->payload_len;
+	dom->incarnation->sender->staged_bytes -= it->payload_len;
 	d->counted.applied++;
 	if (it->was_quarantined)
 		tell_quarantine(d, dom->incarnation, it, true);

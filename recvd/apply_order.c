@@ -99,9 +99,8 @@ static void take_skipped(struct recvd *d, struct incarnation *i,
 {
 	dom->n_entries--;
 	i->row.applied = o->applied;
-	d->room.staged_bytes -= row->payload_len < d->room.staged_bytes
-					? row->payload_len
-					: d->room.staged_bytes;
+	d->room.staged_bytes -= row->payload_len;
+	i->sender->staged_bytes -= row->payload_len;
 	events_say(&d->events, LOG_WARN_, "apply",
 		   "%s/%s: entry %llu was skipped by an operator: %s",
 		   i->sender->row.name, i->row.pipe,

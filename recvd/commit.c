@@ -112,7 +112,8 @@ static void enqueue(struct commit *c, struct commit_item *it,
 	c->n_queued++;
 	c->n_queued_files += it->file != NULL;
 	if (room_add(&c->d->room, it->len, it->file ? 1 : 0))
-		sessions_pause(c->d, true);
+		sessions_breathe(c->d);
+	session_flight(c->d, i->sender, it->len, 0);
 	start_soon(c);
 }
 
@@ -270,6 +271,7 @@ static void take_durable(struct commit *c, struct commit_item *it)
 	i->row.durable_nonce = it->entry.nonce;
 	i->changed_ms = 0; /* set once per group, below */
 	d->room.staged_bytes += entry_payload_len(&it->entry);
+	i->sender->staged_bytes += entry_payload_len(&it->entry);
 	d->counted.entries++;
 	d->counted.bytes += entry_payload_len(&it->entry);
 }
@@ -335,7 +337,9 @@ static void release_room(struct commit *c, const struct commit_item *group)
 		files += it->file && !it->data;
 	}
 	if (room_sub(&c->d->room, bytes, files))
-		sessions_pause(c->d, false);
+		sessions_breathe(c->d);
+	for (const struct commit_item *it = group; it; it = it->next)
+		session_flight(c->d, it->incarnation->sender, 0, it->len);
 }
 
 /* What waits behind a failed entry of its incarnation would leave a hole. */

@@ -28,40 +28,61 @@ static void timer_due(struct loop_timer *t);
 
 /* ---- the socket ---- */
 
-static void refuse(struct recvd *d, int fd, const struct net_addr *from,
-		   const char *sentence)
+static void refuse(struct recvd *d, int fd, const char *address,
+		   enum refused_for why, const char *sentence)
 {
-	char text[NET_TEXT_LEN];
-
-	log_info("listen", "%s refused: %s", net_text(from, text), sentence);
-	(void)d;
+	log_info("listen", "%s refused: %s", address, sentence);
+	d->counted.refused[why]++;
 	stream_refuse(fd, sentence);
 }
 
-static size_t count_sessions(const struct recvd *d)
-{
-	size_t n = 0;
+struct crowd {
+	size_t all, strangers, of_address;
+};
 
-	for (const struct session *s = d->sessions; s; s = s->next)
-		n++;
+static struct crowd count_sessions(const struct recvd *d, const char *address)
+{
+	struct crowd n = {0};
+
+	for (const struct session *s = d->sessions; s; s = s->next) {
+		n.all++;
+		if (s->state == SESSION_LIVE)
+			continue;
+		n.strangers++;
+		n.of_address += strcmp(s->address, address) == 0;
+	}
 	return n;
+}
+
+/* Whether one more fits; if not, why. */
+static const char *crowded(const struct crowd *n)
+{
+	if (n->all >= SESSIONS_MAX)
+		return "the receiver has as many connections as it takes";
+	if (n->strangers >= QUOTA_STRANGERS)
+		return "too many connections have not said who they are";
+	if (n->of_address >= QUOTA_STRANGERS_OF_ADDRESS)
+		return "too many connections from this address have not said "
+		       "who they are";
+	return NULL;
 }
 
 static void take(struct listener *l, int fd, const struct net_addr *from)
 {
 	char address[NET_TEXT_LEN], sentence[NET_TEXT_LEN + 64];
 	struct err e = {0};
+	struct crowd n;
 
 	(void)net_text(from, address);
+	n = count_sessions(l->d, address);
 	if (!net_list_has(&l->allowed, from)) {
 		(void)snprintf(sentence, sizeof sentence,
 			       "%s is not in ip_white_list", address);
-		refuse(l->d, fd, from, sentence);
+		refuse(l->d, fd, address, REFUSED_WHITE_LIST, sentence);
 	} else if (!l->is_on) {
-		refuse(l->d, fd, from, "PIPESERVER is off");
-	} else if (count_sessions(l->d) >= SESSIONS_MAX) {
-		refuse(l->d, fd, from,
-		       "the receiver has as many connections as it takes");
+		refuse(l->d, fd, address, REFUSED_OFF, "PIPESERVER is off");
+	} else if (crowded(&n)) {
+		refuse(l->d, fd, address, REFUSED_CROWD, crowded(&n));
 	} else if (session_new(l->d, fd, from, &e) < 0) {
 		events_say(&l->d->events, LOG_ERR_, "listen", "%s: %s", address,
 			   e.text);

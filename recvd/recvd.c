@@ -130,6 +130,7 @@ static int take_domain(void *arg, const struct domain_row *row)
 		return -EBADMSG;
 	domain_add(&d->senders, i, row)->is_stored = true;
 	d->room.staged_bytes += row->bytes;
+	i->sender->staged_bytes += row->bytes;
 	return 0;
 }
 

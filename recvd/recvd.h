@@ -12,6 +12,7 @@
 #include "domain/statedir.h"
 #include "events.h"
 #include "ground/keys.h"
+#include "quota.h"
 #include "room.h"
 #include "senders.h"
 #include "settings.h"
@@ -35,6 +36,8 @@ struct recvd {
 	struct listener *listener;
 	struct control *control;
 	struct session *sessions; /* all, of whatever state */
+	size_t n_live;		  /* of them, with a WELCOME */
+	size_t turn;		  /* who is read first */
 	struct loop_task reap;	  /* frees sessions that ended */
 	struct loop_timer stop_timer;
 	unsigned stop_ms; /* how long it has been stopping */
@@ -44,6 +47,8 @@ struct recvd {
 	struct {
 		uint64_t entries, bytes, commits, applied, quarantined,
 			sessions;
+		uint64_t
+			refused[N_REFUSALS];
 		uint64_t
 			payload; /* bytes taken from the wire, the same ones twice when sent twice */
 	} counted; /* since the start */

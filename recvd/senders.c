@@ -117,6 +117,15 @@ struct sender *senders_choose(struct senders *s, const char *name_or_key,
 	return found;
 }
 
+unsigned senders_known(const struct senders *s)
+{
+	unsigned n = 0;
+
+	for (const struct sender *x = s->first; x; x = x->next)
+		n++;
+	return n;
+}
+
 unsigned senders_count(const struct senders *s, enum sender_state state)
 {
 	unsigned n = 0;
@@ -232,6 +241,16 @@ struct domain *domain_add(struct senders *s, struct incarnation *i,
 	while (*end)
 		end = &(*end)->next;
 	*end = d;
+	i->n_domains++;
+	return d;
+}
+
+struct domain *domain_find(struct incarnation *i, const char *database)
+{
+	struct domain *d = i->domains;
+
+	while (d && strcmp(d->database, database) != 0)
+		d = d->next;
 	return d;
 }
 
@@ -239,10 +258,10 @@ struct domain *domain_get(struct senders *s, struct incarnation *i,
 			  const char *database)
 {
 	struct domain_row row = {.id = s->next_domain};
+	struct domain *d = domain_find(i, database);
 
-	for (struct domain *d = i->domains; d; d = d->next)
-		if (strcmp(d->database, database) == 0)
-			return d;
+	if (d)
+		return d;
 	(void)snprintf(row.database, sizeof row.database, "%s", database);
 	return domain_add(s, i, &row);
 }

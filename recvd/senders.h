@@ -12,6 +12,7 @@
 
 #include "catalog.h"
 #include "ground/keys.h"
+#include "quota.h"
 #include "stage.h"
 
 #define SENDERS_KNOCKING_MAX 64u /* keys that wait for ADMIT SENDER */
@@ -44,6 +45,7 @@ struct incarnation {
 	struct incarnation_row row;
 	char dir[STAGE_DIR_MAX];
 	struct domain *domains;
+	unsigned n_domains;
 	struct session *session; /* live and welcomed; NULL */
 	uint32_t n_quarantined;
 	struct mirror mirror;
@@ -56,6 +58,9 @@ struct sender {
 	char key[KEY_TEXT_LEN];
 	struct incarnation *newest;
 	struct session *session; /* its one connection; NULL */
+	uint64_t staged_bytes; /* durable and not applied */
+	uint64_t flight;       /* bytes in buffers */
+	struct quota_bucket hellos, incarnations, entries;
 	bool is_adding; /* a new incarnation is on its way into the catalog */
 	int64_t changed_ms;
 	unsigned n_takeovers; /* without a pause of TAKEOVER_QUIET_MS */
@@ -83,6 +88,7 @@ struct sender *senders_by_name(struct senders *s, const char *name);
 /* By name or, if more than one waits under it, only by the key in hexadecimal. *n gets
  * how many match. */
 struct sender *senders_choose(struct senders *s, const char *name_or_key, unsigned *n);
+unsigned senders_known(const struct senders *s); /* of whatever state */
 unsigned senders_count(const struct senders *s, enum sender_state state);
 /* "" or "[WARN] [time] taken over ..."; `to` holds 512. */
 const char *sender_message(const struct sender *x, uint64_t mono_ms, char *to, size_t size);
@@ -97,6 +103,7 @@ void incarnation_mirror(struct incarnation *i, const struct msg_status *m);
 /* The newest of each pipe name that is worth showing: live, or entries left. */
 bool incarnation_is_shown(const struct incarnation *i);
 
+struct domain *domain_find(struct incarnation *i, const char *database); /* NULL: none */
 /* Makes it when it is new (is_stored = false). */
 struct domain *domain_get(struct senders *s, struct incarnation *i, const char *database);
 struct domain *domain_add(struct senders *s, struct incarnation *i, const struct domain_row *row);

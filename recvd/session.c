@@ -26,9 +26,8 @@ static void stream_opened(void *arg)
 	struct session *s = arg;
 
 	s->is_open = true;
-	loop_timer_set(s->d->loop, &s->silence, SESSION_SILENCE_MS);
-	if (s->d->room.is_full)
-		stream_pause(s->stream, true);
+	session_time_silence(s);
+	session_breathe(s);
 }
 
 static void stream_closed(void *arg, const struct err *why)
@@ -41,25 +40,19 @@ static void stream_closed(void *arg, const struct err *why)
 			   why->sys ? why->text : "closed by the edge");
 	else
 		log_debug("session", "%s: gone: %s", s->address, why->text);
+	if (!s->is_open) {
+		s->refusal = REFUSED_GREETING;
+		session_count(s);
+	}
 	session_end(s);
 }
 
 static const struct stream_events stream_events = {
 	.opened = stream_opened,
 	.data = stream_data,
+	.drained = session_drained,
 	.closed = stream_closed,
 };
-
-static void silence_due(struct loop_timer *t)
-{
-	struct session *s = CONTAINER_OF(t, struct session, silence);
-
-	events_say(&s->d->events, LOG_INFO_, "session",
-		   "%s (%s): nothing for %d s, closed", s->address,
-		   s->sender ? s->sender->row.name : "no HELLO yet",
-		   SESSION_SILENCE_MS / 1000);
-	session_end(s);
-}
 
 /* ---- life ---- */
 
@@ -90,10 +83,10 @@ int session_new(struct recvd *d, int fd, const struct net_addr *from,
 	s->rx = receive_new();
 	s->from = *from;
 	(void)net_text(from, s->address);
-	s->silence.fn = silence_due;
+	s->refusal = N_REFUSALS;
 	s->finish.fn = finish_due;
 	s->since_ms = clock_wall_ms();
-	loop_timer_set(d->loop, &s->silence, SESSION_SILENCE_MS);
+	session_time_silence(s);
 	s->next = d->sessions;
 	if (s->next)
 		s->next->prev = s;
@@ -125,7 +118,11 @@ void session_end(struct session *s)
 	session_lookup_stop(s);
 	leave_incarnation(s);
 	s->state = SESSION_ENDED;
+	s->d->n_live -= s->is_live;
+	s->is_live = false;
 	loop_timer_stop(s->d->loop, &s->silence);
+	loop_timer_stop(s->d->loop, &s->frame);
+	loop_timer_stop(s->d->loop, &s->slow);
 	while (s->files)
 		session_drop_file(s, s->files->serial, false);
 	if (!s->is_pumping) {
@@ -221,14 +218,6 @@ void session_quarantine(struct session *s, const struct quarantine_row *row,
 	buf_init(&b, FRAME_BUF_MAX);
 	msg_quarantine_encode(&m, &b);
 	session_send(s, &b);
-}
-
-void sessions_pause(struct recvd *d, bool paused)
-{
-	for (struct session *s = d->sessions; s; s = s->next)
-		if (s->stream && s->is_open && s->state != SESSION_ENDED &&
-		    s->state != SESSION_LOOKUP)
-			stream_pause(s->stream, paused);
 }
 
 void sessions_bye(struct recvd *d, enum bye_why why, const char *sentence)

@@ -9,6 +9,7 @@
 
 #include "commit.h"
 #include "ground/stream.h"
+#include "quota.h"
 #include "receive.h"
 #include "recvd.h"
 
@@ -36,6 +37,13 @@ struct session {
 	struct sender *sender;		 /* from HELLO on */
 	struct incarnation *incarnation; /* from HELLO on, not of a probe */
 	struct loop_timer silence;
+	struct loop_timer frame; /* one is half here */
+	struct loop_timer slow;	 /* until the next entry may come */
+	bool is_timed;		 /* the HELLO's deadline runs */
+	bool is_slowed, is_unread;
+	bool is_live;	      /* counted in n_live */
+	enum refused_for refusal; /* why it is closed, when that is not its BYE's class */
+	uint64_t moved_ms;    /* when a block or an entry came last */
 	struct loop_task finish; /* says goodbye outside of the stream's own call */
 	struct session_file *files;	 /* begun and not complete */
 	size_t n_jobs;			 /* which still point here */
@@ -67,7 +75,6 @@ void session_failed(struct session *s, const char *sentence);
 void session_applied(struct session *s);
 void session_quarantine(struct session *s, const struct quarantine_row *row, bool is_over);
 
-void sessions_pause(struct recvd *d, bool paused);
 void sessions_bye(struct recvd *d, enum bye_why why, const char *sentence);
 /* Those whose peer is not in the white list any more. */
 void sessions_check_peers(struct recvd *d, const struct net_list *allowed);
@@ -91,6 +98,21 @@ void session_send(struct session *s, struct buf *b);
 /* Takes `f` (may be NULL): closes it behind its last write; removes its files or not. */
 void session_close_file(struct recvd *d, const struct incarnation *i, uint64_t serial,
 			struct stage_file *f, bool remove);
+
+/* ---- session_hold.c: who is read, and how long one may take ---- */
+
+bool session_is_held(const struct session *s);
+void session_breathe(struct session *s);   /* is read, or not, as things are now */
+void sessions_breathe(struct recvd *d);
+/* Bytes in buffers of a sender: so many more, so many less. */
+void session_flight(struct recvd *d, struct sender *x, uint64_t more, uint64_t less);
+bool session_may_take(struct session *s, const struct frame *f); /* its entries a second */
+void session_drained(void *arg);
+void session_check_unread(struct session *s);
+void session_check_stall(struct session *s);
+void session_time_frame(struct session *s, bool is_begun);
+void session_time_silence(struct session *s);
+void session_count(struct session *s); /* its refusal */
 
 void session_lookup(struct session *s, const struct msg_hello *m);
 void session_lookup_stop(struct session *s);

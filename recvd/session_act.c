@@ -12,6 +12,7 @@
 struct write_job {
 	struct job job;
 	struct session *session;
+	struct sender *sender;
 	struct stage *stage;
 	struct stage_file *file;
 	uint64_t serial, index;
@@ -130,7 +131,8 @@ static void write_done(struct job *j)
 	if (w->data) {
 		room_buffer_give(&s->d->room, w->data);
 		if (room_sub(&s->d->room, BLOCK_LEN, 0))
-			sessions_pause(s->d, false);
+			sessions_breathe(s->d);
+		session_flight(s->d, w->sender, 0, BLOCK_LEN);
 	}
 	if (w->result < 0 && s->rx) {
 		write_failed(s, &w->err);
@@ -279,8 +281,11 @@ static void act_write(struct session *s, const struct receive_act *act)
 	w->len = act->len;
 	w->index = act->index;
 	w->digest = act->digest;
+	w->sender = s->sender;
+	s->moved_ms = loop_now_ms(s->d->loop);
 	if (room_add(&s->d->room, BLOCK_LEN, 0))
-		sessions_pause(s->d, true);
+		sessions_breathe(s->d);
+	session_flight(s->d, s->sender, BLOCK_LEN, 0);
 	submit_write(s, w, f);
 }
 
@@ -328,9 +333,31 @@ static void act_drop(struct session *s)
 	session_end(s);
 }
 
+/* By its BYE's class, unless somebody knew better. */
+static void count_bye(struct session *s, enum bye_why why)
+{
+	static const enum refused_for refusals[] = {
+		[BYE_STOPPING] = N_REFUSALS,
+		[BYE_BUSY] = REFUSED_BUSY,
+		[BYE_REFUSED] = REFUSED_KEY,
+		[BYE_TAKEN_OVER] = REFUSED_TAKEN_OVER,
+		[BYE_MISMATCH] = REFUSED_MISMATCH,
+		[BYE_PROTOCOL] = REFUSED_PROTOCOL,
+		[BYE_VERSION] = REFUSED_VERSION,
+		[BYE_HISTORY] = REFUSED_HISTORY,
+	};
+
+	if (s->refusal == N_REFUSALS)
+		s->refusal = refusals[why];
+	if (s->refusal != N_REFUSALS)
+		session_count(s);
+}
+
 static void act_bye(struct session *s, const struct receive_act *act)
 {
 	struct buf b;
+
+	count_bye(s, act->bye.why);
 
 	if (act->bye.why != BYE_STOPPING)
 		events_say(&s->d->events, LOG_WARN_, "session",

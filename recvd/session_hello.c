@@ -31,6 +31,22 @@ static void refuse(struct session *s, enum bye_why why, const char *fmt, ...)
 	session_pump(s);
 }
 
+static void refuse_quota(struct session *s, const char *fmt, ...)
+	PRINTF_LIKE(2, 3);
+
+/* Too much of one sender: it comes again, with back-off. */
+static void refuse_quota(struct session *s, const char *fmt, ...)
+{
+	char sentence[SENTENCE_MAX + 1];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(sentence, sizeof sentence, fmt, ap);
+	va_end(ap);
+	s->refusal = REFUSED_QUOTA;
+	refuse(s, BYE_BUSY, "%s", sentence);
+}
+
 /* ---- who ---- */
 
 static int check_names(struct session *s, const struct msg_hello *m)
@@ -84,11 +100,12 @@ static int check_owner(struct session *s, const struct msg_hello *m)
 	return -EEXIST;
 }
 
+/* One that was admitted once and forgotten has a past, which must not lose its owner. */
 static void forget_oldest_knock(struct recvd *d)
 {
 	struct sender *x = d->senders.first;
 
-	while (x && x->row.state != SENDER_WAITING)
+	while (x && (x->row.state != SENDER_WAITING || x->newest))
 		x = x->next;
 	if (x)
 		recvd_del_sender(d, x);
@@ -126,6 +143,13 @@ static struct sender *admit(struct session *s, const struct msg_hello *m)
 	struct sender *x = senders_by_id(&d->senders, m->sender_id);
 	bool first_use = d->settings.admit == ADMIT_FIRST_USE;
 
+	if (!x && senders_known(&d->senders) >= QUOTA_SENDERS) {
+		refuse_quota(s,
+			     "the receiver knows %u keys already and takes no "
+			     "new one",
+			     QUOTA_SENDERS);
+		return NULL;
+	}
 	if (!x) {
 		x = new_sender(s, m,
 			       first_use ? SENDER_ADMITTED : SENDER_WAITING);
@@ -320,10 +344,13 @@ static void answer(struct session *s)
 	k.partials = given;
 	k.n_partials = s->n_partials;
 	s->state = SESSION_LIVE;
+	s->is_live = true;
+	s->d->n_live++;
+	s->moved_ms = loop_now_ms(s->d->loop);
 	receive_known(s->rx, &k);
 	session_pump(s);
-	if (s->state == SESSION_LIVE)
-		stream_pause(s->stream, s->d->room.is_full);
+	session_time_silence(s);
+	session_breathe(s);
 }
 
 static int tell_quarantine(void *arg, const struct quarantine_row *row)
@@ -488,6 +515,13 @@ static void look_up_incarnation(struct session *s, const struct msg_hello *m)
 	} else if (i) {
 		s->incarnation = i;
 		step_wait(s);
+	} else if (!quota_take(&s->sender->incarnations,
+			       loop_now_ms(s->d->loop), QUOTA_INCARNATIONS,
+			       QUOTA_INCARNATIONS_PER_1000S)) {
+		refuse_quota(s,
+			     "sender %s began more than %u pipes in a short "
+			     "time",
+			     m->sender_name, QUOTA_INCARNATIONS);
 	} else if (s->d->senders.next_seq > CATALOG_INCARNATION_MAX) {
 		refuse(s, BYE_BUSY,
 		       "the catalog is out of numbers for incarnations");
@@ -501,13 +535,22 @@ void session_lookup(struct session *s, const struct msg_hello *m)
 	struct sender *x;
 
 	s->state = SESSION_LOOKUP;
-	stream_pause(s->stream, true);
+	session_time_silence(s);
+	session_breathe(s);
 	if (check_key(s, m) < 0 || check_names(s, m) < 0 ||
 	    check_owner(s, m) < 0)
 		return;
 	x = admit(s, m);
 	if (!x)
 		return;
+	if (!quota_take(&x->hellos, loop_now_ms(s->d->loop), QUOTA_HELLOS,
+			QUOTA_HELLOS_PER_1000S)) {
+		refuse_quota(s,
+			     "sender %s connects more often than %u times a "
+			     "second",
+			     m->sender_name, QUOTA_HELLOS_PER_1000S / 1000);
+		return;
+	}
 	s->sender = x;
 	if (m->flags & HELLO_PROBE) {
 		answer(s);

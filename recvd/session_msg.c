@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <stdio.h>
 
 #include "ground/clock.h"
@@ -22,6 +23,8 @@ static void got_status(struct session *s, const struct frame *f)
 	buf_init(&b, FRAME_BUF_MAX);
 	msg_pong_encode(&b);
 	session_send(s, &b);
+	session_check_unread(s);
+	session_check_stall(s);
 }
 
 /* What is here already of an entry needs no room any more. */
@@ -33,6 +36,38 @@ static uint64_t room_needed(const struct session *s, const struct entry *en)
 	uint64_t here = found ? found->n_blocks * BLOCK_LEN : 0;
 
 	return here < len ? len - here : 0;
+}
+
+static uint64_t reserved(const struct session *s)
+{
+	uint64_t n = 0;
+
+	for (const struct session_file *f = s->files; f; f = f->next)
+		n += f->n_blocks * BLOCK_LEN;
+	return n;
+}
+
+/* What one sender may have here. */
+static int check_quota(struct session *s, const struct entry *en, struct err *e)
+{
+	uint64_t max = (uint64_t)s->d->settings.sender_max_bytes;
+	struct incarnation *i = s->incarnation;
+
+	if (!i)
+		return 0; /* refused by the machine */
+	if (i->n_domains >= QUOTA_DATABASES &&
+	    !domain_find(i, en->file.database))
+		return err_set(e, EDQUOT,
+			       "pipe %s names more than %u databases",
+			       i->row.pipe, QUOTA_DATABASES);
+	if (max &&
+	    s->sender->staged_bytes + reserved(s) + entry_payload_len(en) > max)
+		return err_set(e, EDQUOT,
+			       "%llu bytes of sender %s wait to be applied, "
+			       "sender_max_bytes is %llu",
+			       (unsigned long long)s->sender->staged_bytes,
+			       s->sender->row.name, (unsigned long long)max);
+	return 0;
 }
 
 static void got_entry(struct session *s, const struct frame *f)
@@ -47,6 +82,13 @@ static void got_entry(struct session *s, const struct frame *f)
 	if (m.entry.serial > CATALOG_SERIAL_MAX) {
 		entry_release(&m.entry);
 		receive_bad(s->rx, "a serial beyond all bounds");
+		return;
+	}
+	s->moved_ms = loop_now_ms(s->d->loop);
+	if (check_quota(s, &m.entry, &e) < 0) {
+		entry_release(&m.entry);
+		s->refusal = REFUSED_QUOTA;
+		receive_failed(s->rx, e.text);
 		return;
 	}
 	if (room_check(&s->d->room, &s->d->settings, room_needed(s, &m.entry),
@@ -135,24 +177,45 @@ static void got_frame(struct session *s, const struct frame *f)
 	session_pump(s);
 }
 
+/* A stranger has nothing to say but HELLO: nothing longer is waited for. */
+static uint32_t stranger_len_max(uint16_t type)
+{
+	return type == MSG_HELLO ? msg_len_max(type) : 0;
+}
+
+/* One frame of n bytes at p: its length, or 0 when there is none to take. */
+static size_t take_one(struct session *s, const uint8_t *p, size_t n)
+{
+	bool is_stranger = s->state == SESSION_GREETING;
+	struct frame f;
+	int r = frame_take(&f, p, n,
+			   is_stranger ? stranger_len_max : msg_len_max);
+
+	if (r >= 0 && is_stranger && n >= FRAME_HEAD_LEN && f.type != MSG_HELLO)
+		r = -EBADMSG;
+	if (r < 0) {
+		receive_bad(s->rx, is_stranger ? "bytes that are no HELLO"
+					       : "bytes that are no frame");
+		session_pump(s);
+		return 0;
+	}
+	if (r == 0 || !session_may_take(s, &f))
+		return 0;
+	got_frame(s, &f);
+	return (size_t)r;
+}
+
 size_t session_data(struct session *s, const uint8_t *p, size_t n)
 {
-	size_t used = 0;
+	size_t used = 0, one = 1;
 
-	loop_timer_set(s->d->loop, &s->silence, SESSION_SILENCE_MS);
-	while (s->rx && !s->d->room.is_full && s->state != SESSION_LOOKUP) {
-		struct frame f;
-		int r = frame_take(&f, p + used, n - used, msg_len_max);
-
-		if (r == 0)
-			break;
-		if (r < 0) {
-			receive_bad(s->rx, "bytes that are no frame");
-			session_pump(s);
-			break;
-		}
-		got_frame(s, &f);
-		used += (size_t)r;
+	session_time_silence(s);
+	while (one && s->rx && !session_is_held(s)) {
+		one = take_one(s, p + used, n - used);
+		used += one;
+		if (one)
+			session_time_frame(s, false);
 	}
+	session_time_frame(s, used < n);
 	return s->state == SESSION_ENDED ? n : used;
 }

@@ -32,6 +32,7 @@ struct settings {
 	int64_t staging_max_bytes;
 	char staging_min_free[32]; /* bytes or a share, as written */
 	int64_t retain_max_bytes;
+	int64_t sender_max_bytes, sender_max_rate;
 	int hold_deletes, quarantine, transport, admit;
 };
 

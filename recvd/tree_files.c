@@ -81,6 +81,18 @@ static uint64_t count_live(const struct recvd *d)
 	return n;
 }
 
+static void add_refusals(const struct recvd *d, struct buf *out)
+{
+	buf_adds(out, "# HELP tsferry_recvd_refused_total Connections refused "
+		      "or closed, by cause.\n"
+		      "# TYPE tsferry_recvd_refused_total counter\n");
+	for (int i = 0; i < N_REFUSALS; i++)
+		buf_addf(out,
+			 "tsferry_recvd_refused_total{cause=\"%s\"} %llu\n",
+			 refusal_name((enum refused_for)i),
+			 (unsigned long long)d->counted.refused[i]);
+}
+
 static void add_metrics(const struct tree_at *at, struct buf *out)
 {
 	const struct recvd *d = at->d;
@@ -117,6 +129,7 @@ static void add_metrics(const struct tree_at *at, struct buf *out)
 	       d->room.staged_bytes);
 	metric(out, "flight_bytes", "gauge", "Bytes in buffers.",
 	       d->room.flight);
+	add_refusals(d, out);
 	metric(out, "free_bytes", "gauge",
 	       "Free space beside staging, when last measured.",
 	       d->room.free_bytes);
