@@ -28,32 +28,6 @@ int follow_open(const struct listing *l, struct living *f)
 	return fd < 0 ? -ENOENT : fd;
 }
 
-struct captured_list {
-	struct known_file *v; /* owned */
-	size_t n, cap;
-};
-
-static void captured_release(struct captured_list *c)
-{
-	free(c->v);
-}
-
-static int captured_add(struct captured_list *c, const struct known_file *k)
-{
-	if (c->n == c->cap) {
-		size_t cap = c->cap ? c->cap * 2 : 64;
-		struct known_file *more =
-			reallocarray(c->v, cap, sizeof(*more));
-
-		if (!more)
-			return -ENOMEM;
-		c->v = more;
-		c->cap = cap;
-	}
-	c->v[c->n++] = *k;
-	return 0;
-}
-
 struct ranked {
 	enum precedence rule;
 };
@@ -66,13 +40,16 @@ static int by_rank(const void *a, const void *b, void *arg)
 	return living_rank(&ka->f, &kb->f, r->rule);
 }
 
-/* Captured files above `low`, in ascending precedence. */
+/* Captured files above `low`, in ascending precedence; what is derived just now is
+ * among them. */
 static int read_higher(struct listing *l, int64_t pipe,
-		       const struct living *low, struct captured_list *out)
+		       const struct known_list *derived,
+		       const struct living *low, struct known_list *out)
 {
 	sqlite3_stmt *st = l->db->known;
 	struct ranked rule = {l->precedence};
 	struct known_file k;
+	size_t i;
 	int r;
 
 	known_bind(st, pipe, l->database, l->region, l->partition);
@@ -80,11 +57,15 @@ static int read_higher(struct listing *l, int64_t pipe,
 		known_row(st, &k);
 		if (living_rank(&k.f, low, l->precedence) <= 0)
 			continue;
-		r = captured_add(out, &k);
+		r = known_add(out, &k);
 		if (r) {
 			(void)sqlite3_reset(st);
 			return r;
 		}
+	}
+	for (i = 0; r == 0 && i < derived->n; i++) {
+		if (living_rank(&derived->v[i].f, low, l->precedence) > 0)
+			r = known_add(out, &derived->v[i]);
 	}
 	if (r == 0 && out->n > 1)
 		qsort_r(out->v, out->n, sizeof(*out->v), by_rank, &rule);
@@ -129,14 +110,14 @@ static int must_follow(struct following *fw, struct known_file *k)
 		return 0; /* it stands there no more */
 	is_shared = overlap_hits(&fw->below, fd, &k->range);
 	if (!is_known)
-		r = plan_learn(&fw->lp->plan, k);
+		r = known_add(&fw->lp->plan.learned, k);
 	if (r == 0 && is_shared)
 		overlap_add(&fw->below, fd, &k->range);
 	return r ? r : is_shared;
 }
 
 static int walk_up(struct following *fw, const struct living_list *fresh,
-		   struct captured_list *higher)
+		   struct known_list *higher)
 {
 	size_t at = 0, i;
 	int r = 0;
@@ -180,13 +161,13 @@ int follow_add(struct listing *l, struct listing_pipe *lp,
 {
 	CLEANUP(following_release)
 	struct following fw = {.l = l, .lp = lp};
-	CLEANUP(captured_release) struct captured_list higher = {.n = 0};
+	CLEANUP(known_release) struct known_list higher = {.n = 0};
 	size_t i;
 	int r;
 
 	if (!fresh->n || living_rank(&fresh->v[0], top, l->precedence) >= 0)
 		return 0;
-	r = read_higher(l, lp->pipe, &fresh->v[0], &higher);
+	r = read_higher(l, lp->pipe, &lp->plan.products, &fresh->v[0], &higher);
 	if (r == 0)
 		r = walk_up(&fw, fresh, &higher);
 	if (r == 0 && fw.again.n)

@@ -1,6 +1,9 @@
 #include "known.h"
 
+#include <errno.h>
 #include <string.h>
+
+#include "living.h"
 
 static uint64_t column(sqlite3_stmt *st, int i)
 {
@@ -36,4 +39,54 @@ void known_bind(sqlite3_stmt *st, int64_t pipe, const char *database,
 	(void)sqlite3_bind_text(st, 2, database, -1, SQLITE_STATIC);
 	(void)sqlite3_bind_int64(st, 3, region);
 	(void)sqlite3_bind_int64(st, 4, partition);
+}
+
+void known_release(struct known_list *l)
+{
+	free(l->v);
+	memset(l, 0, sizeof(*l));
+}
+
+int known_add(struct known_list *l, const struct known_file *k)
+{
+	if (l->n == l->cap) {
+		size_t cap = l->cap ? l->cap * 2 : 32;
+		struct known_file *more =
+			reallocarray(l->v, cap, sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		l->v = more;
+		l->cap = cap;
+	}
+	l->v[l->n++] = *k;
+	return 0;
+}
+
+static int by_identity(const void *key, const void *k)
+{
+	return living_compare(key, &((const struct known_file *)k)->f);
+}
+
+struct known_file *known_find(const struct known_list *l,
+			      const struct living *f)
+{
+	return l->n ? bsearch(f, l->v, l->n, sizeof(*l->v), by_identity) : NULL;
+}
+
+int known_read(struct db *db, sqlite3_stmt *st, struct known_list *out,
+	       struct err *e)
+{
+	struct known_file k;
+	int r;
+
+	while ((r = db_row(db, st, e)) == 1) {
+		known_row(st, &k);
+		r = known_add(out, &k);
+		if (r) {
+			(void)sqlite3_reset(st);
+			break;
+		}
+	}
+	return r;
 }

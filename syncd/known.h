@@ -34,4 +34,20 @@ void known_row(sqlite3_stmt *st, struct known_file *out);
 void known_bind(sqlite3_stmt *st, int64_t pipe, const char *database,
 		uint32_t region, int64_t partition);
 
+struct known_list {
+	struct known_file *v; /* owned */
+	size_t n, cap;
+};
+
+void known_release(struct known_list *l);
+int known_add(struct known_list *l, const struct known_file *k) MUST_CHECK;
+
+/* In a list as the catalog gives it, by identity; NULL when it is not there. */
+struct known_file *known_find(const struct known_list *l,
+			      const struct living *f);
+
+/* The whole partition, by identity. */
+int known_read(struct db *db, sqlite3_stmt *st, struct known_list *out,
+	       struct err *e) MUST_CHECK;
+
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "derive.h"
 #include "follow.h"
 #include "ground/clock.h"
 #include "ground/fileio.h"
@@ -26,6 +27,13 @@ int listing_db_open(struct listing_db *ld, const char *catalog_path,
 
 	if (r)
 		return r;
+	r = db_prepare(&ld->db, &ld->compactions,
+		       "SELECT journal, body FROM compaction"
+		       " WHERE database = ?1 AND region = ?2"
+		       " AND partition = ?3",
+		       e);
+	if (r)
+		return r;
 	return db_prepare(&ld->db, &ld->known,
 			  "SELECT " KNOWN_COLUMNS " FROM known"
 			  " WHERE pipe = ?1 AND database = ?2 AND region = ?3"
@@ -36,7 +44,8 @@ int listing_db_open(struct listing_db *ld, const char *catalog_path,
 void listing_db_close(struct listing_db *ld)
 {
 	(void)sqlite3_finalize(ld->known);
-	ld->known = NULL;
+	(void)sqlite3_finalize(ld->compactions);
+	ld->known = ld->compactions = NULL;
 	db_close(&ld->db);
 }
 
@@ -127,7 +136,8 @@ static int take_journal(void *arg, const char *name, unsigned char d_type)
 	if (r < 0)
 		return r;
 	journal_targets(buf_data(&b), b.len, mark_target, p);
-	return 0;
+	return compaction_read(&p->l->compactions, name, buf_data(&b), b.len,
+			       true);
 }
 
 static void take_stamp(struct pass *p, const struct stat *st)
@@ -297,6 +307,7 @@ static int judge_pipe(struct listing *l, struct living_list *files,
 {
 	struct living_list fresh = {0}, vanished = {0};
 	const struct living_list all = *files;
+	size_t i;
 	int r;
 
 	if (is_last) {
@@ -305,6 +316,10 @@ static int judge_pipe(struct listing *l, struct living_list *files,
 		memset(files, 0, sizeof(*files));
 	}
 	r = compare(l, &all, lp->pipe, &fresh, &vanished);
+	if (r >= 0)
+		r = derive_judge(l, lp, &fresh, &vanished);
+	for (i = 0; i < lp->plan.products.n; i++)
+		raise_top(l, &lp->plan.products.v[i].f);
 	living_sort(&fresh, (struct living_order){.rule = l->precedence});
 	if (r >= 0 && l->has_top)
 		r = follow_add(l, lp, &fresh, &l->top);
@@ -324,7 +339,11 @@ static int look(struct listing *l, struct living_list *files)
 	sort_unique(files);
 	if (r >= 0)
 		r = all_dirs(l, files, take_resource);
-	return r < 0 ? r : all_dirs(l, files, take_journal);
+	if (r >= 0)
+		r = all_dirs(l, files, take_journal);
+	if (r >= 0)
+		r = held_read(&l->held, &l->compactions);
+	return r < 0 ? r : derive_prepare(l);
 }
 
 void listing_file(const struct listing *l, const struct living *f,
@@ -371,4 +390,6 @@ void listing_release(struct listing *l)
 		l->pipes[i].files = l->pipes[i].vanished = NULL;
 		plan_release(&l->pipes[i].plan);
 	}
+	compactions_release(&l->compactions);
+	held_release(&l->held);
 }

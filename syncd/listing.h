@@ -23,7 +23,7 @@
 /* The scan thread's own. */
 struct listing_db {
 	struct db db;
-	sqlite3_stmt *known;
+	sqlite3_stmt *known, *compactions;
 };
 
 int listing_db_open(struct listing_db *ld, const char *catalog_path,
@@ -54,6 +54,7 @@ struct listing {
 	size_t n_data_dirs;
 	enum precedence precedence;
 	bool may_forget; /* every data directory is there, so gone means gone */
+	struct held held; /* owned: journals that may be gone */
 	struct listing_pipe pipes[LISTING_PIPES_MAX];
 	size_t n_pipes;
 
@@ -62,6 +63,7 @@ struct listing {
 	struct err err;
 	int64_t stamps[DATA_DIRS_MAX][2];
 	bool has_journal;
+	struct compactions compactions; /* owned */
 	int64_t oldest_unsealed_ms;
 	struct living top; /* of all pipes: what is known, or in files */
 	bool has_top;

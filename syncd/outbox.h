@@ -182,6 +182,16 @@ int outbox_forget_known(struct outbox_writer *w, int64_t pipe,
 /* A captured file must follow again: until its next entry is added. */
 int outbox_owe(struct outbox_writer *w, int64_t pipe, const struct fileid *file,
 	       struct err *e) MUST_CHECK;
+/* A product that is not sent, because what it was made from is captured. */
+int outbox_add_derived(struct outbox_writer *w, int64_t pipe,
+		       const struct fileid *file, uint64_t serial,
+		       uint64_t serial_low, uint64_t mods_seen,
+		       struct err *e) MUST_CHECK;
+/* A compaction that a journal told of; body NULL: it is over. */
+int outbox_put_compaction(struct outbox_writer *w, const char *database,
+			  uint32_t region, int64_t partition,
+			  const char *journal, const char *body,
+			  struct err *e) MUST_CHECK;
 /* From when to when a captured file has rows. */
 int outbox_set_span(struct outbox_writer *w, int64_t pipe,
 		    const struct fileid *file, int64_t time_min,

@@ -32,3 +32,34 @@ int outbox_set_span(struct outbox_writer *w, int64_t pipe,
 	(void)sqlite3_bind_int64(st, 11, time_max);
 	return db_run(&w->db, st, e);
 }
+
+int outbox_add_derived(struct outbox_writer *w, int64_t pipe,
+		       const struct fileid *file, uint64_t serial,
+		       uint64_t serial_low, uint64_t mods_seen, struct err *e)
+{
+	sqlite3_stmt *st = w->st[W_ADD_DERIVED];
+
+	bind_file(st, pipe, file);
+	(void)sqlite3_bind_int64(st, 10, (int64_t)serial);
+	(void)sqlite3_bind_int64(st, 11, (int64_t)serial_low);
+	(void)sqlite3_bind_int64(st, 12, (int64_t)mods_seen);
+	return db_run(&w->db, st, e);
+}
+
+int outbox_put_compaction(struct outbox_writer *w, const char *database,
+			  uint32_t region, int64_t partition,
+			  const char *journal, const char *body, struct err *e)
+{
+	sqlite3_stmt *st = w->st[body ? W_PUT_COMPACTION : W_DROP_COMPACTION];
+	int r;
+
+	(void)sqlite3_bind_text(st, 1, database, -1, SQLITE_STATIC);
+	(void)sqlite3_bind_int64(st, 2, region);
+	(void)sqlite3_bind_int64(st, 3, partition);
+	(void)sqlite3_bind_text(st, 4, journal, -1, SQLITE_STATIC);
+	if (body)
+		(void)sqlite3_bind_text(st, 5, body, -1, SQLITE_STATIC);
+	r = db_run(&w->db, st, e);
+	(void)sqlite3_clear_bindings(st);
+	return r;
+}

@@ -95,6 +95,17 @@ const char *const outbox_write_sql[N_OUTBOX_WRITE] = {
 		" AND region = ?3 AND partition = ?4 AND unsequence = ?5"
 		" AND t = ?6 AND v = ?7 AND i = ?8 AND c = ?9",
 	[W_OWE] = "UPDATE known SET is_owed = 1" OF_FILE,
+	[W_ADD_DERIVED] =
+		"INSERT INTO known(pipe, database, region, partition,"
+		" unsequence, t, v, i, c, serial, serial_low, mods_seen,"
+		" is_derived)"
+		" VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,1)"
+		" ON CONFLICT DO NOTHING",
+	[W_PUT_COMPACTION] = "INSERT INTO compaction VALUES(?1, ?2, ?3, ?4, ?5)"
+			     " ON CONFLICT DO UPDATE SET body = ?5",
+	[W_DROP_COMPACTION] =
+		"DELETE FROM compaction WHERE database = ?1"
+		" AND region = ?2 AND partition = ?3 AND journal = ?4",
 	[W_SET_SPAN] =
 		"UPDATE known SET time_min = ?10, time_max = ?11" OF_FILE,
 	[W_ADD_GAP] = "INSERT OR IGNORE INTO gap VALUES(?1, ?2)",

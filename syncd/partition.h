@@ -7,6 +7,7 @@
 #define TSFERRY_PARTITION_H
 
 #include "domain/fileid.h"
+#include "held.h"
 #include "settings.h"
 
 /* One file of a partition, small: there may be a hundred thousand. */
@@ -16,7 +17,8 @@ struct living {
 	uint8_t volume; /* index of the data directory */
 	bool unsequence;
 	bool has_resource, is_target;
-	bool is_again; /* captured before; goes behind what came below it */
+	bool is_explained; /* gone or new by a compaction that is understood */
+	bool is_again;	   /* captured before; goes behind what came below it */
 };
 
 struct partition {
@@ -39,6 +41,7 @@ struct partition {
 	/* The highest by precedence of what is captured or about to be. */
 	struct living top;
 	bool has_top;
+	struct held held;   /* journals */
 	unsigned n_lists;   /* capture lists under way */
 	unsigned n_refused; /* files that are no TsFiles, as far as is known */
 	unsigned n_refused_now;	    /* since the last listing */

@@ -1,6 +1,7 @@
 #include "plan.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 void plan_init(struct plan *p)
@@ -11,29 +12,41 @@ void plan_init(struct plan *p)
 
 void plan_release(struct plan *p)
 {
-	free(p->learned);
+	size_t i;
+
+	known_release(&p->learned);
+	known_release(&p->products);
+	living_release(&p->gone);
+	for (i = 0; i < p->n_journals; i++)
+		free(p->journals[i].body);
+	free(p->journals);
 	living_release(&p->owed);
 	buf_release(&p->news);
 	plan_init(p);
 }
 
-bool plan_is_empty(const struct plan *p)
+int plan_journal(struct plan *p, const char *name, const char *body)
 {
-	return !p->n_learned && !p->owed.n && !p->news.len;
-}
+	struct plan_journal *at;
 
-int plan_learn(struct plan *p, const struct known_file *k)
-{
-	if (p->n_learned == p->cap_learned) {
-		size_t cap = p->cap_learned ? p->cap_learned * 2 : 32;
-		struct known_file *more =
-			reallocarray(p->learned, cap, sizeof(*more));
+	if (p->n_journals == p->cap_journals) {
+		size_t cap = p->cap_journals ? p->cap_journals * 2 : 4;
+		struct plan_journal *more =
+			reallocarray(p->journals, cap, sizeof(*more));
 
 		if (!more)
 			return -ENOMEM;
-		p->learned = more;
-		p->cap_learned = cap;
+		p->journals = more;
+		p->cap_journals = cap;
 	}
-	p->learned[p->n_learned++] = *k;
+	at = &p->journals[p->n_journals++];
+	(void)snprintf(at->name, sizeof(at->name), "%s", name);
+	at->body = body ? xstrdup(body) : NULL;
 	return 0;
+}
+
+bool plan_is_empty(const struct plan *p)
+{
+	return !p->learned.n && !p->products.n && !p->gone.n &&
+	       !p->n_journals && !p->owed.n && !p->news.len;
 }

@@ -8,22 +8,31 @@
 #ifndef TSFERRY_PLAN_H
 #define TSFERRY_PLAN_H
 
+#include "compaction.h"
 #include "ground/buf.h"
 #include "known.h"
 #include "living.h"
 
 #define PLAN_NEWS_MAX 16384u
 
+struct plan_journal {
+	char name[JOURNAL_NAME_LEN];
+	char *body; /* owned; NULL = the compaction is over */
+};
+
 struct plan {
-	struct known_file *learned; /* owned: ranges that were read */
-	size_t n_learned, cap_learned;
+	struct known_list learned;     /* ranges that were read */
+	struct known_list products;    /* derived: captured without an entry */
+	struct living_list gone;       /* what they were made from */
+	struct plan_journal *journals; /* owned */
+	size_t n_journals, cap_journals;
 	struct living_list owed; /* known ones that follow again */
 	struct buf news;	 /* lines for the pipe's events */
 };
 
 void plan_init(struct plan *p);
 void plan_release(struct plan *p);
+int plan_journal(struct plan *p, const char *name, const char *body) MUST_CHECK;
 bool plan_is_empty(const struct plan *p);
-int plan_learn(struct plan *p, const struct known_file *k) MUST_CHECK;
 
 #endif

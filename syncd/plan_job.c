@@ -15,26 +15,82 @@ struct planning {
 	struct partition *of;
 };
 
-static int run_plan(struct outbox_job *j, struct outbox_writer *w)
+static int write_spans(struct planning *pl, struct outbox_writer *w)
 {
-	struct planning *pl = CONTAINER_OF(j, struct planning, job);
+	const struct known_list *l = &pl->plan.learned;
+	struct fileid file;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < l->n; i++) {
+		partition_file(&pl->key, &l->v[i].f, &file);
+		r = outbox_set_span(w, pl->pipe, &file, l->v[i].range.first,
+				    l->v[i].range.last, &pl->job.err);
+	}
+	return r;
+}
+
+/* Products take the place of their sources at once, or not at all. */
+static int write_products(struct planning *pl, struct outbox_writer *w)
+{
 	const struct plan *p = &pl->plan;
 	struct fileid file;
 	size_t i;
 	int r = 0;
 
-	for (i = 0; r == 0 && i < p->n_learned; i++) {
-		const struct known_file *k = &p->learned[i];
+	for (i = 0; r == 0 && i < p->products.n; i++) {
+		const struct known_file *k = &p->products.v[i];
 
 		partition_file(&pl->key, &k->f, &file);
-		r = outbox_set_span(w, pl->pipe, &file, k->range.first,
-				    k->range.last, &j->err);
+		r = outbox_add_derived(w, pl->pipe, &file, k->serial,
+				       k->serial_low, k->mods_seen,
+				       &pl->job.err);
 	}
-	for (i = 0; r == 0 && i < p->owed.n; i++) {
-		partition_file(&pl->key, &p->owed.v[i], &file);
-		r = outbox_owe(w, pl->pipe, &file, &j->err);
+	for (i = 0; r == 0 && i < p->gone.n; i++) {
+		partition_file(&pl->key, &p->gone.v[i], &file);
+		r = outbox_forget_known(w, pl->pipe, &file, &pl->job.err);
 	}
 	return r;
+}
+
+static int write_journals(struct planning *pl, struct outbox_writer *w)
+{
+	const struct plan *p = &pl->plan;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < p->n_journals; i++)
+		r = outbox_put_compaction(w, pl->key.database, pl->key.region,
+					  pl->key.partition,
+					  p->journals[i].name,
+					  p->journals[i].body, &pl->job.err);
+	return r;
+}
+
+static int write_debts(struct planning *pl, struct outbox_writer *w)
+{
+	const struct living_list *l = &pl->plan.owed;
+	struct fileid file;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < l->n; i++) {
+		partition_file(&pl->key, &l->v[i], &file);
+		r = outbox_owe(w, pl->pipe, &file, &pl->job.err);
+	}
+	return r;
+}
+
+static int run_plan(struct outbox_job *j, struct outbox_writer *w)
+{
+	struct planning *pl = CONTAINER_OF(j, struct planning, job);
+	int r = write_spans(pl, w);
+
+	if (r == 0)
+		r = write_products(pl, w);
+	if (r == 0)
+		r = write_journals(pl, w);
+	return r ? r : write_debts(pl, w);
 }
 
 static void tell_news(struct planning *pl)

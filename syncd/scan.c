@@ -6,47 +6,19 @@
  * any more, or nothing could be pinned. Only in a clean partition without a journal may
  * an event be believed: there, `.resource` means sealed, and everything that precedes
  * the file is captured already. */
-#include "scan.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "listing.h"
 #include "pipes.h"
 #include "plan_job.h"
 #include "reconcile.h"
-#include "walk.h"
-#include "watch.h"
+#include "scan_inside.h"
 
 #define LIST_BELOW (2ul * CAPTURE_BATCH) /* files waiting at capture */
-#define SINGLES_MAX 4096
 #define NETWORK_INTERVAL_MS 10000
 
-struct scan {
-	struct edge *edge;
-	struct worker *worker; /* one thread: walks and listings */
-	struct listing_db db;  /* that thread's */
-	struct watch *watch;
-	struct partitions partitions;
-	struct partition *first_dirty, **last_dirty;
-	struct walk *walk; /* under way; NULL = none */
-	bool is_walk_again, is_listing, is_network;
-	bool is_all_again; /* list everything after the next walk */
-	uint64_t n_walks;  /* begun */
-	size_t n_away,
-		n_unready; /* data directories; spools that cannot be used */
-	bool is_full;	   /* the spools hold as much as they may: no capture */
-	size_t n_swept;	   /* ready spools at the last sweep */
-	size_t n_singles;
-	struct loop_timer next;
-	struct scan_waiter *waiters;
-};
-
-static void pump(struct scan *s);
-static void begin_walk(struct scan *s);
-
-static void mark_dirty(struct scan *s, struct partition *p)
+void scan_mark_dirty(struct scan *s, struct partition *p)
 {
 	p->is_clean = false;
 	if (p->is_listing || p->n_lists)
@@ -107,7 +79,7 @@ void scan_wait(struct scan *s, struct scan_waiter *w)
 	w->walk = s->n_walks + 1;
 	w->next = s->waiters;
 	s->waiters = w;
-	begin_walk(s);
+	scan_begin_walk(s);
 }
 
 void scan_unwait(struct scan *s, struct scan_waiter *w)
@@ -128,7 +100,7 @@ static void settle(struct scan *s, struct partition *p)
 		return;
 	if (p->is_again) {
 		p->is_again = false;
-		mark_dirty(s, p);
+		scan_mark_dirty(s, p);
 	} else if (p->is_leaving && !p->is_dirty) {
 		partition_remove(&s->partitions, p);
 	}
@@ -161,7 +133,7 @@ static void one_less(struct scan *s, struct partition *p)
 		p->is_clean = !p->is_again;
 	judge_refused(s, p);
 	settle(s, p);
-	pump(s);
+	scan_pump(s);
 }
 
 static void list_captured(void *arg, struct capture_list *l)
@@ -192,8 +164,8 @@ static void plan_done(void *arg, struct partition *p, int result)
 	one_less(arg, p);
 }
 
-static void hand_over(struct scan *s, struct partition *p, int64_t pipe,
-		      struct living *files, size_t n, bool is_single)
+void scan_hand_over(struct scan *s, struct partition *p, int64_t pipe,
+		    struct living *files, size_t n, bool is_single)
 {
 	struct capture_list *l = xcalloc(1, sizeof(*l));
 
@@ -225,7 +197,7 @@ static void take_pipe(struct scan *s, struct partition *p,
 		plan_submit(s->edge, p, lp->pipe, &lp->plan, plan_done, s);
 	}
 	if (lp->n_files && pipes_by_id(s->edge->pipes, lp->pipe)) {
-		hand_over(s, p, lp->pipe, lp->files, lp->n_files, false);
+		scan_hand_over(s, p, lp->pipe, lp->files, lp->n_files, false);
 		lp->files = NULL;
 	}
 }
@@ -266,11 +238,12 @@ static void listing_done(struct job *j)
 	} else {
 		take_listing(s, p, l);
 	}
+	held_keep(&l->held, &l->compactions, &p->held);
 	listing_release(l);
 	free(l);
 	judge_refused(s, p);
 	settle(s, p);
-	pump(s);
+	scan_pump(s);
 }
 
 static void submit_listing(struct scan *s, struct partition *p)
@@ -293,6 +266,8 @@ static void submit_listing(struct scan *s, struct partition *p)
 	l->n_pipes = pipes_capturing(s->edge->pipes, ids, LISTING_PIPES_MAX);
 	for (i = 0; i < l->n_pipes; i++)
 		l->pipes[i].pipe = ids[i];
+	l->held = p->held;
+	p->held.n = 0;
 	l->job.run = listing_run;
 	l->job.done = listing_done;
 	p->is_listing = true;
@@ -308,7 +283,7 @@ static bool may_list(const struct scan *s)
 	       capture_waiting(s->edge->capture) < LIST_BELOW;
 }
 
-static void pump(struct scan *s)
+void scan_pump(struct scan *s)
 {
 	struct partition *p = s->first_dirty;
 
@@ -337,7 +312,7 @@ static void see_dir(struct scan *s, const struct watch_dir *d)
 	p->n_dirs++;
 	if (!p->stamps[d->volume][d->unsequence] ||
 	    p->stamps[d->volume][d->unsequence] != d->mtime_ns)
-		mark_dirty(s, p);
+		scan_mark_dirty(s, p);
 }
 
 static void after_walk(void *arg, struct partition *p)
@@ -345,11 +320,11 @@ static void after_walk(void *arg, struct partition *p)
 	struct scan *s = arg;
 
 	if (s->is_all_again || p->n_dirs != p->n_dirs_before)
-		mark_dirty(s, p);
+		scan_mark_dirty(s, p);
 	if (p->walk == s->n_walks || s->n_away)
 		return;
 	if (!p->is_leaving)
-		mark_dirty(s, p);
+		scan_mark_dirty(s, p);
 	p->is_leaving = true;
 	p->n_dirs = p->n_dirs_before = 0;
 }
@@ -432,12 +407,12 @@ static void walk_done(struct job *j)
 	loop_timer_set(s->edge->loop, &s->next, (uint64_t)interval_ms(s));
 	if (s->is_walk_again) {
 		s->is_walk_again = false;
-		begin_walk(s);
+		scan_begin_walk(s);
 	}
-	pump(s);
+	scan_pump(s);
 }
 
-static void begin_walk(struct scan *s)
+void scan_begin_walk(struct scan *s)
 {
 	struct walk *w;
 	size_t i;
@@ -471,7 +446,7 @@ static void time_to_walk(struct loop_timer *t)
 	int64_t id;
 
 	if (pipes_capturing(s->edge->pipes, &id, 1))
-		begin_walk(s);
+		scan_begin_walk(s);
 	else
 		loop_timer_set(s->edge->loop, &s->next,
 			       (uint64_t)interval_ms(s));
@@ -488,98 +463,7 @@ void scan_everything(struct scan *s)
 {
 	partitions_each(&s->partitions, forget_stamps, NULL);
 	s->is_all_again = true;
-	begin_walk(s);
-}
-
-/* ---- events ---- */
-
-/* Above everything that is captured: nothing must follow it again. */
-static bool is_on_top(const struct scan *s, const struct partition *p,
-		      const struct living *f)
-{
-	return !p->has_top ||
-	       living_rank(f, &p->top, s->edge->set.precedence) > 0;
-}
-
-static bool may_believe(const struct scan *s, const struct partition *p)
-{
-	return p->is_clean && !p->is_listing && !p->is_dirty && !p->is_again &&
-	       !p->has_journal && !s->is_full &&
-	       !capture_is_paused(s->edge->capture) &&
-	       s->n_singles < SINGLES_MAX;
-}
-
-static void on_resource(void *arg, const struct watch_dir *d,
-			const struct fileid *id)
-{
-	struct scan *s = arg;
-	struct partition *p = partition_find(&s->partitions, d->database,
-					     d->region, d->partition);
-	int64_t pipes[LISTING_PIPES_MAX];
-	struct living file;
-	size_t i, n = pipes_capturing(s->edge->pipes, pipes, ARRAY_LEN(pipes));
-
-	if (!p) {
-		begin_walk(s);
-		return;
-	}
-	if (!n) {
-		p->is_clean = false;
-		return;
-	}
-	file = (struct living){.t = id->t,
-			       .v = id->v,
-			       .i = (uint32_t)id->i,
-			       .c = (uint32_t)id->c,
-			       .volume = d->volume,
-			       .unsequence = d->unsequence};
-	if (!may_believe(s, p) || !is_on_top(s, p, &file) ||
-	    id->i > UINT32_MAX || id->c > UINT32_MAX) {
-		mark_dirty(s, p);
-		pump(s);
-		return;
-	}
-	p->top = file;
-	p->has_top = true;
-	for (i = 0; i < n; i++) {
-		struct living *f = xcalloc(1, sizeof(*f));
-
-		*f = file;
-		hand_over(s, p, pipes[i], f, 1, true);
-	}
-}
-
-static void on_journal(void *arg, const struct watch_dir *d, bool is_there)
-{
-	struct scan *s = arg;
-	struct partition *p = partition_find(&s->partitions, d->database,
-					     d->region, d->partition);
-
-	if (!p) {
-		begin_walk(s);
-		return;
-	}
-	p->has_journal = true; /* until a listing finds none */
-	if (p->is_listing)
-		p->is_again = true;
-	if (!is_there) {
-		mark_dirty(s, p);
-		pump(s);
-	}
-}
-
-static void on_tree_changed(void *arg)
-{
-	begin_walk(arg);
-}
-
-static void on_lost(void *arg)
-{
-	struct scan *s = arg;
-
-	events_add(s->edge->events, LOG_WARN_, NULL,
-		   "inotify lost events: everything is listed again");
-	scan_everything(s);
+	scan_begin_walk(s);
 }
 
 /* ---- */
@@ -609,17 +493,12 @@ size_t scan_watches(const struct scan *s)
 
 static void capture_resumed(void *arg)
 {
-	begin_walk(arg);
+	scan_begin_walk(arg);
 }
 
 int scan_new(struct scan **out, struct edge *e, struct err *err)
 {
 	struct scan *s = xcalloc(1, sizeof(*s));
-	const struct watch_ops ops = {.resource = on_resource,
-				      .journal = on_journal,
-				      .tree_changed = on_tree_changed,
-				      .lost = on_lost,
-				      .arg = s};
 	char path[600];
 	int r;
 
@@ -630,7 +509,7 @@ int scan_new(struct scan **out, struct edge *e, struct err *err)
 	(void)snprintf(path, sizeof(path), "%s/catalog.db", e->state.path);
 	r = listing_db_open(&s->db, path, err);
 	if (r == 0)
-		r = watch_new(&s->watch, e->loop, &ops, err);
+		r = scan_listen(s, err);
 	if (r == 0)
 		r = worker_new(&s->worker, e->loop, 1, "scan", err);
 	if (r) {

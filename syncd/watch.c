@@ -142,7 +142,9 @@ static void in_partition(struct watch *w, const struct watch_dir *d,
 	if (mask & (IN_DELETE_SELF | IN_MOVE_SELF))
 		w->ops.tree_changed(w->ops.arg);
 	else if (journal_is_one(name))
-		w->ops.journal(w->ops.arg, d, (mask & IN_DELETE) == 0);
+		w->ops.journal(w->ops.arg, d, name, (mask & IN_DELETE) == 0);
+	else if ((mask & IN_CREATE) && journal_is_output(name))
+		w->ops.output(w->ops.arg, d);
 	else if ((mask & (IN_CREATE | IN_MOVED_TO)) && is_resource(name, &id))
 		w->ops.resource(w->ops.arg, d, &id);
 }

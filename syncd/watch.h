@@ -29,7 +29,10 @@ struct watch_ops {
 	void (*resource)(void *arg, const struct watch_dir *d,
 			 const struct fileid *id);
 	/* A compaction journal appeared, or went. */
-	void (*journal)(void *arg, const struct watch_dir *d, bool is_there);
+	void (*journal)(void *arg, const struct watch_dir *d, const char *name,
+			bool is_there);
+	/* A compaction begins to write: its journal is whole. */
+	void (*output)(void *arg, const struct watch_dir *d);
 	void (*tree_changed)(void *arg); /* directories came or went: walk */
 	void (*lost)(
 		void *arg); /* events were lost: walk and list everything */

@@ -4,11 +4,13 @@
 #include <sys/stat.h>
 
 #include "ground/fileio.h"
+#include "syncd/journal.h"
 #include "syncd/watch.h"
 #include "test.h"
 
 struct heard {
-	int n_resources, n_journals_here, n_journals_gone, n_tree, n_lost;
+	int n_resources, n_outputs, n_journals_here, n_journals_gone, n_tree,
+		n_lost;
 	uint64_t last_v;
 	int64_t last_partition;
 	char database[64];
@@ -29,15 +31,26 @@ static void on_resource(void *arg, const struct watch_dir *d,
 	(void)snprintf(h->database, sizeof(h->database), "%s", d->database);
 }
 
-static void on_journal(void *arg, const struct watch_dir *d, bool is_there)
+static void on_journal(void *arg, const struct watch_dir *d, const char *name,
+		       bool is_there)
 {
 	struct heard *h = arg;
 
 	(void)d;
+	if (!journal_is_one(name))
+		return;
 	if (is_there)
 		h->n_journals_here++;
 	else
 		h->n_journals_gone++;
+}
+
+static void on_output(void *arg, const struct watch_dir *d)
+{
+	struct heard *h = arg;
+
+	(void)d;
+	h->n_outputs++;
 }
 
 static void on_tree(void *arg)
@@ -104,6 +117,7 @@ static void prepare(void)
 {
 	const struct watch_ops ops = {.resource = on_resource,
 				      .journal = on_journal,
+				      .output = on_output,
 				      .tree_changed = on_tree,
 				      .lost = on_lost,
 				      .arg = &heard};
@@ -146,6 +160,10 @@ static void journals(void)
 	touch("r/7/1-1-1-0.inner.inner-compaction.log");
 	listen_once();
 	CHECK(heard.n_journals_here == 1 && heard.n_journals_gone == 0);
+	touch("r/7/1-1-1-0.inner");
+	touch("r/7/x.inner");
+	listen_once();
+	CHECK(heard.n_outputs == 1);
 	CHECK(unlink(at("r/7/1-1-1-0.inner.inner-compaction.log")) == 0);
 	listen_once();
 	CHECK(heard.n_journals_gone == 1);
@@ -214,7 +232,8 @@ int main(void)
 {
 	prepare();
 	test_run("a resource that appears is told, with its file", sealing);
-	test_run("journals are told when they come and when they go", journals);
+	test_run("journals are told when they come, are whole, and go",
+		 journals);
 	test_run("directories that come or go ask for a walk", trees);
 	test_run("a watched directory that goes is forgotten", gone);
 	test_run("an event of an unknown watch asks for a walk", unknown);

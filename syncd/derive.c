@@ -1,0 +1,525 @@
+#include "derive.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "follow.h"
+#include "overlap.h"
+
+/* ---- the look at the sources ---- */
+
+static int64_t size_beside(const struct listing *l, const struct living *f,
+			   size_t volume, const char *suffix)
+{
+	char path[DATA_DIR_LEN + FILEID_PATH_MAX + 16], file[FILEID_PATH_MAX];
+	struct fileid id;
+	struct stat st;
+
+	listing_file(l, f, &id);
+	(void)snprintf(path, sizeof(path), "%s/%s%s", l->data_dirs[volume],
+		       fileid_path(&id, file), suffix);
+	return stat(path, &st) ? -1 : (int64_t)st.st_size;
+}
+
+/* The deletions first: a source that goes in between counts as gone. */
+static int64_t mods_of(const struct listing *l, const struct living *f)
+{
+	size_t i;
+
+	for (i = 0; i < l->n_data_dirs; i++) {
+		int64_t binary = size_beside(l, f, i, ".mods2");
+		int64_t text = size_beside(l, f, i, ".mods");
+
+		if (size_beside(l, f, i, "") < 0)
+			continue;
+		if (binary >= 0)
+			return binary;
+		return text >= 0 ? text : 0;
+	}
+	return -1;
+}
+
+int derive_prepare(struct listing *l)
+{
+	sqlite3_stmt *st = l->db->compactions;
+	size_t i, k;
+	int r;
+
+	(void)sqlite3_bind_text(st, 1, l->database, -1, SQLITE_STATIC);
+	(void)sqlite3_bind_int64(st, 2, l->region);
+	(void)sqlite3_bind_int64(st, 3, l->partition);
+	r = compactions_load(&l->compactions, &l->db->db, st, &l->err);
+	for (i = 0; r == 0 && i < l->compactions.n; i++) {
+		struct compaction *c = &l->compactions.v[i];
+
+		for (k = 0; c->is_there && k < c->n; k++) {
+			if (c->v[k].role == JOURNAL_SOURCE && c->v[k].mods < 0)
+				c->v[k].mods = mods_of(l, &c->v[k].f);
+		}
+	}
+	return r;
+}
+
+/* ---- the judgement ---- */
+
+struct judging {
+	struct listing *l;
+	struct plan *plan;
+	struct living_list *fresh, *vanished;
+	size_t n_fresh; /* of fresh: sorted; what follows was added here */
+	struct known_list known;
+};
+
+static void judging_release(struct judging *j)
+{
+	known_release(&j->known);
+}
+
+static struct living *vanished_one(const struct judging *j,
+				   const struct living *f)
+{
+	return living_find(j->vanished, f);
+}
+
+static struct living *fresh_one(const struct judging *j, const struct living *f)
+{
+	const struct living_list sorted = {.v = j->fresh->v, .n = j->n_fresh};
+
+	return living_find(&sorted, f);
+}
+
+static struct known_file *product_one(const struct judging *j,
+				      const struct living *f)
+{
+	size_t i;
+
+	for (i = 0; i < j->plan->products.n; i++) {
+		if (living_compare(&j->plan->products.v[i].f, f) == 0)
+			return &j->plan->products.v[i];
+	}
+	return NULL;
+}
+
+/* A source that is gone from the edge and captured, itself or by derivation. */
+static const struct known_file *captured_source(const struct judging *j,
+						const struct living *f)
+{
+	const struct known_file *k = product_one(j, f);
+
+	if (k || !vanished_one(j, f))
+		return k;
+	return known_find(&j->known, f);
+}
+
+static bool is_source(const struct compaction *c, size_t i)
+{
+	return c->v[i].role == JOURNAL_SOURCE;
+}
+
+/* Files of a compaction that cannot be judged yet are not news. */
+static void withhold(struct judging *j, const struct compaction *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->n; i++) {
+		struct living *f = is_source(c, i) ? vanished_one(j, &c->v[i].f)
+						   : fresh_one(j, &c->v[i].f);
+
+		if (f)
+			f->is_explained = true;
+	}
+}
+
+static bool is_read_to_the_end(const struct compaction_file *s,
+			       const struct known_file *k)
+{
+	return s->mods >= 0 && k->mods_seen >= (uint64_t)s->mods;
+}
+
+/* Why the product cannot be derived as far as its sources say; NULL = it can. */
+static const char *what_lacks(const struct judging *j,
+			      const struct compaction *c)
+{
+	size_t i;
+
+	if (!compaction_is_whole(c))
+		return "its journal was not read to the end";
+	for (i = 0; i < c->n; i++) {
+		const struct known_file *k;
+
+		if (!is_source(c, i))
+			continue;
+		k = captured_source(j, &c->v[i].f);
+		if (!k)
+			return "not all of its sources were captured";
+		if (k->is_owed)
+			return "one of its sources still had to follow "
+			       "another file";
+		if (!is_read_to_the_end(&c->v[i], k))
+			return "the deletions of a source may not have been "
+			       "read to the end";
+	}
+	return NULL;
+}
+
+/* Whether what the cloud loaded last, of a captured file and one source, wins at the
+ * edge between that file and the product, too. */
+static bool is_in_order(const struct known_file *k, const struct known_file *s,
+			bool is_above)
+{
+	return is_above ? k->serial_low > s->serial : k->serial < s->serial_low;
+}
+
+static bool is_disturbed(const struct judging *j, const struct compaction *c,
+			 const struct known_file *k, bool is_above)
+{
+	size_t i;
+
+	for (i = 0; i < c->n; i++) {
+		const struct known_file *s =
+			is_source(c, i) ? captured_source(j, &c->v[i].f) : NULL;
+
+		if (!s || is_in_order(k, s, is_above))
+			continue;
+		if (!s->range.any || !k->range.any ||
+		    overlap_ranges(&s->range, &k->range))
+			return true;
+	}
+	return false;
+}
+
+static int follow_again(struct judging *j, const struct known_file *k)
+{
+	struct living again = k->f;
+	size_t i;
+	int r;
+
+	for (i = 0; i < j->plan->owed.n; i++) {
+		if (living_compare(&j->plan->owed.v[i], &again) == 0)
+			return 0;
+	}
+	if (k->is_owed)
+		return 0; /* it goes again anyway */
+	again.is_again = true;
+	r = living_add(&j->plan->owed, &again);
+	return r ? r : living_add(j->fresh, &again);
+}
+
+/* One captured file against one product: 1 when the product must be sent. */
+static int cross_one(struct judging *j, const struct compaction *c,
+		     const struct living *product, const struct overlap *spans,
+		     const struct known_file *k)
+{
+	bool is_above = living_rank(&k->f, product, j->l->precedence) > 0;
+	struct known_file at = *k;
+	struct tsfile_range range;
+	CLEANUP_CLOSE int fd = -1;
+
+	if (vanished_one(j, &k->f) || !is_disturbed(j, c, k, is_above))
+		return 0;
+	fd = follow_open(j->l, &at.f);
+	if (fd < 0 || !overlap_hits(spans, fd, &range))
+		return 0;
+	return is_above ? follow_again(j, &at) : 1;
+}
+
+/* 1 when some captured file forbids it that this product is derived. */
+static int is_crossed(struct judging *j, const struct compaction *c,
+		      struct living *product)
+{
+	CLEANUP(overlap_release) struct overlap spans = {.n = 0};
+	CLEANUP_CLOSE int fd = follow_open(j->l, product);
+	struct tsfile_range range;
+	size_t i;
+	int r = 0;
+
+	if (fd < 0)
+		return 0; /* gone again */
+	overlap_add(&spans, fd, &range);
+	for (i = 0; r == 0 && i < j->known.n; i++)
+		r = cross_one(j, c, product, &spans, &j->known.v[i]);
+	return r;
+}
+
+static int find_crossing(struct judging *j, const struct compaction *c)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < c->n; i++) {
+		struct living *f = c->v[i].role == JOURNAL_TARGET
+					   ? fresh_one(j, &c->v[i].f)
+					   : NULL;
+
+		if (f)
+			r = is_crossed(j, c, f);
+	}
+	return r;
+}
+
+/* ---- what follows from it ---- */
+
+static void tell(struct judging *j, const struct living *f, size_t n_sources,
+		 const char *why)
+{
+	char path[FILEID_PATH_MAX];
+	struct fileid id;
+
+	listing_file(j->l, f, &id);
+	if (why)
+		buf_addf(&j->plan->news,
+			 "%s is sent, a product of %zu files: %s\n",
+			 fileid_path(&id, path), n_sources, why);
+	else
+		buf_addf(&j->plan->news,
+			 "%s is derived from %zu captured files: not sent\n",
+			 fileid_path(&id, path), n_sources);
+}
+
+static size_t count_sources(const struct compaction *c)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < c->n; i++)
+		n += is_source(c, i);
+	return n;
+}
+
+/* An insertion links the source's very deletions beside the product. */
+static bool is_insertion(const struct compaction *c)
+{
+	return strstr(c->journal, ".insertion-compaction.log") != NULL;
+}
+
+static struct known_file make_product(const struct judging *j,
+				      const struct compaction *c,
+				      const struct living *f)
+{
+	struct known_file p = {.f = *f, .is_derived = true};
+	size_t i;
+
+	for (i = 0; i < c->n; i++) {
+		const struct known_file *s =
+			is_source(c, i) ? captured_source(j, &c->v[i].f) : NULL;
+
+		if (!s)
+			continue;
+		if (s->serial > p.serial)
+			p.serial = s->serial;
+		if (!p.serial_low || s->serial_low < p.serial_low)
+			p.serial_low = s->serial_low;
+		if (is_insertion(c))
+			p.mods_seen = s->mods_seen;
+	}
+	return p;
+}
+
+static int derive_targets(struct judging *j, const struct compaction *c)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < c->n; i++) {
+		const struct compaction_file *t = &c->v[i];
+		struct known_file p;
+		struct living *f;
+
+		if (t->role != JOURNAL_TARGET)
+			continue;
+		f = fresh_one(j, &t->f);
+		p = make_product(j, c, f ? f : &t->f);
+		r = known_add(&j->plan->products, &p);
+		if (f) {
+			f->is_explained = true;
+			tell(j, f, count_sources(c), NULL);
+		}
+	}
+	return r;
+}
+
+static void tell_sent(struct judging *j, const struct compaction *c,
+		      const char *why)
+{
+	size_t i;
+
+	for (i = 0; i < c->n; i++) {
+		struct living *f = c->v[i].role == JOURNAL_TARGET
+					   ? fresh_one(j, &c->v[i].f)
+					   : NULL;
+
+		if (f)
+			tell(j, f, count_sources(c), why);
+	}
+}
+
+static int let_go(struct judging *j, const struct compaction *c)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < c->n; i++) {
+		struct living *f =
+			is_source(c, i) ? vanished_one(j, &c->v[i].f) : NULL;
+
+		if (!f || f->is_explained)
+			continue;
+		f->is_explained = true;
+		r = living_add(&j->plan->gone, f);
+	}
+	return r;
+}
+
+static int decide(struct judging *j, struct compaction *c)
+{
+	const char *why = what_lacks(j, c);
+	int r = why ? 0 : find_crossing(j, c);
+
+	c->is_decided = true;
+	if (r == 1)
+		why = "a captured file ranks between its sources and it";
+	if (r >= 0 && !why)
+		r = derive_targets(j, c);
+	else if (r >= 0)
+		tell_sent(j, c, why);
+	return r < 0 ? r : let_go(j, c);
+}
+
+/* Are all sources accounted for, so that nothing more can be learned by waiting for
+ * another compaction's judgement? */
+static bool is_ripe(const struct judging *j, const struct compaction *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->n; i++) {
+		if (is_source(c, i) && !captured_source(j, &c->v[i].f))
+			return false;
+	}
+	return true;
+}
+
+static bool is_living(const struct judging *j, const struct living *f)
+{
+	return fresh_one(j, f) ||
+	       (known_find(&j->known, f) && !vanished_one(j, f));
+}
+
+/* While a source stands, its compaction was seen half done, or was undone: the product
+ * has nothing that its sources have not. */
+static bool is_half_done(const struct judging *j, const struct compaction *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->n; i++) {
+		if (is_source(c, i) && is_living(j, &c->v[i].f))
+			return true;
+	}
+	return false;
+}
+
+/* Products of one may be the sources of the next: what is ripe goes first. */
+static int decide_all(struct judging *j, bool only_ripe)
+{
+	struct compactions *cs = &j->l->compactions;
+	bool is_progress = true;
+	size_t i;
+	int r = 0;
+
+	while (r == 0 && is_progress) {
+		is_progress = false;
+		for (i = 0; r == 0 && i < cs->n; i++) {
+			struct compaction *c = &cs->v[i];
+
+			if (c->is_decided || c->is_there ||
+			    is_half_done(j, c) || (only_ripe && !is_ripe(j, c)))
+				continue;
+			r = decide(j, c);
+			is_progress = true;
+		}
+	}
+	return r;
+}
+
+/* A product that was compacted away in turn is as gone as a source. */
+static void drop_consumed(struct judging *j)
+{
+	struct known_list *l = &j->plan->products;
+	size_t i, n = 0;
+
+	for (i = 0; i < l->n; i++) {
+		if (fresh_one(j, &l->v[i].f))
+			l->v[n++] = l->v[i];
+	}
+	l->n = n;
+}
+
+static void drop_explained(struct living_list *l)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < l->n; i++) {
+		if (!l->v[i].is_explained)
+			l->v[n++] = l->v[i];
+	}
+	l->n = n;
+}
+
+/* What is judged is forgotten, the rest is kept for the next look. */
+static int remember(struct judging *j)
+{
+	const struct compactions *cs = &j->l->compactions;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < cs->n; i++) {
+		const struct compaction *c = &cs->v[i];
+		CLEANUP(buf_release) struct buf body;
+
+		buf_init(&body, COMPACTION_BODY_MAX);
+		if (!c->is_decided)
+			compaction_print(c, &body);
+		if (!c->is_decided && compaction_is_whole(c) &&
+		    (!c->stored || strcmp(c->stored, buf_str(&body)) != 0))
+			r = plan_journal(j->plan, c->journal, buf_str(&body));
+		else if (c->is_decided && c->stored)
+			r = plan_journal(j->plan, c->journal, NULL);
+	}
+	return r;
+}
+
+int derive_judge(struct listing *l, struct listing_pipe *lp,
+		 struct living_list *fresh, struct living_list *vanished)
+{
+	CLEANUP(judging_release)
+	struct judging j = {.l = l,
+			    .plan = &lp->plan,
+			    .fresh = fresh,
+			    .vanished = vanished,
+			    .n_fresh = fresh->n};
+	size_t i;
+	int r;
+
+	if (!l->compactions.n)
+		return 0;
+	known_bind(l->db->known, lp->pipe, l->database, l->region,
+		   l->partition);
+	r = known_read(&l->db->db, l->db->known, &j.known, &l->err);
+	for (i = 0; i < l->compactions.n; i++)
+		l->compactions.v[i].is_decided = false;
+	if (r == 0 && l->may_forget)
+		r = decide_all(&j, true);
+	if (r == 0 && l->may_forget)
+		r = decide_all(&j, false);
+	for (i = 0; i < l->compactions.n; i++) {
+		if (!l->compactions.v[i].is_decided)
+			withhold(&j, &l->compactions.v[i]);
+	}
+	if (r == 0)
+		r = remember(&j);
+	drop_consumed(&j);
+	drop_explained(fresh);
+	drop_explained(vanished);
+	return r;
+}

@@ -1,0 +1,225 @@
+# Compaction at the edge: a product travels only when the cloud cannot have its rows.
+load lib/tsferry
+
+setup() { pair_setup; }
+teardown() { pair_teardown; }
+
+V3=$DATA/tsfile/v3
+V4=$DATA/tsfile/v4
+
+dir_of() { echo "$DATADIR/$1/root.sg/1/0"; } # SPACE
+
+# begin JOURNAL-SPACE JOURNAL TARGET-SPACE TARGET-NAME SOURCE...: the journal as IoTDB
+# writes it, in pieces. A source is SPACE/NAME.
+begin() {
+	local journal target
+	journal=$(dir_of "$1")/$2 target="target $3 root.sg 1 0 $4"
+	shift 4
+	mkdir -p "${journal%/*}"
+	: >"$journal"
+	for source in "$@"; do
+		printf 'source %s root.sg 1 0 %s' "${source%%/*}" "${source#*/}.tsfile" >>"$journal"
+		printf '\n' >>"$journal"
+	done
+	printf '%s\n' "$target" >>"$journal"
+}
+# product FILE SPACE NAME SUFFIX: written under its temporary name, then renamed.
+product() {
+	local to
+	to=$(dir_of "$2")/$3
+	mkdir -p "${to%/*}"
+	cp "$1" "$to.$4"
+	mv "$to.$4" "$to.tsfile"
+	printf '\001\001' >"$to.tsfile.resource.temp"
+	mv "$to.tsfile.resource.temp" "$to.tsfile.resource"
+}
+# end JOURNAL-SPACE JOURNAL SOURCE...
+end() {
+	local journal
+	journal=$(dir_of "$1")/$2
+	shift 2
+	for source in "$@"; do
+		rm -f "$(dir_of "${source%%/*}")/${source#*/}.tsfile"{,.resource,.mods,.mods2}
+	done
+	rm "$journal"
+}
+# compact FILE SPACE TARGET inner|cross SOURCE...
+compact() {
+	local file=$1 space=$2 target=$3 kind=$4
+	shift 4
+	begin "$space" "$target.$kind.$kind-compaction.log" "$space" "$target.$kind" "$@"
+	seen "$target.$kind.$kind-compaction.log"
+	product "$file" "$space" "$target" "$kind"
+	end "$space" "$target.$kind.$kind-compaction.log" "$@"
+}
+# So that the look at the sources is not a matter of luck in a test.
+seen() { wait_until 20 known_is "count(*) FROM compaction WHERE journal = '$1'" 1; }
+known_is() { [ "$(sqlite3 -cmd '.timeout 5000' "$EDGE/state/catalog.db" "SELECT $1")" = "$2" ]; }
+derived() { known_is "count(*) FROM known WHERE is_derived AND v = ${1:-0} AND i = ${2:-0} AND c = ${3:-0}" 1; }
+settled() { known_is 'count(*) FROM compaction' 0; }
+sent_is() { progress_is p sent_entries "$1"; }
+
+@test "the product of captured sequence files is derived: nothing is sent" {
+	pair_start
+	seal "$V3/tiny.tsfile" root.sg 1-1-0-0
+	seal "$V3/al.tsfile" root.sg 2-2-0-0
+	statement 'WAIT PIPE p 30'
+	compact "$V3/compacted.tsfile" sequence 1-1-1-0 inner sequence/1-1-0-0 sequence/2-2-0-0
+	wait_until 20 derived 1 1
+	settled
+	known_is 'count(*) FROM known' 1
+	statement 'WAIT PIPE p 30'
+	sent_is 2
+	! archive_has root.sg 1-1-1-0
+	archive_has root.sg 2-2-0-0
+	value_has /p/events 'sequence/root.sg/1/0/1-1-1-0.tsfile is derived from 2 captured files: not sent'
+}
+
+@test "a cross product is derived, and stays so through restarts and for the next compaction" {
+	pair_start
+	seal "$V3/tiny.tsfile" root.sg 1-1-0-0
+	seal "$V3/tiny.tsfile" root.sg 3-3-0-0 unsequence
+	statement 'WAIT PIPE p 30'
+	compact "$V3/tiny.tsfile" sequence 1-1-0-1 cross sequence/1-1-0-0 unsequence/3-3-0-0
+	wait_until 20 derived 1 0 1
+	daemon_kill syncd
+	syncd_start
+	seal "$V3/old.tsfile" root.sg 4-4-0-0
+	statement 'WAIT PIPE p 30'
+	sent_is 3
+	compact "$V3/compacted.tsfile" sequence 1-1-1-1 inner sequence/1-1-0-1 sequence/4-4-0-0
+	# a source that was derived moments ago has deletions that nobody read: none here
+	wait_until 20 derived 1 1 1
+	statement 'WAIT PIPE p 30'
+	sent_is 3
+}
+
+@test "an insertion links a file over: derived as well" {
+	pair_start
+	seal "$V3/tiny.tsfile" root.sg 9-2-0-0 unsequence
+	statement 'WAIT PIPE p 30'
+	begin sequence 4-2-0-0.tsfile.insertion-compaction.log sequence 4-2-0-0.tsfile unsequence/9-2-0-0
+	seen 4-2-0-0.tsfile.insertion-compaction.log
+	for suffix in '' .resource; do
+		ln "$(dir_of unsequence)/9-2-0-0.tsfile$suffix" "$(dir_of sequence)/4-2-0-0.tsfile$suffix"
+	done
+	end sequence 4-2-0-0.tsfile.insertion-compaction.log unsequence/9-2-0-0
+	wait_until 20 derived 2
+	known_is 'count(*) FROM known' 1
+	statement 'WAIT PIPE p 30'
+	sent_is 1
+}
+
+@test "a product whose source was never captured is sent, and what it overlaps follows" {
+	pair_start
+	seal "$V3/tiny.tsfile" root.sg 5-5-0-0 unsequence
+	seal "$V3/tiny.tsfile" root.sg 1-1-0-0
+	statement 'WAIT PIPE p 30'
+	before=$(progress p sent_entries)
+	begin sequence 1-1-1-0.inner.inner-compaction.log sequence 1-1-1-0.inner sequence/1-1-0-0 sequence/2-2-0-0
+	seen 1-1-1-0.inner.inner-compaction.log
+	product "$V3/tiny.tsfile" sequence 1-1-1-0 inner
+	end sequence 1-1-1-0.inner.inner-compaction.log sequence/1-1-0-0
+	wait_until 20 archive_has root.sg 1-1-1-0
+	statement 'WAIT PIPE p 30'
+	sent_is $((before + 2)) # the product, the overwrite behind it
+	value_has /p/events 'not all of its sources were captured'
+	known_is 'max(serial) FROM known' "$(sqlite3 "$EDGE/state/catalog.db" 'SELECT serial FROM known WHERE unsequence')"
+}
+
+@test "an unsequence product with the lowest version stands above a sequence file in between" {
+	pair_start
+	seal "$V3/tiny.tsfile" root.sg 2-2-0-0 unsequence
+	seal "$V3/tiny.tsfile" root.sg 5-5-0-0 unsequence
+	statement 'WAIT PIPE p 30'
+	compact "$V3/tiny.tsfile" unsequence 2-2-1-0 inner unsequence/2-2-0-0 unsequence/5-5-0-0
+	wait_until 20 derived 2 1
+	statement 'WAIT PIPE p 30'
+	sent_is 2
+	# now the sequence file seals: the product, never sent so far, must win in the cloud
+	seal "$V3/tiny.tsfile" root.sg 3-3-0-0
+	wait_until 20 archive_has root.sg 2-2-1-0 unsequence
+	statement 'WAIT PIPE p 30'
+	sent_is 4
+	known_is 'group_concat(v) FROM (SELECT v FROM known ORDER BY serial)' 3,2
+}
+
+@test "a file between the sources of a product keeps it from being derived" {
+	pair_start
+	seal "$V3/tiny.tsfile" root.sg 2-2-0-0 unsequence
+	statement 'WAIT PIPE p 30'
+	seal "$V3/tiny.tsfile" root.sg 3-3-0-0 unsequence
+	statement 'WAIT PIPE p 30'
+	seal "$V3/tiny.tsfile" root.sg 5-5-0-0 unsequence
+	statement 'WAIT PIPE p 30'
+	# 3-3-0-0 is left out: before, 5 won over it; the product with version 2 loses
+	compact "$V3/tiny.tsfile" unsequence 2-2-1-0 inner unsequence/2-2-0-0 unsequence/5-5-0-0
+	wait_until 20 derived 2 1
+	statement 'WAIT PIPE p 30'
+	sent_is 4
+	known_is 'serial FROM known WHERE v = 3' 4
+}
+
+@test "deletions that a source got before its journal count as read only when they were" {
+	pair_start
+	seal "$V3/tiny.tsfile" root.sg 1-1-0-0
+	seal "$V3/old.tsfile" root.sg 2-2-0-0
+	statement 'WAIT PIPE p 30'
+	daemon_stop syncd
+	printf 'DELETION,root.sg.d1.s1,9223372036854775807,1,1\n' >"$(dir_of sequence)/1-1-0-0.tsfile.mods"
+	begin sequence 1-1-1-0.inner.inner-compaction.log sequence 1-1-1-0.inner sequence/1-1-0-0 sequence/2-2-0-0
+	syncd_start
+	seen 1-1-1-0.inner.inner-compaction.log
+	# the record may have become a DELETE by now; make it one that was not read
+	wait_until 20 known_is 'mods FROM (SELECT instr(body, " 47") > 0 AS mods FROM compaction)' 1
+	daemon_kill syncd
+	sqlite3 "$EDGE/state/catalog.db" 'UPDATE known SET mods_seen = 0'
+	product "$V3/compacted.tsfile" sequence 1-1-1-0 inner
+	end sequence 1-1-1-0.inner.inner-compaction.log sequence/1-1-0-0 sequence/2-2-0-0
+	syncd_start
+	wait_until 20 archive_has root.sg 1-1-1-0
+	value_has /p/events 'may not have been read to the end'
+}
+
+@test "a journal that syncd read before it was killed still names the sources afterwards" {
+	pair_start
+	seal "$V3/tiny.tsfile" root.sg 1-1-0-0
+	seal "$V3/old.tsfile" root.sg 2-2-0-0
+	statement 'WAIT PIPE p 30'
+	begin sequence 1-1-1-0.inner.inner-compaction.log sequence 1-1-1-0.inner sequence/1-1-0-0 sequence/2-2-0-0
+	seen 1-1-1-0.inner.inner-compaction.log
+	daemon_kill syncd
+	product "$V3/compacted.tsfile" sequence 1-1-1-0 inner
+	end sequence 1-1-1-0.inner.inner-compaction.log sequence/1-1-0-0 sequence/2-2-0-0
+	syncd_start
+	wait_until 20 derived 1 1
+	sent_is 2
+}
+
+@test "a compaction that is undone leaves everything as it was" {
+	pair_start
+	seal "$V3/tiny.tsfile" root.sg 1-1-0-0
+	statement 'WAIT PIPE p 30'
+	begin sequence 1-1-1-0.inner.inner-compaction.log sequence 1-1-1-0.inner sequence/1-1-0-0
+	seen 1-1-1-0.inner.inner-compaction.log
+	rm "$(dir_of sequence)/1-1-1-0.inner.inner-compaction.log"
+	seal "$V3/old.tsfile" root.sg 2-2-0-0
+	statement 'WAIT PIPE p 30'
+	sent_is 2
+	known_is 'count(*) FROM known' 2
+}
+
+@test "files born and compacted while syncd was down: their product is sent, once" {
+	pair_start
+	statement 'WAIT PIPE p 30'
+	daemon_stop syncd
+	seal "$V4/tiny.tsfile" root.sg 1-1-0-0
+	seal "$V4/al.tsfile" root.sg 2-2-0-0
+	begin sequence 1-1-1-0.inner.inner-compaction.log sequence 1-1-1-0.inner sequence/1-1-0-0 sequence/2-2-0-0
+	product "$V4/compacted.tsfile" sequence 1-1-1-0 inner
+	end sequence 1-1-1-0.inner.inner-compaction.log sequence/1-1-0-0 sequence/2-2-0-0
+	syncd_start
+	statement 'WAIT PIPE p 30'
+	archive_equals_edge
+	sent_is 1
+}
