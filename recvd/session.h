@@ -86,8 +86,9 @@ void sessions_free(struct recvd *d); /* at the end; the workers are through */
 
 void sessions_reap(struct loop_task *t); /* frees those that ended */
 
-/* Ends an incarnation for good: its half-received files go, its durable entries stay. */
-void session_drop_incarnation(struct recvd *d, struct incarnation *i);
+/* Ends an incarnation for good: its half-received files go, its durable entries stay.
+ * `told` (may be NULL) gets a BYE when that is kept, and ends. */
+void session_drop_incarnation(struct recvd *d, struct incarnation *i, struct session *told);
 
 /* ---- between the parts of session ---- */
 

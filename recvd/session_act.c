@@ -329,8 +329,7 @@ static void act_drop(struct session *s)
 	events_say(&s->d->events, LOG_INFO_, "session",
 		   "pipe %s of %s was dropped at the edge",
 		   s->incarnation->row.pipe, s->sender->row.name);
-	session_drop_incarnation(s->d, s->incarnation);
-	session_end(s);
+	session_drop_incarnation(s->d, s->incarnation, s);
 }
 
 /* By its BYE's class, unless somebody knew better. */

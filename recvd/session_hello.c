@@ -271,12 +271,33 @@ struct drop_task {
 	struct catalog_task task;
 	struct recvd *d;
 	int64_t seq;
+	struct session *session; /* that is told once it is kept; NULL: none */
 };
 
 static int drop_run(struct catalog_task *t, struct catalog *c, struct err *e)
 {
 	return catalog_drop_incarnation(
 		c, CONTAINER_OF(t, struct drop_task, task)->seq, e);
+}
+
+/* Without this word the edge tells it again: the end of a stream may be anything. */
+static void answer_drop(struct session *s, const struct catalog_task *t)
+{
+	struct msg_bye m = {.why = t->result < 0 ? BYE_BUSY : BYE_HISTORY};
+	struct buf b;
+
+	s->n_jobs--;
+	if (s->state == SESSION_ENDED) {
+		loop_defer(s->d->loop, &s->d->reap);
+		return;
+	}
+	(void)snprintf(m.text, sizeof m.text, "%.900s",
+		       t->result < 0 ? t->err.text
+				     : "this incarnation is dropped here");
+	buf_init(&b, FRAME_LEN_MAX);
+	msg_bye_encode(&m, &b);
+	session_send(s, &b);
+	session_end(s);
 }
 
 static void drop_done(struct catalog_task *t)
@@ -286,10 +307,13 @@ static void drop_done(struct catalog_task *t)
 	if (t->result < 0)
 		events_say(&k->d->events, LOG_ERR_, "session",
 			   "a DROP was not kept: %s", t->err.text);
+	if (k->session)
+		answer_drop(k->session, t);
 	free(k);
 }
 
-void session_drop_incarnation(struct recvd *d, struct incarnation *i)
+void session_drop_incarnation(struct recvd *d, struct incarnation *i,
+			      struct session *told)
 {
 	struct drop_task *t = xcalloc(1, sizeof *t);
 
@@ -298,6 +322,9 @@ void session_drop_incarnation(struct recvd *d, struct incarnation *i)
 	sweep(d, i);
 	t->d = d;
 	t->seq = i->row.seq;
+	t->session = told;
+	if (told)
+		told->n_jobs++;
 	t->task.run = drop_run;
 	t->task.done = drop_done;
 	catalog_submit(d->catalog, &t->task);

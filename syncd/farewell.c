@@ -107,23 +107,18 @@ static void on_frame(void *arg, const struct frame *frame)
 
 	if (frame->type == MSG_WELCOME && p && !f->is_said)
 		send_drop(f, &p->row);
-	/* It knows no such pipe, or knows already that it is dropped. */
+	/* It has kept it, now or before. */
 	if (frame->type == MSG_BYE && msg_bye_decode(&bye, frame) == 0 &&
 	    bye.why == BYE_HISTORY)
 		told(f);
 }
 
-/* The receiver ends the connection once it has taken the DROP. */
+/* Whether the DROP arrived is not known: another HELLO asks. */
 static void on_closed(void *arg, enum call_end end, const struct err *why)
 {
-	struct farewell *f = arg;
-
 	(void)end;
 	(void)why;
-	if (f->is_said)
-		told(f);
-	else
-		again_later(f);
+	again_later(arg);
 }
 
 static const struct call_events call_events = {

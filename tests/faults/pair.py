@@ -71,7 +71,7 @@ class Material:
     def __init__(self, build, source, work):
         self.build, self.work = build, work
         self.paths, self.bytes = {}, {}
-        self._take("tiny", f"{source}/tests/data/tsfile/v3/tiny.tsfile")
+        self.take("tiny", f"{source}/tests/data/tsfile/v3/tiny.tsfile")
         self.make("inline", "200K")
         self.make("blocks", "3M")
 
@@ -80,9 +80,9 @@ class Material:
         os.makedirs(out)
         subprocess.run([f"{self.build}/tests/bench/tsgen", "-n", "1", "-s", size, out], check=True,
                        stdout=subprocess.DEVNULL)
-        self._take(name, next(os.path.join(d, f) for d, _, fs in os.walk(out) for f in fs if f.endswith(".tsfile")))
+        self.take(name, next(os.path.join(d, f) for d, _, fs in os.walk(out) for f in fs if f.endswith(".tsfile")))
 
-    def _take(self, name, path):
+    def take(self, name, path):
         self.paths[name] = path
         with open(path, "rb") as f:
             self.bytes[name] = f.read()
@@ -107,15 +107,15 @@ class Pair:
             os.makedirs(d)
         for name in (*DAEMONS, "recvd-load"):
             os.link(f"{build}/{name}", f"{self.bin}/{name}")
-        self._write("syncd.conf", state_dir=self.edge, control_socket=f"{base}/syncd.sock", sender_name="edge-1",
+        self.write("syncd.conf", state_dir=self.edge, control_socket=f"{base}/syncd.sock", sender_name="edge-1",
                     data_dirs=self.data, spool_min_free=0, scan_interval="200ms")
-        self._write("recvd.conf", state_dir=self.cloud, control_socket=f"{base}/recvd.sock", bind=address,
+        self.write("recvd.conf", state_dir=self.cloud, control_socket=f"{base}/recvd.sock", bind=address,
                     pipe_server_port=PORT, archive_dir=self.archive, staging_min_free=0)
         for f in files:
             if f.is_early:
                 self.seal(f)
 
-    def _write(self, name, **keys):
+    def write(self, name, **keys):
         with open(f"{self.dir}/{name}", "a") as f:
             for key, value in keys.items():
                 f.write(f"{key}={value}\n")
@@ -136,6 +136,11 @@ class Pair:
             out.write(b"\1\1")
         os.rename(path + ".resource.temp", path + ".resource")
 
+    def unseal(self, f):
+        for suffix in ("", ".mods", ".resource", ".resource.temp"):
+            if os.path.exists(self.source(f) + suffix):
+                os.unlink(self.source(f) + suffix)
+
     @staticmethod
     def mods(db):
         return MODS % (db.encode(), db.encode())
@@ -150,17 +155,21 @@ class Pair:
 
     def trace_thread(self, name, thread, tampering):
         """Once it answers; strace ends with it."""
-        deadline = time.monotonic() + 10
-        while not self._is_ready(name):
-            if time.monotonic() > deadline:
-                raise Violation(f"{name} is not ready after 10 s")
-            time.sleep(0.003)
+        self.await_answer(name)
         tasks = f"/proc/{self.procs[name].pid}/task"
         tids = [t for t in os.listdir(tasks) if _text(f"{tasks}/{t}/comm").strip() == thread]
         self.tracer = subprocess.Popen(["strace", "-q", "-o", f"{self.dir}/strace.out", *tampering, "-p", ",".join(tids)],
                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while self.tracer.poll() is None and any("TracerPid:\t0\n" in _text(f"{tasks}/{t}/status") for t in tids):
             time.sleep(0.001)
+
+    def await_answer(self, name):
+        """Until it answers, or has ended."""
+        deadline = time.monotonic() + 10
+        while self.procs[name].poll() is None and not self._is_ready(name):
+            if time.monotonic() > deadline:
+                raise Violation(f"{name} is not ready after 10 s")
+            time.sleep(0.003)
 
     def _is_ready(self, name):
         try:
@@ -250,7 +259,9 @@ class Pair:
 
     def stop(self, may_end=(None, ())):
         """SIGTERM: they end by themselves, with 0 unless the fault came just now."""
-        for proc in self.procs.values():
+        for name, proc in self.procs.items():
+            # What was started just now may not have taken over the signal yet; what answers has.
+            self.await_answer(name)
             if proc.poll() is None:
                 proc.terminate()
         for name, proc in self.procs.items():
@@ -342,16 +353,18 @@ class Pair:
                 raise Violation("left behind: " + ", ".join(left))
             time.sleep(0.005)
 
-    def check_catalogs(self):
-        """After both have ended: serials without holes, both sides of one mind."""
-        n = len(self.files)
+    def check_catalogs(self, n=None):
+        """After both have ended: serials without holes, both sides of one mind. n: the last one."""
+        known = len(self.files) if n is None else None
+        n = len(self.files) if n is None else n
         with catalog(f"{self.edge}/catalog.db") as edge, catalog(f"{self.cloud}/catalog.db") as cloud:
             _one(edge, "PRAGMA integrity_check", ("ok",))
             _one(cloud, "PRAGMA integrity_check", ("ok",))
             _one(edge, "SELECT count(*), max(assigned), max(durable), max(applied), max(released) FROM pipe"
                  " WHERE state = 1", (1, n, n, n, n))
             _one(edge, "SELECT count(*) FROM pipe WHERE state = 2", (0,))
-            _one(edge, "SELECT count(*) FROM known", (n,))
+            if known is not None:
+                _one(edge, "SELECT count(*) FROM known", (known,))
             _one(edge, "SELECT count(*) FROM entry", (0,))
             _one(edge, "SELECT count(*) FROM gap", (0,))
             _one(cloud, "SELECT durable, applied, dropped FROM incarnation ORDER BY seq DESC LIMIT 1", (n, n, 0))

@@ -220,9 +220,7 @@ def restore_sources(pair, left):
             continue
         key = (f.database, int(f.space == "unsequence"), *map(int, f.name.split("-")))
         if key not in known:
-            for suffix in ("", ".mods", ".resource", ".resource.temp"):
-                if os.path.exists(pair.source(f) + suffix):
-                    os.unlink(pair.source(f) + suffix)
+            pair.unseal(f)
             pair.seal(f)
 
 
