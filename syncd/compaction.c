@@ -213,9 +213,13 @@ bool compaction_is_whole(const struct compaction *c)
 {
 	size_t i;
 
+	bool has_source = false, has_end = false;
+
 	for (i = 0; i < c->n; i++) {
-		if (c->v[i].role != JOURNAL_SOURCE)
-			return !c->is_too_long;
+		if (c->v[i].role == JOURNAL_SOURCE)
+			has_source = true;
+		else
+			has_end = true;
 	}
-	return false;
+	return has_source && has_end && !c->is_too_long;
 }

@@ -53,7 +53,8 @@ int compactions_load(struct compactions *cs, struct db *db, sqlite3_stmt *st,
 /* The catalog's form of it: lines, one a file. */
 void compaction_print(const struct compaction *c, struct buf *out);
 
-/* Its journal names a target, or that there is none: all sources are known. */
+/* Its journal names sources, and behind them a target, or that there is none: all
+ * sources are known. */
 bool compaction_is_whole(const struct compaction *c);
 
 #endif
