@@ -225,7 +225,14 @@ class Pair:
             self.seal(self.late[0])
             del self.late[0]
         progress = self.progress()
-        return progress["applied_serial"] == len(self.files) and progress["remaining_entries"] == 0
+        # More entries than files: what came below others is followed by them again.
+        return (progress["applied_serial"] >= len(self.files) and progress["remaining_entries"] == 0
+                and self.n_known() == len(self.files))
+
+    def n_known(self):
+        """How many files were captured."""
+        with catalog(f"file:{self.edge}/catalog.db?mode=ro") as db:
+            return db.execute("SELECT count(*) FROM known").fetchall()[0][0]
 
     def progress(self):
         rows = self.syncd(".cat /p/progress")
@@ -355,16 +362,15 @@ class Pair:
 
     def check_catalogs(self, n=None):
         """After both have ended: serials without holes, both sides of one mind. n: the last one."""
-        known = len(self.files) if n is None else None
-        n = len(self.files) if n is None else n
         with catalog(f"{self.edge}/catalog.db") as edge, catalog(f"{self.cloud}/catalog.db") as cloud:
             _one(edge, "PRAGMA integrity_check", ("ok",))
             _one(cloud, "PRAGMA integrity_check", ("ok",))
+            if n is None:
+                _one(edge, "SELECT count(*) FROM known", (len(self.files),))
+                n = max(len(self.files), edge.execute("SELECT max(assigned) FROM pipe").fetchall()[0][0])
             _one(edge, "SELECT count(*), max(assigned), max(durable), max(applied), max(released) FROM pipe"
                  " WHERE state = 1", (1, n, n, n, n))
             _one(edge, "SELECT count(*) FROM pipe WHERE state = 2", (0,))
-            if known is not None:
-                _one(edge, "SELECT count(*) FROM known", (known,))
             _one(edge, "SELECT count(*) FROM entry", (0,))
             _one(edge, "SELECT count(*) FROM gap", (0,))
             _one(cloud, "SELECT durable, applied, dropped FROM incarnation ORDER BY seq DESC LIMIT 1", (n, n, 0))
@@ -389,7 +395,7 @@ class Pair:
 
 class catalog:
     def __init__(self, path):
-        self.db = sqlite3.connect(path)
+        self.db = sqlite3.connect(path, uri=True, timeout=10)
 
     def __enter__(self):
         return self.db
