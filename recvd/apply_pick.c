@@ -4,7 +4,7 @@
 #include <sys/resource.h>
 
 #include "apply_batch.h"
-#include "records.h"
+#include "domain/records.h"
 
 /* On the applier's thread: entries out of the catalog, rows made into files, lines for
  * the loader. What an operator's hold keeps back is decided here, before any loader

@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "domain/records.h"
 #include "domain/tsfile.h"
 #include "ground/fileio.h"
 #include "load_archive.h"
-#include "records.h"
 
 /* DELETE and RESTATE as deletion records beside every file of a region. The form of a
  * file's records is the one it has; a file without any gets the form of its version,

@@ -1,8 +1,8 @@
 #include <errno.h>
 
+#include "domain/records.h"
 #include "ground/bytes.h"
 #include "recvd/job_line.h"
-#include "recvd/records.h"
 #include "test.h"
 
 static const char text[] =

@@ -4,7 +4,7 @@
 #ifndef TSFERRY_RECORDS_H
 #define TSFERRY_RECORDS_H
 
-#include "domain/mods.h"
+#include "mods.h"
 
 #include <stdbool.h>
 
