@@ -283,11 +283,14 @@ static int compare(struct listing *l, const struct living_list *files,
 		   int64_t pipe, struct living_list *fresh,
 		   struct living_list *vanished)
 {
-	sqlite3_stmt *st = l->db->known;
+	sqlite3_stmt *st;
 	struct known_file known;
 	size_t at = 0;
 	int r;
 
+	if (!l->db)
+		return take_sealed_until(fresh, files, &at, NULL);
+	st = l->db->known;
 	known_bind(st, pipe, l->database, l->region, l->partition);
 	while ((r = db_row(&l->db->db, st, &l->err)) == 1) {
 		known_row(st, &known);
@@ -316,7 +319,7 @@ static int judge_pipe(struct listing *l, struct living_list *files,
 		memset(files, 0, sizeof(*files));
 	}
 	r = compare(l, &all, lp->pipe, &fresh, &vanished);
-	if (r >= 0)
+	if (r >= 0 && l->db)
 		r = derive_judge(l, lp, &fresh, &vanished);
 	for (i = 0; i < lp->plan.products.n; i++)
 		raise_top(l, &lp->plan.products.v[i].f);
@@ -343,7 +346,7 @@ static int look(struct listing *l, struct living_list *files)
 		r = all_dirs(l, files, take_journal);
 	if (r >= 0)
 		r = held_read(&l->held, &l->compactions);
-	return r < 0 ? r : derive_prepare(l);
+	return r < 0 || !l->db ? r : derive_prepare(l);
 }
 
 void listing_file(const struct listing *l, const struct living *f,
@@ -367,6 +370,8 @@ void listing_run(struct job *j)
 	int r = look(l, &files);
 
 	find_unsealed(l, &files);
+	for (i = 0; r >= 0 && l->keeps_all && i < files.n; i++)
+		r = living_add(&l->all, &files.v[i]);
 	for (i = 0; i < l->n_pipes; i++)
 		plan_init(&l->pipes[i].plan);
 	for (i = 0; r >= 0 && i < l->n_pipes; i++)
@@ -390,6 +395,7 @@ void listing_release(struct listing *l)
 		l->pipes[i].files = l->pipes[i].vanished = NULL;
 		plan_release(&l->pipes[i].plan);
 	}
+	living_release(&l->all);
 	compactions_release(&l->compactions);
 	held_release(&l->held);
 }

@@ -15,6 +15,7 @@
 #include "domain/precedence.h"
 #include "ground/db.h"
 #include "ground/worker.h"
+#include "living.h"
 #include "partition.h"
 #include "plan.h"
 
@@ -42,9 +43,10 @@ struct listing_pipe {
 
 struct listing {
 	struct job job;
-	struct listing_db *db;
-	void *arg;	      /* the owner's */
-	struct partition *of; /* not looked at by the job */
+	struct listing_db *db; /* NULL: nothing is known */
+	bool keeps_all;	       /* in `all` */
+	void *arg;	       /* the owner's */
+	struct partition *of;  /* not looked at by the job */
 
 	/* in; copies, or what never changes */
 	const char *database;
@@ -63,6 +65,7 @@ struct listing {
 	struct err err;
 	int64_t stamps[DATA_DIRS_MAX][2];
 	bool has_journal;
+	struct living_list all;		/* owned: every file, by identity */
 	struct compactions compactions; /* owned */
 	int64_t oldest_unsealed_ms;
 	struct living top; /* of all pipes: what is known, or in files */

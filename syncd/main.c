@@ -10,6 +10,7 @@
 #include "change.h"
 #include "doctor.h"
 #include "edge.h"
+#include "explain.h"
 #include "ground/clock.h"
 #include "ground/loop.h"
 #include "ground/service.h"
@@ -201,7 +202,9 @@ static int run(const char *conf_path)
 
 static int usage(void)
 {
-	(void)fputs("usage: syncd -c FILE [-n]\n", stderr);
+	(void)fputs("usage: syncd -c FILE [-n]\n"
+		    "       syncd --explain DATA_DIR | --explain -c FILE\n",
+		    stderr);
 	return 2;
 }
 
@@ -217,6 +220,13 @@ int main(int argc, char **argv)
 	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
 		(void)printf("syncd %s\n", TSFERRY_VERSION);
 		return 0;
+	}
+	if (argc > 1 && strcmp(argv[1], "--explain") == 0) {
+		if (argc == 3 && argv[2][0] != '-')
+			return explain_run(NULL, argv[2]);
+		if (argc == 4 && strcmp(argv[2], "-c") == 0)
+			return explain_run(argv[3], NULL);
+		return usage();
 	}
 	while ((c = getopt(argc, argv, "c:n")) != -1) {
 		if (c == 'c')

@@ -216,6 +216,19 @@ int settings_load(struct settings *s, const char *path, struct err *e)
 	return 0;
 }
 
+int settings_of_dir(struct settings *s, const char *data_dir, struct err *e)
+{
+	memset(s, 0, sizeof(*s));
+	if (strlen(data_dir) >= sizeof(s->facts.dirs[0]))
+		return err_set(e, ENAMETOOLONG,
+			       "data directory %.40s...: longer than %zu bytes",
+			       data_dir, sizeof(s->facts.dirs[0]) - 1);
+	memcpy(s->facts.dirs[0], data_dir, strlen(data_dir) + 1);
+	s->facts.n_dirs = 1;
+	iotdb_read_beside(&s->facts);
+	return resolve_version(s, e);
+}
+
 static bool is_same(const struct conf_key *key, const struct settings *a,
 		    const struct settings *b)
 {

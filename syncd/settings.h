@@ -60,6 +60,11 @@ extern const size_t settings_n_keys;
 int settings_load(struct settings *s, const char *path,
 		  struct err *e) MUST_CHECK;
 
+/* What would be in force for one data directory and nothing else; the version is looked
+ * for beside it. For --explain. */
+int settings_of_dir(struct settings *s, const char *data_dir,
+		    struct err *e) MUST_CHECK;
+
 /* Takes over the hot keys of `fresh` that differ, and tells of every key that does:
  * fn(arg, key, value as in the file, whether it took effect). */
 void settings_apply(struct settings *s, const struct settings *fresh,

@@ -100,3 +100,36 @@ known_is() { [ "$(sqlite3 "$EDGE/state/catalog.db" "SELECT $1")" = "$2" ]; }
 	queue_is unsequence/5-5-0-0 unsequence/6-6-0-0 sequence/3-3-0-0 unsequence/4-4-0-0 \
 		unsequence/5-5-0-0 unsequence/7-7-0-0
 }
+
+@test "--explain says offline what would be sent, in which order, and why not the rest" {
+	cp -r "$DATA/datadir-1.3.3/." "$DATADIR/"
+	seal "$V3/tiny.tsfile" root.sg 5-5-1-0 unsequence
+	seal "$V3/tiny.tsfile" root.sg 2-2-0-0
+	seal "$V3/tiny.tsfile" root.sg x-2-0-0
+	seal "$V3/tiny.tsfile" root.__system 1-1-0-0
+	echo 'a letter' >"$T/letter"
+	seal "$T/letter" root.sg 9-9-0-0
+	cp "$V3/tiny.tsfile" "$DATADIR/sequence/root.sg/1/0/6-6-0-0.tsfile"
+	mkdir "$DATADIR/load"
+	run -0 "$TSFERRY_BUILD/syncd/syncd" --explain "$DATADIR"
+	[[ ${lines[0]} == '# IoTDB of unknown version'* ]]
+	has() { grep -qE -- "$1" <<<"$output"; }
+	has '^- skip load: only what stands below'
+	has "^- skip sequence/root.__system: IoTDB's own"
+	has '^- skip sequence/root.sg/1/0/x-2-0-0.tsfile: a TsFile is named'
+	has '^- skip sequence/root.sg/1/0/9-9-0-0.tsfile: not a sealed TsFile'
+	has '^- wait sequence/root.sg/1/0/6-6-0-0.tsfile: not sealed'
+	has '^[0-9]+ send unsequence/root.sg/1/0/5-5-1-0.tsfile: [0-9]+ bytes; wins over rows of files before it; a product of inner compaction'
+	[ ! -e "$DATADIR/.tsferry-spool" ]
+	# the daemon does what was said
+	grep -oE '^[0-9]+ send [^:]*' <<<"$output" | sed 's/.* send //' >"$T/said"
+	rm "$DATADIR/sequence/root.sg/1/0/9-9-0-0.tsfile"*
+	hold
+	wait_until 20 queued "$(wc -l <"$T/said")"
+	sqlite3 "$EDGE/state/catalog.db" "SELECT iif(unsequence, 'unsequence', 'sequence') || '/' || database || '/' ||
+		region || '/' || partition || '/' || t || '-' || v || '-' || i || '-' || c || '.tsfile'
+		FROM known ORDER BY database, region, partition, serial" | diff "$T/said" -
+	run -0 "$TSFERRY_BUILD/syncd/syncd" --explain -c "$T/syncd.conf"
+	has ' to send, '
+	run -1 "$TSFERRY_BUILD/syncd/syncd" --explain "$T/nowhere"
+}
