@@ -28,6 +28,8 @@ struct apply_item {
 	uint64_t payload_len;
 	bool is_sent;  /* to the loader; else the result was decided here */
 	bool was_quarantined; /* RELEASED: it has a row in the quarantine */
+	bool is_row;	      /* its payload is in the catalog; files are only the loader's */
+	bool is_retained;     /* it is kept when it is applied */
 	enum job_result result;
 	char *text; /* owned; NULL = none */
 	char *paths; /* owned; of a MISMATCH; NULL = none named */

@@ -4,6 +4,7 @@
 
 #include "apply_batch.h"
 #include "ground/clock.h"
+#include "retain.h"
 #include "session.h"
 
 /* The end of a batch: results into the catalog in one transaction, then the loop's
@@ -27,6 +28,8 @@ static int record_applied(struct catalog *c, struct apply_item *it,
 	}
 	if (r >= 0 && it->parts.kind == ENTRY_FILE && !it->pick->is_delivered)
 		r = catalog_set_delivered(c, it->pick->id, e);
+	if (r >= 0 && it->is_retained)
+		r = catalog_retain_entry(c, seq, it->parts.serial, e);
 	return r < 0 ? r : catalog_end_entry(c, seq, it->parts.serial, e);
 }
 
@@ -107,6 +110,8 @@ static void take_applied(struct recvd *d, struct apply_item *it)
 	d->room.staged_bytes -= it->payload_len;
 	dom->incarnation->sender->staged_bytes -= it->payload_len;
 	d->counted.applied++;
+	if (it->is_retained)
+		d->room.retained_bytes += it->payload_len + RETAINED_COST;
 	if (it->was_quarantined)
 		tell_quarantine(d, dom->incarnation, it, true);
 }
@@ -214,7 +219,8 @@ static void unlink_run(struct job *j)
 	struct apply_batch *b = CONTAINER_OF(j, struct apply_batch, job);
 
 	for (unsigned i = 0; i < b->n_items; i++)
-		if (b->items[i].result == JOB_APPLIED)
+		if (b->items[i].result == JOB_APPLIED &&
+		    (b->items[i].is_row || !b->items[i].is_retained))
 			stage_remove_parts(b->stage, b->items[i].pick->dir,
 					   &b->items[i].parts);
 }
@@ -246,6 +252,7 @@ static void end_done(struct catalog_task *t)
 	}
 	take_results(b);
 	tell_reach(b);
+	retain_trim(a->d->retain, 0);
 	apply_batch_over(a, b);
 	unlink_files(b);
 }
@@ -266,6 +273,9 @@ void apply_end(struct apply_batch *b)
 		    b->items[i].result == JOB_QUARANTINE ||
 		    b->items[i].result == JOB_MISMATCH)
 			add_reach(b, b->items[i].pick->domain->incarnation);
+	for (unsigned i = 0; i < b->n_items; i++)
+		b->items[i].is_retained = retain_wants(
+			&b->apply->d->settings, b->items[i].payload_len);
 	b->task = (struct catalog_task){.run = end_run, .done = end_done};
 	catalog_submit(b->apply->d->catalog, &b->task);
 }

@@ -184,6 +184,7 @@ static struct apply_item *new_item(struct walk *w, const struct entry_row *row)
 	};
 	it->payload_len = entry_payload_len(en);
 	it->was_quarantined = row->state == ENTRY_RELEASED;
+	it->is_row = row->data != NULL;
 	return it;
 }
 

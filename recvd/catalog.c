@@ -13,12 +13,14 @@ enum {
 	PUT_SENDER,
 	DEL_SENDER,
 	DROP_OLDER,
+	DROP_ALL,
 	ADD_INCARNATION,
 	DROP_INCARNATION,
 	ADD_DOMAIN,
 	SET_DELIVERED,
 	ADD_ENTRY,
 	SET_DURABLE,
+	RETAIN,
 	DEL_ENTRY,
 	DEL_QUARANTINE,
 	LOWEST,
@@ -41,6 +43,7 @@ static const char *const statements[N_STATEMENTS] = {
 	[DEL_SENDER] = "DELETE FROM sender WHERE id = ?",
 	[DROP_OLDER] = "UPDATE incarnation SET dropped = 1 WHERE sender = ? "
 		       "AND seq < ?",
+	[DROP_ALL] = "UPDATE incarnation SET dropped = 1 WHERE sender = ?",
 	[ADD_INCARNATION] =
 		"INSERT INTO incarnation (seq, id, sender, pipe, create_time) "
 		"VALUES (?, ?, ?, ?, ?)",
@@ -51,6 +54,9 @@ static const char *const statements[N_STATEMENTS] = {
 	[ADD_ENTRY] = "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
 	[SET_DURABLE] = "UPDATE incarnation SET durable = ?, durable_nonce = ? "
 			"WHERE seq = ?",
+	[RETAIN] = "INSERT INTO retained (entry, domain, payload_len, kind, "
+		   "digest, head, data) SELECT id, domain, payload_len, kind, "
+		   "digest, head, data FROM entry WHERE id = ?",
 	[DEL_ENTRY] = "DELETE FROM entry WHERE id = ?",
 	[DEL_QUARANTINE] = "DELETE FROM quarantine WHERE entry = ?",
 	[LOWEST] = "SELECT min(id) FROM entry WHERE id >= ? AND id <= ?",
@@ -325,6 +331,25 @@ int catalog_set_durable(struct catalog *c, int64_t incarnation, uint64_t serial,
 			       "catalog: there is no incarnation %lld",
 			       (long long)incarnation);
 	return r;
+}
+
+struct db *catalog_db(struct catalog *c)
+{
+	return &c->db;
+}
+
+int catalog_drop_all(struct catalog *c, const uint8_t sender[SENDER_ID_LEN],
+		     struct err *e)
+{
+	bind_blob(c->st[DROP_ALL], 1, sender, SENDER_ID_LEN);
+	return run(c, DROP_ALL, e);
+}
+
+int catalog_retain_entry(struct catalog *c, int64_t incarnation,
+			 uint64_t serial, struct err *e)
+{
+	bind_int(c->st[RETAIN], 1, catalog_key(incarnation, serial));
+	return run(c, RETAIN, e);
 }
 
 int catalog_end_entry(struct catalog *c, int64_t incarnation, uint64_t serial,

@@ -145,6 +145,35 @@ int catalog_next_quarantine(struct catalog *c, int64_t after, struct quarantine_
 int catalog_release_entry(struct catalog *c, int64_t incarnation, uint64_t serial, struct err *e)
 	MUST_CHECK;
 
+/* ---- retained entries (catalog_retain.c) ---- */
+
+#define RETAINED_COST 512u /* what a row counts besides its payload */
+
+struct retained_row {
+	int64_t seq; /* in the order of applying */
+	int64_t incarnation, domain;
+	uint64_t serial, payload_len;
+	enum entry_kind kind;
+	enum mods_kind mods_kind; /* of a FILE that has mods */
+	bool is_row;		  /* its payload is in the row, not in a staged file */
+};
+
+/* Every incarnation of a sender. */
+int catalog_drop_all(struct catalog *c, const uint8_t sender[SENDER_ID_LEN], struct err *e)
+	MUST_CHECK;
+/* Keeps an entry beyond its end; right before catalog_end_entry(). */
+int catalog_retain_entry(struct catalog *c, int64_t incarnation, uint64_t serial, struct err *e)
+	MUST_CHECK;
+/* The oldest are forgotten until so many bytes are, at most `max` rows; they are answered
+ * in `rows`, how many is returned. */
+int catalog_evict(struct catalog *c, uint64_t bytes, struct retained_row *rows, size_t max,
+		  struct err *e) MUST_CHECK;
+/* Retained entries of a sender behind seq `after` wait again; as above. *last: no further than
+ * that seq; 0: becomes the newest there is. */
+int catalog_put_back(struct catalog *c, const uint8_t sender[SENDER_ID_LEN], int64_t after,
+		     int64_t *last, struct retained_row *rows, size_t max,
+		     struct err *e) MUST_CHECK;
+
 /* ---- reading ---- */
 
 struct catalog_reader {
@@ -163,7 +192,7 @@ int catalog_each_incarnation(struct catalog_reader *r,
 			     struct err *e) MUST_CHECK; /* oldest first */
 int catalog_each_domain(struct catalog_reader *r, int (*fn)(void *, const struct domain_row *),
 			void *arg, struct err *e) MUST_CHECK;
-/* Serials of an incarnation whose payload is a staged file, ascending. */
+/* Serials of an incarnation whose payload is a staged file, ascending; retained ones too. */
 int catalog_each_file(struct catalog_reader *r, int64_t incarnation,
 		      int (*fn)(void *, uint64_t serial), void *arg, struct err *e) MUST_CHECK;
 /* Entries of a domain in serial order. The row is the reader's. */
@@ -182,6 +211,8 @@ int catalog_each_mismatch(struct catalog_reader *r, int64_t domain,
 int catalog_each_schema(struct catalog_reader *r, int64_t domain, int64_t incarnation,
 			uint64_t after, int (*fn)(void *, const struct entry_row *), void *arg,
 			struct err *e) MUST_CHECK;
+/* Of all retained entries, each with RETAINED_COST. */
+int catalog_retained_bytes(struct catalog_reader *r, uint64_t *bytes, struct err *e) MUST_CHECK;
 /* 1 and the value, or 0. */
 int catalog_meta(struct catalog_reader *r, const char *name, char *to, size_t size, struct err *e)
 	MUST_CHECK;

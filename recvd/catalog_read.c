@@ -169,9 +169,11 @@ int catalog_each_file(struct catalog_reader *r, int64_t incarnation,
 {
 	CLEANUP(finalize) sqlite3_stmt *st = NULL;
 	int n = db_prepare(&r->db, &st,
-			   "SELECT id FROM entry WHERE id >= ? AND id <= ? AND "
-			   "data IS NULL "
-			   "AND payload_len > 0 ORDER BY id",
+			   "SELECT id FROM entry WHERE id >= ?1 AND id <= ?2 "
+			   "AND data IS NULL AND payload_len > 0 UNION ALL "
+			   "SELECT entry FROM retained WHERE entry >= ?1 AND "
+			   "entry <= ?2 AND data IS NULL AND payload_len > 0 "
+			   "ORDER BY 1",
 			   e);
 
 	if (n < 0)

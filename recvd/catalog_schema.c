@@ -31,7 +31,13 @@ static const char step_1[] =
 	/* paths: of a type mismatch, NULL otherwise */
 	"CREATE TABLE quarantine (id INTEGER PRIMARY KEY AUTOINCREMENT,"
 	" entry INTEGER NOT NULL UNIQUE, since INTEGER NOT NULL, reason TEXT "
-	"NOT NULL, paths TEXT);";
+	"NOT NULL, paths TEXT);"
+	/* Applied entries that are kept, in the order of applying. */
+	"CREATE TABLE retained (seq INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" entry INTEGER NOT NULL UNIQUE, domain INTEGER NOT NULL,"
+	" payload_len INTEGER NOT NULL, kind INTEGER NOT NULL, digest BLOB NOT "
+	"NULL,"
+	" head BLOB NOT NULL, data BLOB);";
 
 const char *const catalog_steps[] = {step_1};
 const int catalog_n_steps = (int)ARRAY_LEN(catalog_steps);

@@ -14,6 +14,10 @@ int64_t catalog_key(int64_t incarnation, uint64_t serial);
 int64_t catalog_key_incarnation(int64_t key);
 uint64_t catalog_key_serial(int64_t key);
 
+/* The writing connection, for the parts of catalog.h that stand in files of their own; on the
+ * keeper, inside of a task. */
+struct db *catalog_db(struct catalog *c);
+
 /* A quarantine's row from columns id, entry, domain, since, reason, state, head. */
 int catalog_quarantine_columns(sqlite3_stmt *st, struct quarantine_row *row) MUST_CHECK;
 

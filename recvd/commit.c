@@ -7,6 +7,7 @@
 #include "apply.h"
 #include "ground/clock.h"
 #include "ground/fileio.h"
+#include "retain.h"
 #include "session.h"
 
 /* The queue is the loop's; a group is the keeper's from submission to done(). Entries
@@ -420,6 +421,7 @@ static void group_durable(struct commit *c, struct commit_item *group)
 	}
 	c->d->counted.commits++;
 	room_measured(&c->d->room, c->free_bytes, c->total_bytes);
+	retain_trim(c->d->retain, 0);
 }
 
 static void group_done(struct catalog_task *t)

@@ -12,6 +12,7 @@
 #include "ground/clock.h"
 #include "ground/fileio.h"
 #include "listen.h"
+#include "retain.h"
 #include "session.h"
 #include "stmt.h"
 #include "tree.h"
@@ -143,6 +144,9 @@ static int load_catalog(struct recvd *d, struct err *e)
 					     &d->senders, e);
 	if (r >= 0)
 		r = catalog_each_domain(&d->reader, take_domain, d, e);
+	if (r >= 0)
+		r = catalog_retained_bytes(&d->reader, &d->room.retained_bytes,
+					   e);
 	if (r < 0 && e && !e->sys)
 		return err_set(e, -r, "catalog: a row belongs to nobody");
 	return r;
@@ -247,6 +251,8 @@ static int open_parts(struct recvd *d, struct err *e)
 	if (r < 0)
 		return r;
 	d->commit = commit_new(d);
+	d->retain = retain_new(d);
+	retain_trim(d->retain, 0);
 	r = apply_new(&d->apply, d, e);
 	if (r >= 0)
 		r = open_listener(d, e);
@@ -287,6 +293,7 @@ void recvd_close(struct recvd *d)
 	listener_free(d->listener);
 	for (struct session *s = d->sessions; s; s = s->next)
 		session_end(s);
+	retain_stop(d->retain);
 	catalog_close(d->catalog);
 	commit_finish(d->commit);
 	if (d->writer)
@@ -294,6 +301,7 @@ void recvd_close(struct recvd *d)
 	apply_free(d->apply);
 	sessions_free(d);
 	commit_free(d->commit);
+	retain_free(d->retain);
 	catalog_reader_close(&d->reader);
 	senders_release(&d->senders);
 	room_release(&d->room);
@@ -347,6 +355,7 @@ int recvd_reload(struct recvd *d, struct settings_change *changes,
 			     dom = dom->next)
 				dom->is_held = false;
 	apply_kick(d->apply);
+	retain_trim(d->retain, 0);
 	for (int i = 0; i < n; i++)
 		events_say(&d->events, LOG_INFO_, "settings", "%s=%s %s",
 			   changes[i].key, changes[i].value, changes[i].effect);

@@ -33,6 +33,7 @@ struct recvd {
 	struct room room;
 	struct commit *commit;
 	struct apply *apply;
+	struct retain *retain;
 	struct listener *listener;
 	struct control *control;
 	struct session *sessions; /* all, of whatever state */
@@ -48,6 +49,7 @@ struct recvd {
 		uint64_t entries, bytes, commits, applied, quarantined,
 			sessions;
 		uint64_t
+			evicted, /* retained entries that had to go */
 			refused[N_REFUSALS];
 		uint64_t
 			payload; /* bytes taken from the wire, the same ones twice when sent twice */

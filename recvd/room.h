@@ -21,6 +21,7 @@ struct room {
 	uint64_t flight, n_files;
 	bool is_full;
 	uint64_t staged_bytes; /* durable and not applied */
+	uint64_t retained_bytes; /* applied and kept; they go when others need the room */
 	uint64_t reserved; /* what is still to come of half-received entries */
 	uint64_t free_bytes, total_bytes; /* of staging, when last measured; 0, 0 = never */
 	void *buffers[ROOM_BUFFERS]; /* owned; free ones */

@@ -6,6 +6,7 @@
 #include "domain/sql.h"
 #include "ground/clock.h"
 #include "ground/fileio.h"
+#include "retain.h"
 #include "session.h"
 
 /* Who is it, may it come in, and what do we have of it. The answer waits for three
@@ -507,6 +508,41 @@ static void new_done(struct catalog_task *t)
 	free(k);
 }
 
+static void back_done(struct retain_back *b, const struct err *e)
+{
+	struct new_task *t = b->arg;
+	struct session *s = t->session;
+
+	if (b->n)
+		events_say(&s->d->events, LOG_INFO_, "session",
+			   "RESYNC of %s/%s: %llu retained entries are applied "
+			   "again, before what the edge still has",
+			   b->sender->row.name, t->row.pipe,
+			   (unsigned long long)b->n);
+	retain_back_free(b);
+	if (!e) {
+		catalog_submit(s->d->catalog, &t->task);
+		return;
+	}
+	t->task.result = -e->sys;
+	t->task.err = *e;
+	new_done(&t->task);
+}
+
+/* First what is retained of the older incarnations waits again, then the new one is added,
+ * which waits for it database by database. Cut off in between, the next HELLO does it once
+ * more: what was applied twice then is what an older incarnation had applied before. */
+static void bring_back(struct session *s, struct new_task *t)
+{
+	struct retain_back *b = xcalloc(1, sizeof *b);
+
+	b->d = s->d;
+	b->sender = s->sender;
+	b->done = back_done;
+	b->arg = t;
+	retain_bring_back(b);
+}
+
 static void step_new(struct session *s, const struct msg_hello *m)
 {
 	struct new_task *t = xcalloc(1, sizeof *t);
@@ -522,7 +558,10 @@ static void step_new(struct session *s, const struct msg_hello *m)
 	s->sender->is_adding = true;
 	s->known_sender = s->sender;
 	s->n_jobs++;
-	catalog_submit(s->d->catalog, &t->task);
+	if (m->flags & HELLO_RESYNC && s->sender->newest)
+		bring_back(s, t);
+	else
+		catalog_submit(s->d->catalog, &t->task);
 }
 
 static void look_up_incarnation(struct session *s, const struct msg_hello *m)

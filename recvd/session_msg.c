@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "ground/clock.h"
+#include "retain.h"
 #include "session.h"
 
 /* Bytes to events. A frame is decoded only while there is room for what it may bring, so
@@ -93,6 +94,7 @@ static void got_entry(struct session *s, const struct frame *f)
 	}
 	if (room_check(&s->d->room, &s->d->settings, room_needed(s, &m.entry),
 		       &e) < 0) {
+		retain_trim(s->d->retain, room_needed(s, &m.entry));
 		if (!s->files) /* nothing before it will make room */
 			session_make_room(s, m.entry.serial);
 		entry_release(&m.entry);

@@ -47,9 +47,9 @@ const struct conf_key settings_keys[] = {
 	 "most bytes that wait to be applied; 0: no limit"},
 	{"staging_min_free", NULL, TEXT(staging_min_free), NULL, "10%", true,
 	 "bytes, or share of the file system, that stay free"},
-	{"retain_max_bytes", NULL, CONF_BYTES, FIELD(retain_max_bytes), 0, 0, 0,
-	 NULL, "0", true,
-	 "applied entries that are kept; this version keeps none"},
+	{"retain_max_bytes", NULL, CONF_BYTES, FIELD(retain_max_bytes), 0, 0,
+	 INT64_MAX, NULL, "0", true,
+	 "most bytes of applied entries that are kept for RESYNC; 0: none"},
 	{"sender_max_bytes", NULL, CONF_BYTES, FIELD(sender_max_bytes), 0, 0,
 	 INT64_MAX, NULL, "0", true,
 	 "most bytes of one sender that wait to be applied; 0: no limit"},
@@ -135,11 +135,6 @@ static int check(struct settings *s, const char *path, struct buf *warnings,
 			e, EINVAL,
 			"%s: state_dir: expected an absolute path, got \"%s\"",
 			path, s->state_dir);
-	if (s->retain_max_bytes)
-		return err_set(e, ENOTSUP,
-			       "%s: retain_max_bytes: this version keeps no "
-			       "applied entries, only 0 is possible",
-			       path);
 	if (parse_min_free(s->staging_min_free, &n, &is_share) < 0)
 		return err_set(e, EINVAL,
 			       "%s: staging_min_free: expected bytes (5G) or a "

@@ -12,6 +12,9 @@
  * its bytes hash to the digest recorded last, so neither a torn tail nor lost pages can
  * do more than cost a block.
  *
+ * Files of applied entries that are retained (retain.h) stay where they are, under the same
+ * names, explained by the catalog's rows of them.
+ *
  * Whether an entry is durable is the catalog's business alone: a file here that
  * neither the catalog nor a valid .blocks explains is removed at the next start.
  *

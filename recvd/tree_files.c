@@ -127,6 +127,11 @@ static void add_metrics(const struct tree_at *at, struct buf *out)
 	       "Of them in the quarantine.", quarantined);
 	metric(out, "staged_bytes", "gauge", "Payload of the waiting entries.",
 	       d->room.staged_bytes);
+	metric(out, "retained_bytes", "gauge",
+	       "Applied entries that are kept, with 512 bytes for each.",
+	       d->room.retained_bytes);
+	metric(out, "evicted_entries_total", "counter",
+	       "Retained entries that had to go.", d->counted.evicted);
 	metric(out, "flight_bytes", "gauge", "Bytes in buffers.",
 	       d->room.flight);
 	add_refusals(d, out);

@@ -154,6 +154,7 @@ static void send_hello(struct link *l, const struct upload_act *act)
 
 	m.version_min = PROTO_VERSION_MIN;
 	m.version_max = PROTO_VERSION_MAX;
+	m.flags = row->is_resync ? HELLO_RESYNC : 0;
 	memcpy(m.sender_id, l->edge->keys.id, SENDER_ID_LEN);
 	memcpy(m.sender_name, l->edge->set.sender_name, sizeof(m.sender_name));
 	(void)snprintf(m.program, sizeof(m.program), "%s", TSFERRY_VERSION);

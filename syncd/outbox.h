@@ -56,6 +56,7 @@ struct pipe_row {
 	int64_t error_ms;
 	bool is_started_once; /* capture goes on from the first START until DROP */
 	bool is_superseded; /* dropped by RESYNC: not shown */
+	bool is_resync;	    /* it began as RESYNC: HELLO says so */
 	bool is_told;	    /* the receiver knows that it is dropped */
 
 	uint64_t assigned,

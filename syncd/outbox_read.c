@@ -56,7 +56,8 @@ static const char pipe_columns[] =
 	"SELECT id, name, sink, create_ms, incarnation, has_from, is_exclusive,"
 	" from_time, query, sync_del_op, state, error, error_ms,"
 	" is_started_once, is_superseded, is_told, assigned, assigned_bytes,"
-	" durable, applied, released, released_nonce, released_bytes"
+	" durable, applied, released, released_nonce, released_bytes, "
+	"is_resync"
 	" FROM pipe ORDER BY id";
 
 static int read_pipe(sqlite3_stmt *st, struct pipe_row *p)
@@ -80,6 +81,7 @@ static int read_pipe(sqlite3_stmt *st, struct pipe_row *p)
 	p->released = column_u64(st, 20);
 	p->released_nonce = column_u64(st, 21);
 	p->released_bytes = column_u64(st, 22);
+	p->is_resync = sqlite3_column_int(st, 23) != 0;
 	if (p->state < PIPE_RUNNING || p->state > PIPE_DROP ||
 	    db_text(st, 1, p->name, sizeof(p->name)) ||
 	    db_text(st, 2, p->sink, sizeof(p->sink)) ||

@@ -19,6 +19,7 @@ const char *const outbox_steps[] = {
 	"NULL,"
 	" is_started_once INTEGER NOT NULL, is_superseded INTEGER NOT NULL,"
 	" is_told INTEGER NOT NULL,"
+	" is_resync INTEGER NOT NULL DEFAULT 0,"
 	" assigned INTEGER NOT NULL DEFAULT 0,"
 	" assigned_bytes INTEGER NOT NULL DEFAULT 0,"
 	" durable INTEGER NOT NULL DEFAULT 0, applied INTEGER NOT NULL DEFAULT "
@@ -64,8 +65,10 @@ const char *const outbox_write_sql[N_OUTBOX_WRITE] = {
 	[W_ADD_PIPE] =
 		"INSERT INTO pipe(name, sink, create_ms, incarnation, has_from,"
 		" is_exclusive, from_time, query, sync_del_op, state, error,"
-		" error_ms, is_started_once, is_superseded, is_told)"
-		" VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)",
+		" error_ms, is_started_once, is_superseded, is_told, "
+		"is_resync)"
+		" VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,"
+		"?16)",
 	[W_SAVE_PIPE] =
 		"UPDATE pipe SET state = ?2, error = ?3, error_ms = ?4,"
 		" is_started_once = ?5, is_superseded = ?6, is_told = ?7"

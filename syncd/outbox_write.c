@@ -70,6 +70,7 @@ int outbox_add_pipe(struct outbox_writer *w, struct pipe_row *p, struct err *e)
 	bind_num(st, 13, p->is_started_once);
 	bind_num(st, 14, p->is_superseded);
 	bind_num(st, 15, p->is_told);
+	bind_num(st, 16, p->is_resync);
 	r = run(w, W_ADD_PIPE, e);
 	if (r == 0)
 		p->id = sqlite3_last_insert_rowid(w->db.h);

@@ -152,6 +152,7 @@ static int check_resync(struct change *c, struct err *e)
 	c->old.is_superseded = true;
 	*row = p->row;
 	row->create_ms = clock_wall_ms();
+	row->is_resync = true;
 	id_random(row->incarnation, ID_LEN);
 	row->assigned = row->assigned_bytes = 0;
 	row->durable = row->applied = 0;

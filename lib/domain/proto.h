@@ -53,6 +53,7 @@ enum msg_type {
 #endif
 #define PROTO_PARTIALS_MAX 262144u /* PARTIAL messages behind one WELCOME */
 
+#define HELLO_RESYNC 2u /* this incarnation began as RESYNC: what is retained goes first */
 #define HELLO_PROBE 1u /* CREATE PIPE only asks whether it would be let in */
 
 struct msg_hello {

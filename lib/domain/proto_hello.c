@@ -26,7 +26,8 @@ static bool is_hello_good(const struct msg_hello *m)
 {
 	if (m->version_min == 0 || m->version_min > m->version_max)
 		return false;
-	if (m->flags & ~HELLO_PROBE)
+	if (m->flags & ~(HELLO_PROBE | HELLO_RESYNC) ||
+	    m->flags == (HELLO_PROBE | HELLO_RESYNC))
 		return false;
 	if (!name_is_plain(m->sender_name))
 		return false;

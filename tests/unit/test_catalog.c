@@ -376,6 +376,80 @@ static void another_instance_is_refused(void)
 	loop_free(v.loop);
 }
 
+static int retain_and_end(struct catalog *c, void *arg, struct err *e)
+{
+	int r = 0;
+
+	for (uint64_t n = 1; r >= 0 && n <= 4; n++) {
+		r = catalog_retain_entry(c, 1, n, e);
+		if (r >= 0)
+			r = catalog_end_entry(c, 1, n, e);
+	}
+	return r < 0 ? r : catalog_advance(c, 1, arg, e);
+}
+
+struct moved {
+	struct retained_row rows[4];
+	uint64_t bytes;
+	int64_t after, last;
+	size_t max;
+};
+
+static int evict(struct catalog *c, void *arg, struct err *e)
+{
+	struct moved *m = arg;
+
+	return catalog_evict(c, m->bytes, m->rows, m->max, e);
+}
+
+static int put_back(struct catalog *c, void *arg, struct err *e)
+{
+	struct moved *m = arg;
+	const uint8_t sender[SENDER_ID_LEN] = {0};
+
+	return catalog_put_back(c, sender, m->after, &m->last, m->rows, m->max,
+				e);
+}
+
+static int put_back_of_another(struct catalog *c, void *arg, struct err *e)
+{
+	struct moved *m = arg;
+	const uint8_t sender[SENDER_ID_LEN] = {9};
+
+	return catalog_put_back(c, sender, 0, &m->last, m->rows, m->max, e);
+}
+
+static void retained_entries_go_oldest_first_and_come_back_in_order(void)
+{
+	struct env v = {0};
+	struct moved m = {.bytes = 1, .max = 4};
+	uint64_t applied = 0, bytes = 0, files = 0;
+
+	env_paths();
+	CHECK(env_open(&v, NULL) == 0 && fill(&v) >= 0);
+	CHECK(in_task(&v, retain_and_end, &applied) >= 0 && applied == 4);
+	CHECK_STR(entries(&v), "");
+	CHECK(catalog_retained_bytes(&v.reader, &bytes, NULL) == 0 &&
+	      bytes == 4 * (5 + RETAINED_COST));
+	CHECK(catalog_each_file(&v.reader, 1, add_serial, &files, NULL) == 0 &&
+	      files == 3);
+	/* one byte to go is one row to go */
+	CHECK(in_task(&v, evict, &m) == 1 && m.rows[0].serial == 1 &&
+	      m.rows[0].is_row && m.rows[0].payload_len == 5);
+	CHECK(in_task(&v, put_back_of_another, &m) == 0);
+	m.last = 0;
+	m.max = 2;
+	CHECK(in_task(&v, put_back, &m) == 2 && m.rows[0].serial == 2 &&
+	      m.rows[1].serial == 3 && !m.rows[1].is_row);
+	CHECK_STR(entries(&v), "2 3f ");
+	m.after = m.rows[1].seq;
+	CHECK(in_task(&v, put_back, &m) == 1 && m.rows[0].serial == 4);
+	CHECK_STR(entries(&v), "2 3f 4 ");
+	CHECK(catalog_retained_bytes(&v.reader, &bytes, NULL) == 0 &&
+	      bytes == 0);
+	env_close(&v);
+}
+
 int main(void)
 {
 	test_run("what is committed is read again",
@@ -389,5 +463,7 @@ int main(void)
 		 a_newer_incarnation_drops_the_older);
 	test_run("a catalog of another instance is refused",
 		 another_instance_is_refused);
+	test_run("retained entries go oldest first, and come back in order",
+		 retained_entries_go_oldest_first_and_come_back_in_order);
 	return test_end();
 }

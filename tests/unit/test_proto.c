@@ -151,7 +151,8 @@ static void hello_bounds(void)
 {
 	BAD(hello, m.version_min = 0);
 	BAD(hello, m.version_min = 4);
-	BAD(hello, m.flags = 2);
+	BAD(hello, m.flags = 3);
+	BAD(hello, m.flags = 4);
 	BAD(hello, m.flags = 0x80000000);
 	BAD(hello, m.sender_name[0] = '\0');
 	BAD(hello, strcpy(m.sender_name, ".."));

@@ -80,7 +80,7 @@ static void refusals(void)
 	CHECK(refused("staging_min_free=5X\n", "staging_min_free"));
 	CHECK(refused("staging_min_free=-5\n", "staging_min_free"));
 	CHECK(refused("ip_white_list=10.0.0.0/99\n", "ip_white_list"));
-	CHECK(refused("retain_max_bytes=1\n", "retain_max_bytes"));
+	CHECK(refused("retain_max_bytes=-1\n", "retain_max_bytes"));
 	CHECK(refused("pipe_server_port=65536\n", "pipe_server_port"));
 	CHECK(refused("nonsense=1\n", "nonsense"));
 	CHECK(refused("admit=known\nadmit=known\n", "admit"));
