@@ -37,13 +37,14 @@ struct commit {
 	struct commit_item *queue, **queue_end;
 	size_t n_queued, n_queued_files;
 	struct loop_timer gather;
-	uint64_t files_done_ms; /* when the last group with files ended */
+	uint64_t files_done_ms;	   /* when the last group with files ended */
 	struct commit_item *group; /* the keeper's while is_running */
 	uint64_t last_ticket, done_ticket;
 	struct commit_wait *waits;
 	struct loop_task wake;
 	uint64_t free_bytes, total_bytes; /* measured by the keeper */
 	bool sync_failed; /* the keeper's word about the group */
+	uint64_t began_us;
 };
 
 static void start_group(struct loop_task *t);
@@ -420,6 +421,8 @@ static void group_durable(struct commit *c, struct commit_item *group)
 			session_committed(i->session, i->row.durable);
 	}
 	c->d->counted.commits++;
+	histogram_add(&c->d->counted.commit_time,
+		      (int64_t)(clock_mono_us() - c->began_us));
 	room_measured(&c->d->room, c->free_bytes, c->total_bytes);
 	retain_trim(c->d->retain, 0);
 }
@@ -500,6 +503,7 @@ static void start_group(struct loop_task *t)
 	c->n_queued_files -= n_files;
 	c->has_files = n_files > 0;
 	c->is_running = true;
+	c->began_us = clock_mono_us();
 	c->task = (struct catalog_task){
 		.prepare = group_prepare, .run = group_run, .done = group_done};
 	catalog_submit(c->d->catalog, &c->task);

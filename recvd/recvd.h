@@ -11,6 +11,7 @@
 #include "domain/control.h"
 #include "domain/statedir.h"
 #include "events.h"
+#include "ground/histogram.h"
 #include "ground/keys.h"
 #include "quota.h"
 #include "room.h"
@@ -53,6 +54,7 @@ struct recvd {
 			refused[N_REFUSALS];
 		uint64_t
 			payload; /* bytes taken from the wire, the same ones twice when sent twice */
+		struct histogram commit_time;
 	} counted; /* since the start */
 };
 

@@ -116,6 +116,12 @@ static void add_metrics(const struct tree_at *at, struct buf *out)
 	       d->counted.payload);
 	metric(out, "commits_total", "counter", "Group commits.",
 	       d->counted.commits);
+	buf_adds(out,
+		 "# HELP tsferry_recvd_commit_seconds From the first write "
+		 "of a group to its commit.\n"
+		 "# TYPE tsferry_recvd_commit_seconds histogram\n");
+	histogram_print(&d->counted.commit_time, "tsferry_recvd_commit_seconds",
+			"", out);
 	metric(out, "applied_entries_total", "counter", "Entries applied.",
 	       d->counted.applied);
 	metric(out, "quarantines_total", "counter",

@@ -397,8 +397,20 @@ static void progress_changed(struct pipes *ps, struct pipe *p)
 		loop_timer_set(ps->edge->loop, &ps->save, SAVE_MS);
 }
 
+static void count_since_capture(struct pipes *ps, const struct pipe *p,
+				uint64_t serial, struct histogram *h)
+{
+	int64_t ms = outbox_captured_ms(ps->edge->outbox, p->row.id, serial);
+
+	if (ms)
+		histogram_add(h, (clock_wall_ms() - ms) * 1000);
+}
+
 void pipe_durable(struct pipes *ps, struct pipe *p, uint64_t serial)
 {
+	if (serial > p->row.durable)
+		count_since_capture(ps, p, p->row.durable + 1,
+				    &p->durable_after);
 	p->row.durable = serial;
 	pipe_note_over(ps, p, NOTE_ATTEMPT);
 	progress_changed(ps, p);
@@ -407,6 +419,9 @@ void pipe_durable(struct pipes *ps, struct pipe *p, uint64_t serial)
 
 void pipe_applied(struct pipes *ps, struct pipe *p, uint64_t serial)
 {
+	if (serial > p->row.applied)
+		count_since_capture(ps, p, p->row.applied + 1,
+				    &p->applied_after);
 	p->row.applied = serial;
 	progress_changed(ps, p);
 	if (p->row.applied == p->row.assigned ||

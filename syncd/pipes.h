@@ -6,6 +6,7 @@
 #ifndef TSFERRY_PIPES_H
 #define TSFERRY_PIPES_H
 
+#include "ground/histogram.h"
 #include "edge.h"
 
 struct link;
@@ -36,6 +37,8 @@ struct pipe {
 	int64_t changed_ms;	  /* state or message */
 	int64_t offline_since_ms; /* for `link` while there is none */
 	uint64_t n_retries, resent_bytes;
+	/* From capture, of the oldest entry of each acknowledgement. */
+	struct histogram durable_after, applied_after;
 	bool is_progress_unsaved;
 	bool is_releasing; /* release.c */
 };

@@ -26,13 +26,14 @@ static int64_t age_s(int64_t since_ms)
 	return age > 0 ? age / 1000 : 0;
 }
 
-static int64_t oldest_unsent_s(const struct pipes *ps,
-			       const struct pipe_row *row)
+uint64_t pipe_oldest_unsent_s(const struct pipes *ps, const struct pipe *p)
 {
+	const struct pipe_row *row = &p->row;
+
 	if (row->durable >= row->assigned)
 		return 0;
-	return age_s(outbox_captured_ms(ps->edge->outbox, row->id,
-					row->durable + 1));
+	return (uint64_t)age_s(outbox_captured_ms(ps->edge->outbox, row->id,
+						  row->durable + 1));
 }
 
 static uint64_t eta_s(uint64_t remaining, uint64_t rate)
@@ -62,7 +63,7 @@ void pipe_progress(const struct pipes *ps, const struct pipe *p,
 	put(out, "durable_serial", row->durable);
 	put(out, "applied_serial", row->applied);
 	put(out, "quarantined_entries", p->n_quarantined);
-	put(out, "oldest_unsent_seconds", (uint64_t)oldest_unsent_s(ps, row));
+	put(out, "oldest_unsent_seconds", pipe_oldest_unsent_s(ps, p));
 	put(out, "oldest_unsealed_seconds",
 	    (uint64_t)age_s(scan_oldest_unsealed_ms(e->scan)));
 	put(out, "newest_sealed_seconds",

@@ -8,6 +8,9 @@
 void pipe_progress(const struct pipes *ps, const struct pipe *p,
 		   struct buf *out);
 
+/* How long the oldest entry has not been durable; 0 when all are. */
+uint64_t pipe_oldest_unsent_s(const struct pipes *ps, const struct pipe *p);
+
 /* Durable and applied into the catalog, behind. */
 void progress_save(struct pipes *ps, const struct pipe *p);
 

@@ -6,6 +6,7 @@
 #include "capture.h"
 #include "ground/clock.h"
 #include "link.h"
+#include "progress.h"
 #include "scan.h"
 #include "stmt.h"
 #include "tree.h"
@@ -56,19 +57,39 @@ static void metric_head(struct buf *out, const char *name, const char *type,
 		 name, help, name, type);
 }
 
-/* A value of each living pipe; names are escaped as Prometheus asks for. */
-static void metric_pipe(struct buf *out, const char *name, const struct pipe *p,
-			uint64_t value)
+/* Escaped as Prometheus asks for. */
+static void add_label(struct buf *out, const struct pipe *p)
 {
 	const char *c;
 
-	buf_addf(out, "tsferry_syncd_%s{pipe=\"", name);
+	buf_adds(out, "pipe=\"");
 	for (c = p->row.name; *c; c++) {
 		if (*c == '"' || *c == '\\')
 			buf_adds(out, "\\");
 		buf_add(out, c, 1);
 	}
-	buf_addf(out, "\"} %" PRIu64 "\n", value);
+	buf_adds(out, "\"");
+}
+
+/* A value of each living pipe. */
+static void metric_pipe(struct buf *out, const char *name, const struct pipe *p,
+			uint64_t value)
+{
+	buf_addf(out, "tsferry_syncd_%s{", name);
+	add_label(out, p);
+	buf_addf(out, "} %" PRIu64 "\n", value);
+}
+
+static void metric_time(struct buf *out, const char *name, const struct pipe *p,
+			const struct histogram *h)
+{
+	CLEANUP(buf_release) struct buf label;
+	char full[64];
+
+	buf_init(&label, 4096);
+	add_label(&label, p);
+	(void)snprintf(full, sizeof(full), "tsferry_syncd_%s", name);
+	histogram_print(h, full, buf_str(&label), out);
 }
 
 struct metric {
@@ -116,6 +137,11 @@ static uint64_t n_retries(const struct pipe *p)
 	return p->n_retries;
 }
 
+static uint64_t n_resent(const struct pipe *p)
+{
+	return p->resent_bytes;
+}
+
 static const struct metric metrics[] = {
 	{"running", "gauge", "The pipe is RUNNING.", is_running},
 	{"online", "gauge", "Its receiver is connected.", is_online},
@@ -128,7 +154,28 @@ static const struct metric metrics[] = {
 	{"quarantined_entries", "gauge", "Entries in quarantine.",
 	 n_quarantined},
 	{"retries_total", "counter", "Attempts that failed.", n_retries},
+	{"resent_bytes_total", "counter", "Payload that was sent again.",
+	 n_resent},
 };
+
+static void show_times(const struct edge *e, struct buf *out)
+{
+	const struct pipe *p;
+
+	metric_head(out, "durable_seconds", "histogram",
+		    "From capture to durable at the receiver; the oldest "
+		    "entry of each acknowledgement.");
+	for (p = e->pipes->pipes; p; p = p->next)
+		if (p->row.state != PIPE_DROP)
+			metric_time(out, "durable_seconds", p,
+				    &p->durable_after);
+	metric_head(out, "applied_seconds", "histogram",
+		    "From capture to applied, in the same way.");
+	for (p = e->pipes->pipes; p; p = p->next)
+		if (p->row.state != PIPE_DROP)
+			metric_time(out, "applied_seconds", p,
+				    &p->applied_after);
+}
 
 static void show_metrics(const struct edge *e, const void *of, struct buf *out)
 {
@@ -152,6 +199,13 @@ static void show_metrics(const struct edge *e, const void *of, struct buf *out)
 					    metrics[i].value(p));
 		}
 	}
+	metric_head(out, "oldest_unsent_seconds", "gauge",
+		    "How long the oldest entry has not been durable.");
+	for (p = e->pipes->pipes; p; p = p->next)
+		if (p->row.state != PIPE_DROP)
+			metric_pipe(out, "oldest_unsent_seconds", p,
+				    pipe_oldest_unsent_s(e->pipes, p));
+	show_times(e, out);
 }
 
 static int64_t when_now(const struct edge *e, const void *of)
