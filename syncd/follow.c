@@ -109,7 +109,7 @@ static int must_follow(struct following *fw, struct known_file *k)
 	if (fd < 0)
 		return 0; /* it stands there no more */
 	is_shared = overlap_hits(&fw->below, fd, &k->range);
-	if (!is_known)
+	if (!is_known && k->range.any)
 		r = known_add(&fw->lp->plan.learned, k);
 	if (r == 0 && is_shared)
 		overlap_add(&fw->below, fd, &k->range);

@@ -14,11 +14,14 @@
 #include "journal.h"
 #include "living.h"
 #include "outbox.h"
+#include "survey.h"
 
 /* A directory that changed less than this ago may change again under the same time
  * stamp: it is listed again at the next scan. */
 #define STAMP_TRUST_NS 3000000000ll
 #define RESOURCE_SUFFIX ".resource"
+#define STRING_OF_(x) #x
+#define STRING_OF(x) STRING_OF_(x)
 
 int listing_db_open(struct listing_db *ld, const char *catalog_path,
 		    struct err *e)
@@ -34,6 +37,14 @@ int listing_db_open(struct listing_db *ld, const char *catalog_path,
 		       e);
 	if (r)
 		return r;
+	r = db_prepare(&ld->db, &ld->unread,
+		       "SELECT " KNOWN_COLUMNS " FROM known"
+		       " WHERE pipe = ?1 AND database = ?2 AND region = ?3"
+		       " AND partition = ?4 AND row_sum IS NULL"
+		       " LIMIT " STRING_OF(SURVEY_BATCH),
+		       e);
+	if (r)
+		return r;
 	return db_prepare(&ld->db, &ld->known,
 			  "SELECT " KNOWN_COLUMNS " FROM known"
 			  " WHERE pipe = ?1 AND database = ?2 AND region = ?3"
@@ -44,8 +55,9 @@ int listing_db_open(struct listing_db *ld, const char *catalog_path,
 void listing_db_close(struct listing_db *ld)
 {
 	(void)sqlite3_finalize(ld->known);
+	(void)sqlite3_finalize(ld->unread);
 	(void)sqlite3_finalize(ld->compactions);
-	ld->known = ld->compactions = NULL;
+	ld->known = ld->unread = ld->compactions = NULL;
 	db_close(&ld->db);
 }
 
@@ -295,6 +307,7 @@ static int compare(struct listing *l, const struct living_list *files,
 	while ((r = db_row(&l->db->db, st, &l->err)) == 1) {
 		known_row(st, &known);
 		raise_top(l, &known.f);
+		l->has_unread |= !known.has_sum;
 		r = compare_one(l, files, &at, &known, fresh, vanished);
 		if (r < 0) {
 			(void)sqlite3_reset(st);
@@ -326,6 +339,7 @@ static int judge_pipe(struct listing *l, struct living_list *files,
 	living_sort(&fresh, (struct living_order){.rule = l->precedence});
 	if (r >= 0 && l->has_top)
 		r = follow_add(l, lp, &fresh, &l->top);
+	l->has_unread |= fresh.n > 0;
 	if (r >= 0 && fresh.n)
 		raise_top(l, &fresh.v[fresh.n - 1]);
 	lp->files = fresh.v;
@@ -362,9 +376,8 @@ void listing_file(const struct listing *l, const struct living *f,
 	out->c = f->c;
 }
 
-void listing_run(struct job *j)
+static int list_all(struct listing *l)
 {
-	struct listing *l = CONTAINER_OF(j, struct listing, job);
 	CLEANUP(living_release) struct living_list files = {0};
 	size_t i;
 	int r = look(l, &files);
@@ -372,10 +385,22 @@ void listing_run(struct job *j)
 	find_unsealed(l, &files);
 	for (i = 0; r >= 0 && l->keeps_all && i < files.n; i++)
 		r = living_add(&l->all, &files.v[i]);
-	for (i = 0; i < l->n_pipes; i++)
-		plan_init(&l->pipes[i].plan);
 	for (i = 0; r >= 0 && i < l->n_pipes; i++)
 		r = judge_pipe(l, &files, &l->pipes[i], i + 1 == l->n_pipes);
+	return r;
+}
+
+void listing_run(struct job *j)
+{
+	struct listing *l = CONTAINER_OF(j, struct listing, job);
+	size_t i;
+	int r;
+
+	for (i = 0; i < l->n_pipes; i++)
+		plan_init(&l->pipes[i].plan);
+	r = l->is_survey ? survey_run(l) : list_all(l);
+	if (l->is_survey)
+		l->has_unread = r == 1;
 	if (r < 0 && !l->err.sys)
 		(void)err_set(&l->err, -r,
 			      "partition %s/%" PRIu32 "/%" PRId64

@@ -24,7 +24,7 @@
 /* The scan thread's own. */
 struct listing_db {
 	struct db db;
-	sqlite3_stmt *known, *compactions;
+	sqlite3_stmt *known, *unread, *compactions;
 };
 
 int listing_db_open(struct listing_db *ld, const char *catalog_path,
@@ -45,8 +45,9 @@ struct listing {
 	struct job job;
 	struct listing_db *db; /* NULL: nothing is known */
 	bool keeps_all;	       /* in `all` */
-	void *arg;	       /* the owner's */
-	struct partition *of;  /* not looked at by the job */
+	bool is_survey; /* survey.h, instead of a look at the directories */
+	void *arg;	/* the owner's */
+	struct partition *of; /* not looked at by the job */
 
 	/* in; copies, or what never changes */
 	const char *database;
@@ -65,6 +66,7 @@ struct listing {
 	struct err err;
 	int64_t stamps[DATA_DIRS_MAX][2];
 	bool has_journal;
+	bool has_unread;		/* a survey has something to do */
 	struct living_list all;		/* owned: every file, by identity */
 	struct compactions compactions; /* owned */
 	int64_t oldest_unsealed_ms;

@@ -193,10 +193,10 @@ int outbox_put_compaction(struct outbox_writer *w, const char *database,
 			  uint32_t region, int64_t partition,
 			  const char *journal, const char *body,
 			  struct err *e) MUST_CHECK;
-/* From when to when a captured file has rows. */
-int outbox_set_span(struct outbox_writer *w, int64_t pipe,
-		    const struct fileid *file, int64_t time_min,
-		    int64_t time_max, struct err *e) MUST_CHECK;
+/* From when to when a captured file has rows; row_sum: NULL = not read. */
+int outbox_learn(struct outbox_writer *w, int64_t pipe,
+		 const struct fileid *file, int64_t time_min, int64_t time_max,
+		 const uint64_t *row_sum, struct err *e) MUST_CHECK;
 int outbox_add_gap(struct outbox_writer *w, int64_t pipe, const char *line,
 		   struct err *e) MUST_CHECK;
 

@@ -21,15 +21,19 @@ int outbox_owe(struct outbox_writer *w, int64_t pipe, const struct fileid *file,
 	return db_run(&w->db, w->st[W_OWE], e);
 }
 
-int outbox_set_span(struct outbox_writer *w, int64_t pipe,
-		    const struct fileid *file, int64_t time_min,
-		    int64_t time_max, struct err *e)
+int outbox_learn(struct outbox_writer *w, int64_t pipe,
+		 const struct fileid *file, int64_t time_min, int64_t time_max,
+		 const uint64_t *row_sum, struct err *e)
 {
-	sqlite3_stmt *st = w->st[W_SET_SPAN];
+	sqlite3_stmt *st = w->st[W_LEARN];
 
 	bind_file(st, pipe, file);
 	(void)sqlite3_bind_int64(st, 10, time_min);
 	(void)sqlite3_bind_int64(st, 11, time_max);
+	if (row_sum)
+		(void)sqlite3_bind_int64(st, 12, (int64_t)*row_sum);
+	else
+		(void)sqlite3_bind_null(st, 12);
 	return db_run(&w->db, st, e);
 }
 

@@ -109,8 +109,8 @@ const char *const outbox_write_sql[N_OUTBOX_WRITE] = {
 	[W_DROP_COMPACTION] =
 		"DELETE FROM compaction WHERE database = ?1"
 		" AND region = ?2 AND partition = ?3 AND journal = ?4",
-	[W_SET_SPAN] =
-		"UPDATE known SET time_min = ?10, time_max = ?11" OF_FILE,
+	[W_LEARN] = "UPDATE known SET time_min = ?10, time_max = ?11,"
+		    " row_sum = coalesce(?12, row_sum)" OF_FILE,
 	[W_ADD_GAP] = "INSERT OR IGNORE INTO gap VALUES(?1, ?2)",
 	[W_LOWEST] =
 		"SELECT serial, nonce, volume, total FROM entry"

@@ -33,8 +33,9 @@ struct partition {
 	unsigned n_dirs,
 		n_dirs_before; /* directories that this walk saw, and the last */
 	bool is_dirty;	       /* must be listed; in the queue */
-	bool is_again;	       /* changed while it was listed */
-	bool is_clean; /* what was sealed at the last listing is captured */
+	bool has_unread; /* captured files whose contents are to be surveyed */
+	bool is_again;	 /* changed while it was listed */
+	bool is_clean;	 /* what was sealed at the last listing is captured */
 	bool has_journal; /* a compaction runs, so only a listing knows what is sealed */
 	bool is_listing;
 	bool is_leaving; /* its directories are gone: removed when nothing is under way */

@@ -24,8 +24,10 @@ static int write_spans(struct planning *pl, struct outbox_writer *w)
 
 	for (i = 0; r == 0 && i < l->n; i++) {
 		partition_file(&pl->key, &l->v[i].f, &file);
-		r = outbox_set_span(w, pl->pipe, &file, l->v[i].range.first,
-				    l->v[i].range.last, &pl->job.err);
+		r = outbox_learn(w, pl->pipe, &file, l->v[i].range.first,
+				 l->v[i].range.last,
+				 l->v[i].has_sum ? &l->v[i].row_sum : NULL,
+				 &pl->job.err);
 	}
 	return r;
 }

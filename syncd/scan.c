@@ -31,6 +31,25 @@ void scan_mark_dirty(struct scan *s, struct partition *p)
 	s->last_dirty = &p->next_dirty;
 }
 
+void scan_mark_urgent(struct scan *s, struct partition *p)
+{
+	bool was_dirty = p->is_dirty;
+
+	scan_mark_dirty(s, p);
+	if (was_dirty || !p->is_dirty || s->first_dirty == p)
+		return;
+	/* It went to the end: there is one before it. */
+	for (struct partition *at = s->first_dirty; at; at = at->next_dirty) {
+		if (at->next_dirty != p)
+			continue;
+		at->next_dirty = NULL;
+		s->last_dirty = &at->next_dirty;
+		p->next_dirty = s->first_dirty;
+		s->first_dirty = p;
+		return;
+	}
+}
+
 /* ---- waiting ---- */
 
 static bool is_idle(const struct scan *s)
@@ -131,6 +150,8 @@ static void one_less(struct scan *s, struct partition *p)
 	p->n_lists--;
 	if (!p->n_lists && !p->is_listing)
 		p->is_clean = !p->is_again;
+	if (p->has_unread)
+		scan_want_survey(s, p);
 	judge_refused(s, p);
 	settle(s, p);
 	scan_pump(s);
@@ -184,6 +205,15 @@ void scan_hand_over(struct scan *s, struct partition *p, int64_t pipe,
 
 /* ---- listings ---- */
 
+void scan_submit_plan(struct scan *s, struct partition *p,
+		      struct listing_pipe *lp)
+{
+	if (plan_is_empty(&lp->plan))
+		return;
+	p->n_lists++;
+	plan_submit(s->edge, p, lp->pipe, &lp->plan, plan_done, s);
+}
+
 static void take_pipe(struct scan *s, struct partition *p,
 		      struct listing_pipe *lp)
 {
@@ -192,10 +222,7 @@ static void take_pipe(struct scan *s, struct partition *p,
 			       lp->n_vanished);
 		lp->vanished = NULL;
 	}
-	if (!plan_is_empty(&lp->plan)) {
-		p->n_lists++;
-		plan_submit(s->edge, p, lp->pipe, &lp->plan, plan_done, s);
-	}
+	scan_submit_plan(s, p, lp);
 	if (lp->n_files && pipes_by_id(s->edge->pipes, lp->pipe)) {
 		scan_hand_over(s, p, lp->pipe, lp->files, lp->n_files, false);
 		lp->files = NULL;
@@ -213,6 +240,7 @@ static void take_listing(struct scan *s, struct partition *p, struct listing *l)
 	p->oldest_unsealed_ms = l->oldest_unsealed_ms;
 	p->top = l->top;
 	p->has_top = l->has_top;
+	p->has_unread = l->has_unread;
 	p->n_refused_now = 0;
 	p->is_clean = !p->is_again;
 	/* Held up, so that a list that comes back at once does not settle. */
@@ -246,7 +274,7 @@ static void listing_done(struct job *j)
 	scan_pump(s);
 }
 
-static void submit_listing(struct scan *s, struct partition *p)
+struct listing *scan_new_listing(struct scan *s, struct partition *p)
 {
 	struct listing *l = xcalloc(1, sizeof(*l));
 	int64_t ids[LISTING_PIPES_MAX];
@@ -266,13 +294,20 @@ static void submit_listing(struct scan *s, struct partition *p)
 	l->n_pipes = pipes_capturing(s->edge->pipes, ids, LISTING_PIPES_MAX);
 	for (i = 0; i < l->n_pipes; i++)
 		l->pipes[i].pipe = ids[i];
-	l->held = p->held;
-	p->held.n = 0;
 	l->job.run = listing_run;
-	l->job.done = listing_done;
 	p->is_listing = true;
 	p->is_again = false;
 	s->is_listing = true;
+	return l;
+}
+
+static void submit_listing(struct scan *s, struct partition *p)
+{
+	struct listing *l = scan_new_listing(s, p);
+
+	l->held = p->held;
+	p->held.n = 0;
+	l->job.done = listing_done;
 	worker_submit(s->worker, &l->job);
 }
 
@@ -505,6 +540,7 @@ int scan_new(struct scan **out, struct edge *e, struct err *err)
 	s->edge = e;
 	s->last_dirty = &s->first_dirty;
 	s->next.fn = time_to_walk;
+	scan_survey_begin(s);
 	e->capture = capture_new(e, capture_resumed, s);
 	(void)snprintf(path, sizeof(path), "%s/catalog.db", e->state.path);
 	r = listing_db_open(&s->db, path, err);
@@ -535,6 +571,7 @@ void scan_free(struct scan *s)
 		return;
 	scan_end_jobs(s);
 	loop_timer_stop(s->edge->loop, &s->next);
+	scan_survey_end(s);
 	capture_free(s->edge->capture);
 	s->edge->capture = NULL;
 	watch_free(s->watch);

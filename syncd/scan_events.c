@@ -54,7 +54,7 @@ static void on_resource(void *arg, const struct watch_dir *d,
 		return;
 	}
 	p->top = file;
-	p->has_top = true;
+	p->has_top = p->has_unread = true;
 	for (i = 0; i < n; i++) {
 		struct living *f = xcalloc(1, sizeof(*f));
 
@@ -95,7 +95,7 @@ static void on_journal(void *arg, const struct watch_dir *d, const char *name,
 	p->has_journal = true; /* until a listing finds none */
 	if (is_there)
 		hold_journal(s, p, d, name);
-	scan_mark_dirty(s, p);
+	scan_mark_urgent(s, p);
 	scan_pump(s);
 }
 
@@ -107,7 +107,7 @@ static void on_output(void *arg, const struct watch_dir *d)
 
 	if (!p)
 		return;
-	scan_mark_dirty(s, p);
+	scan_mark_urgent(s, p);
 	scan_pump(s);
 }
 

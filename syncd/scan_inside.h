@@ -22,15 +22,28 @@ struct scan {
 	bool is_full;	   /* the spools hold as much as they may: no capture */
 	size_t n_swept;	   /* ready spools at the last sweep */
 	size_t n_singles;
-	struct loop_timer next;
+	struct loop_timer next, survey;
 	struct scan_waiter *waiters;
 };
 
 void scan_mark_dirty(struct scan *s, struct partition *p);
+/* In front of all others: what is to be seen there may soon be gone. */
+void scan_mark_urgent(struct scan *s, struct partition *p);
 void scan_pump(struct scan *s);
 void scan_begin_walk(struct scan *s);
 void scan_hand_over(struct scan *s, struct partition *p, int64_t pipe,
 		    struct living *files, size_t n, bool is_single);
+
+/* Surveys the partition once there has been nothing to do for a while. */
+void scan_want_survey(struct scan *s, struct partition *p);
+
+/* The job of one partition, with everything that it is given. */
+struct listing *scan_new_listing(struct scan *s, struct partition *p);
+/* A plan, or a list, of the partition is under way; or is done with. */
+void scan_submit_plan(struct scan *s, struct partition *p,
+		      struct listing_pipe *lp);
+void scan_survey_begin(struct scan *s); /* scan_survey.c */
+void scan_survey_end(struct scan *s);
 
 /* Makes the watch, whose events come to scan_events.c. */
 int scan_listen(struct scan *s, struct err *err) MUST_CHECK;
