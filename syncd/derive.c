@@ -8,6 +8,7 @@
 
 #include "follow.h"
 #include "overlap.h"
+#include "restate.h"
 
 /* ---- the look at the sources ---- */
 
@@ -158,11 +159,40 @@ static const char *what_lacks(const struct judging *j,
 		if (k->is_owed)
 			return "one of its sources still had to follow "
 			       "another file";
-		if (!is_read_to_the_end(&c->v[i], k))
-			return "the deletions of a source may not have been "
-			       "read to the end";
 	}
 	return NULL;
+}
+
+/* Sources whose deletions may not all have been read; all sources of them are captured.
+ * The rows decide: when none is missing, none was deleted. */
+static int find_stale(struct judging *j, const struct compaction *c,
+		      const char **why)
+{
+	CLEANUP(known_release) struct known_list sources = {.n = 0};
+	CLEANUP_FREE struct living **products =
+		xcalloc(c->n, sizeof(struct living *));
+	size_t i, n = 0, n_unread = 0;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < c->n; i++) {
+		struct living *f = fresh_one(j, &c->v[i].f);
+		const struct known_file *k;
+
+		if (c->v[i].role == JOURNAL_TARGET && f)
+			products[n++] = f;
+		if (!is_source(c, i))
+			continue;
+		k = captured_source(j, &c->v[i].f);
+		n_unread += !is_read_to_the_end(&c->v[i], k);
+		r = known_add(&sources, k);
+	}
+	if (r || !n_unread || !n ||
+	    restate_is_equal(j->l, &sources, products, n))
+		return r;
+	*why = "the deletions of a source may not have been read to the end";
+	for (i = 0; r == 0 && i < sources.n; i++)
+		r = known_add(&j->plan->stale, &sources.v[i]);
+	return r;
 }
 
 /* Whether what the cloud loaded last, of a captured file and one source, wins at the
@@ -375,9 +405,11 @@ static int let_go(struct judging *j, const struct compaction *c)
 static int decide(struct judging *j, struct compaction *c)
 {
 	const char *why = what_lacks(j, c);
-	int r = why ? 0 : find_crossing(j, c);
+	int r = why ? 0 : find_stale(j, c, &why);
 
 	c->is_decided = true;
+	if (r == 0 && !why)
+		r = find_crossing(j, c);
 	if (r == 1)
 		why = "a captured file ranks between its sources and it";
 	if (r >= 0 && !why)

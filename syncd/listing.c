@@ -14,6 +14,7 @@
 #include "journal.h"
 #include "living.h"
 #include "outbox.h"
+#include "restate.h"
 #include "survey.h"
 
 /* A directory that changed less than this ago may change again under the same time
@@ -45,6 +46,13 @@ int listing_db_open(struct listing_db *ld, const char *catalog_path,
 		       e);
 	if (r)
 		return r;
+	r = db_prepare(&ld->db, &ld->pin,
+		       "SELECT nonce, spool_dir FROM entry JOIN volume"
+		       " ON volume.id = entry.volume"
+		       " WHERE pipe = ?1 AND serial = ?2",
+		       e);
+	if (r)
+		return r;
 	return db_prepare(&ld->db, &ld->known,
 			  "SELECT " KNOWN_COLUMNS " FROM known"
 			  " WHERE pipe = ?1 AND database = ?2 AND region = ?3"
@@ -57,7 +65,8 @@ void listing_db_close(struct listing_db *ld)
 	(void)sqlite3_finalize(ld->known);
 	(void)sqlite3_finalize(ld->unread);
 	(void)sqlite3_finalize(ld->compactions);
-	ld->known = ld->unread = ld->compactions = NULL;
+	(void)sqlite3_finalize(ld->pin);
+	ld->pin = ld->known = ld->unread = ld->compactions = NULL;
 	db_close(&ld->db);
 }
 
@@ -334,6 +343,10 @@ static int judge_pipe(struct listing *l, struct living_list *files,
 	r = compare(l, &all, lp->pipe, &fresh, &vanished);
 	if (r >= 0 && l->db)
 		r = derive_judge(l, lp, &fresh, &vanished);
+	if (r >= 0 && l->db && l->may_forget)
+		r = restate_find_missed(l, lp, &fresh, &vanished);
+	if (r >= 0 && l->db)
+		r = restate_add(l, lp, &fresh);
 	for (i = 0; i < lp->plan.products.n; i++)
 		raise_top(l, &lp->plan.products.v[i].f);
 	living_sort(&fresh, (struct living_order){.rule = l->precedence});

@@ -24,7 +24,7 @@
 /* The scan thread's own. */
 struct listing_db {
 	struct db db;
-	sqlite3_stmt *known, *unread, *compactions;
+	sqlite3_stmt *known, *unread, *compactions, *pin;
 };
 
 int listing_db_open(struct listing_db *ld, const char *catalog_path,

@@ -20,6 +20,10 @@ void plan_release(struct plan *p)
 	for (i = 0; i < p->n_journals; i++)
 		free(p->journals[i].body);
 	free(p->journals);
+	known_release(&p->stale);
+	for (i = 0; i < p->n_restates; i++)
+		free(p->restates[i].devices);
+	free(p->restates);
 	living_release(&p->owed);
 	buf_release(&p->news);
 	plan_init(p);
@@ -45,8 +49,26 @@ int plan_journal(struct plan *p, const char *name, const char *body)
 	return 0;
 }
 
+int plan_restate(struct plan *p, const char *devices, int64_t time_min,
+		 int64_t time_max)
+{
+	if (p->n_restates == p->cap_restates) {
+		size_t cap = p->cap_restates ? p->cap_restates * 2 : 2;
+		struct plan_restate *more =
+			reallocarray(p->restates, cap, sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		p->restates = more;
+		p->cap_restates = cap;
+	}
+	p->restates[p->n_restates++] =
+		(struct plan_restate){xstrdup(devices), time_min, time_max};
+	return 0;
+}
+
 bool plan_is_empty(const struct plan *p)
 {
 	return !p->learned.n && !p->products.n && !p->gone.n &&
-	       !p->n_journals && !p->owed.n && !p->news.len;
+	       !p->n_journals && !p->n_restates && !p->owed.n && !p->news.len;
 }

@@ -20,7 +20,15 @@ struct plan_journal {
 	char *body; /* owned; NULL = the compaction is over */
 };
 
+struct plan_restate {
+	char *devices; /* owned: one a line */
+	int64_t time_min, time_max;
+};
+
 struct plan {
+	struct known_list stale; /* gone, and not all of their deletions read */
+	struct plan_restate *restates; /* owned: entries, before all others */
+	size_t n_restates, cap_restates;
 	struct known_list learned;     /* ranges that were read */
 	struct known_list products;    /* derived: captured without an entry */
 	struct living_list gone;       /* what they were made from */
@@ -33,6 +41,8 @@ struct plan {
 void plan_init(struct plan *p);
 void plan_release(struct plan *p);
 int plan_journal(struct plan *p, const char *name, const char *body) MUST_CHECK;
+int plan_restate(struct plan *p, const char *devices, int64_t time_min,
+		 int64_t time_max) MUST_CHECK;
 bool plan_is_empty(const struct plan *p);
 
 #endif

@@ -1,7 +1,9 @@
 #include "plan_job.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "ground/clock.h"
 #include "pipes.h"
 
 struct planning {
@@ -13,6 +15,8 @@ struct planning {
 	void (*fn)(void *arg, struct partition *p, int result);
 	void *arg;
 	struct partition *of;
+	bool has_entries; /* out, with the next two */
+	uint64_t assigned, assigned_bytes;
 };
 
 static int write_spans(struct planning *pl, struct outbox_writer *w)
@@ -83,6 +87,49 @@ static int write_debts(struct planning *pl, struct outbox_writer *w)
 	return r;
 }
 
+static void fill_restate(const struct planning *pl,
+			 const struct plan_restate *rs, uint64_t serial,
+			 struct outbox_entry *en)
+{
+	memset(en, 0, sizeof(*en));
+	id_random(&en->entry.nonce, sizeof(en->entry.nonce));
+	en->entry.nonce |= en->entry.nonce == 0;
+	en->entry.serial = serial;
+	en->entry.kind = ENTRY_RESTATE;
+	(void)snprintf(en->entry.file.database, sizeof(en->entry.file.database),
+		       "%s", pl->key.database);
+	en->entry.file.region = pl->key.region;
+	en->entry.time_min = rs->time_min;
+	en->entry.time_max = rs->time_max;
+	en->entry.devices = rs->devices; /* the plan's */
+	en->captured_ms = clock_wall_ms();
+	en->total = pl->assigned_bytes;
+}
+
+/* They have no payload, and no volume. */
+static int write_restates(struct planning *pl, struct outbox_writer *w)
+{
+	const struct plan *p = &pl->plan;
+	struct outbox_entry en;
+	size_t i;
+	int r;
+
+	if (!p->n_restates)
+		return 0;
+	r = outbox_live_pipe(w, pl->pipe, &pl->assigned, &pl->assigned_bytes,
+			     &pl->job.err);
+	if (r != 1)
+		return r;
+	for (i = 0, r = 0; r == 0 && i < p->n_restates; i++) {
+		fill_restate(pl, &p->restates[i], ++pl->assigned, &en);
+		r = outbox_add_entry(w, pl->pipe, &en, &pl->job.err);
+	}
+	pl->has_entries = r == 0;
+	return r ? r
+		 : outbox_set_assigned(w, pl->pipe, pl->assigned,
+				       pl->assigned_bytes, &pl->job.err);
+}
+
 static int run_plan(struct outbox_job *j, struct outbox_writer *w)
 {
 	struct planning *pl = CONTAINER_OF(j, struct planning, job);
@@ -92,6 +139,8 @@ static int run_plan(struct outbox_job *j, struct outbox_writer *w)
 		r = write_products(pl, w);
 	if (r == 0)
 		r = write_journals(pl, w);
+	if (r == 0)
+		r = write_restates(pl, w);
 	return r ? r : write_debts(pl, w);
 }
 
@@ -117,6 +166,9 @@ static void planned(struct outbox_job *j)
 		edge_note(pl->edge, NOTE_CATALOG, j->err.text);
 	else
 		tell_news(pl);
+	if (j->result >= 0 && pl->has_entries)
+		pipes_captured(pl->edge->pipes, pl->pipe, pl->assigned,
+			       pl->assigned_bytes);
 	pl->fn(pl->arg, pl->of, j->result);
 	plan_release(&pl->plan);
 	free(pl->key.database);

@@ -179,6 +179,54 @@ sent_is() { progress_is p sent_entries "$1"; }
 	syncd_start
 	wait_until 20 archive_has root.sg 1-1-1-0
 	value_has /p/events 'may not have been read to the end'
+	# the rows do not add up: a RESTATE goes before the product
+	value_has /p/events 'RESTATE of'
+	statement 'WAIT PIPE p 30'
+	sent_is 4
+	known_is 'serial FROM known' 4
+	grep -q 'DELETION,root' "$ARCHIVE/edge-1/root.sg/sequence/1/0/1-1-0-0.tsfile.mods"
+	[ ! -e "$ARCHIVE/edge-1/root.sg/sequence/1/0/1-1-1-0.tsfile.mods" ]
+}
+
+surveyed() { known_is 'count(*) FROM known WHERE row_sum IS NULL' 0; }
+
+@test "compacted while syncd was down: when no row is missing, the product is sent and that is all" {
+	pair_start
+	seal "$V3/tiny.tsfile" root.sg 1-1-0-0
+	seal "$V3/tiny.tsfile" root.sg 5-5-0-0 unsequence
+	statement 'WAIT PIPE p 30'
+	wait_until 20 surveyed
+	before=$(progress p sent_entries)
+	daemon_stop syncd
+	rm "$(dir_of sequence)/1-1-0-0.tsfile"*
+	product "$V3/tiny.tsfile" sequence 1-1-1-0 inner
+	syncd_start
+	statement 'WAIT PIPE p 30'
+	value_has /p/events 'no row is missing'
+	archive_has root.sg 1-1-1-0
+	known_is 'group_concat(serial) FROM (SELECT serial FROM known ORDER BY serial)' "$((before + 1)),$((before + 2))"
+	! grep -r DELETION "$ARCHIVE"
+}
+
+@test "compacted while syncd was down: when rows are missing, the partition is restated" {
+	pair_start
+	seal "$V3/al.tsfile" root.sg 1-1-0-0
+	seal "$V3/tiny.tsfile" root.sg 5-5-0-0 unsequence
+	seal "$V3/tiny.tsfile" root.sg 7-7-0-0 sequence 1 9
+	statement 'WAIT PIPE p 30'
+	wait_until 20 surveyed
+	daemon_stop syncd
+	rm "$(dir_of sequence)/1-1-0-0.tsfile"*
+	product "$V3/tiny.tsfile" sequence 1-1-1-0 inner
+	syncd_start
+	statement 'WAIT PIPE p 30'
+	value_has /p/events 'rows may have been deleted before it'
+	# RESTATE, the product, the overwrite above it; the other partition is left alone
+	progress_is p applied_serial 6
+	known_is 'group_concat(v) FROM (SELECT v FROM known ORDER BY serial)' 7,1,5
+	known_is 'group_concat(serial) FROM (SELECT serial FROM known ORDER BY serial)' 3,5,6
+	grep -q 'DELETION,root' "$ARCHIVE/edge-1/root.sg/sequence/1/0/1-1-0-0.tsfile.mods"
+	[ ! -e "$ARCHIVE/edge-1/root.sg/unsequence/1/0/5-5-0-0.tsfile.mods" ]
 }
 
 @test "a journal that syncd read before it was killed still names the sources afterwards" {

@@ -86,7 +86,11 @@ static void prepare(void)
 		" is_derived INTEGER DEFAULT 0, is_owed INTEGER DEFAULT 0,"
 		" time_min INTEGER, time_max INTEGER, row_sum INTEGER);"
 		"CREATE TABLE compaction(database TEXT, region INTEGER,"
-		" partition INTEGER, journal TEXT, body TEXT)";
+		" partition INTEGER, journal TEXT, body TEXT);"
+		"CREATE TABLE entry(pipe INTEGER, serial INTEGER, nonce "
+		"INTEGER,"
+		" volume INTEGER);"
+		"CREATE TABLE volume(id INTEGER, spool_dir TEXT)";
 	struct err e = {0};
 
 	(void)snprintf(data[0], sizeof(data[0]), "%s/a", test_dir());

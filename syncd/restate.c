@@ -1,0 +1,382 @@
+#include "restate.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "domain/entry.h"
+#include "follow.h"
+#include "overlap.h"
+#include "spool.h"
+
+#define DEVICES_MAX \
+	100000u /* of one partition; more are not deleted, and that is told */
+
+bool restate_is_equal(struct listing *l, const struct known_list *sources,
+		      struct living *const *products, size_t n)
+{
+	uint64_t before = 0, after = 0;
+	size_t i;
+
+	for (i = 0; i < sources->n; i++) {
+		if (!sources->v[i].has_sum)
+			return false;
+		before += sources->v[i].row_sum;
+	}
+	for (i = 0; i < n; i++) {
+		CLEANUP_CLOSE int fd = follow_open(l, products[i]);
+		struct tsfile_range range;
+		struct err e = {0};
+		uint64_t sum;
+
+		if (fd < 0 || overlap_row_sum(fd, &range, &sum, &e))
+			return false;
+		after += sum;
+	}
+	return sources->n > 0 && before == after;
+}
+
+/* ---- compactions that nobody saw ---- */
+
+/* An insertion keeps V and I, changes T and the space. */
+static bool is_inserted(const struct living *f,
+			const struct living_list *vanished)
+{
+	size_t i;
+
+	for (i = 0; !f->unsequence && i < vanished->n; i++) {
+		const struct living *v = &vanished->v[i];
+
+		if (v->unsequence && v->v == f->v && v->i == f->i &&
+		    v->t != f->t)
+			return true;
+	}
+	return false;
+}
+
+static bool is_product(const struct living *f,
+		       const struct living_list *vanished)
+{
+	return f->i || f->c || is_inserted(f, vanished);
+}
+
+static int read_vanished(struct listing *l, int64_t pipe,
+			 const struct living_list *vanished,
+			 struct known_list *out)
+{
+	CLEANUP(known_release) struct known_list all = {.n = 0};
+	size_t i;
+	int r;
+
+	known_bind(l->db->known, pipe, l->database, l->region, l->partition);
+	r = known_read(&l->db->db, l->db->known, &all, &l->err);
+	for (i = 0; r == 0 && i < vanished->n; i++) {
+		const struct known_file *k = known_find(&all, &vanished->v[i]);
+
+		if (k)
+			r = known_add(out, k);
+	}
+	return r;
+}
+
+static int judge_missed(struct listing *l, struct listing_pipe *lp,
+			struct living **products, size_t n,
+			struct living_list *vanished)
+{
+	CLEANUP(known_release) struct known_list gone = {.n = 0};
+	bool is_equal;
+	size_t i;
+	int r = read_vanished(l, lp->pipe, vanished, &gone);
+
+	if (r)
+		return r;
+	is_equal = restate_is_equal(l, &gone, products, n);
+	buf_addf(&lp->plan.news,
+		 "%s/%" PRIu32 "/%" PRId64
+		 ": a compaction that was not seen made %zu files of %zu, %s\n",
+		 l->database, l->region, l->partition, n, gone.n,
+		 is_equal ? "no row is missing"
+			  : "rows may have been deleted before it");
+	for (i = 0; r == 0 && i < gone.n; i++) {
+		r = living_add(&lp->plan.gone, &gone.v[i].f);
+		if (r == 0 && !is_equal)
+			r = known_add(&lp->plan.stale, &gone.v[i]);
+	}
+	vanished->n = 0;
+	return r;
+}
+
+int restate_find_missed(struct listing *l, struct listing_pipe *lp,
+			const struct living_list *fresh,
+			struct living_list *vanished)
+{
+	CLEANUP_FREE struct living **products = NULL;
+	size_t i, n = 0;
+
+	if (!vanished->n || !fresh->n)
+		return 0;
+	products = calloc(fresh->n, sizeof(struct living *));
+	if (!products)
+		return -ENOMEM;
+	for (i = 0; i < fresh->n; i++) {
+		if (!fresh->v[i].is_again && is_product(&fresh->v[i], vanished))
+			products[n++] = &fresh->v[i];
+	}
+	return n ? judge_missed(l, lp, products, n, vanished) : 0;
+}
+
+/* ---- the range ---- */
+
+struct devices {
+	char **v; /* owned, with what it points to */
+	size_t n, cap;
+	struct tsfile_range range;
+	bool is_cut;
+};
+
+static void devices_release(struct devices *d)
+{
+	size_t i;
+
+	for (i = 0; i < d->n; i++)
+		free(d->v[i]);
+	free(d->v);
+}
+
+static bool is_line(const char *p, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if ((unsigned char)p[i] < 0x20 || p[i] == 0x7f)
+			return false;
+	}
+	return n > 0;
+}
+
+static int take_device(void *arg, const struct tsfile_device *dev)
+{
+	struct devices *d = arg;
+
+	if (!is_line(dev->path, dev->path_len) || d->n == DEVICES_MAX) {
+		d->is_cut = true;
+		return 0;
+	}
+	if (d->n == d->cap) {
+		size_t cap = d->cap ? d->cap * 2 : 64;
+		char **more = reallocarray(d->v, cap, sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		d->v = more;
+		d->cap = cap;
+	}
+	d->v[d->n] = strndup(dev->path, dev->path_len);
+	return d->v[d->n] ? (d->n++, 0) : -ENOMEM;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void drop_duplicates(struct devices *d)
+{
+	size_t i, n = 0;
+
+	if (!d->n)
+		return;
+	qsort(d->v, d->n, sizeof(*d->v), compare_names);
+	for (i = 1; i < d->n; i++) {
+		if (strcmp(d->v[n], d->v[i]) == 0)
+			free(d->v[i]);
+		else
+			d->v[++n] = d->v[i];
+	}
+	d->n = n + 1;
+}
+
+static void widen(struct tsfile_range *to, const struct tsfile_range *by)
+{
+	if (!by->any || by->first > by->last)
+		return;
+	if (!to->any || by->first < to->first)
+		to->first = by->first;
+	if (!to->any || by->last > to->last)
+		to->last = by->last;
+	to->any = true;
+}
+
+/* Devices and times of one file; one that cannot be read says nothing. */
+static int add_file(struct devices *d, int fd)
+{
+	const struct tsfile_visit visit = {.device = take_device, .arg = d};
+	struct tsfile_index index = {.version = 0};
+	int r = tsfile_index_read(fd, &visit, &index, NULL);
+
+	if (r == 0)
+		widen(&d->range, &index.range);
+	else if (r != -ENOMEM)
+		d->is_cut = true;
+	if (d->n > 4096)
+		drop_duplicates(d);
+	return r == -ENOMEM ? r : 0;
+}
+
+/* What a file that is gone held, as long as it is pinned. */
+static int open_pin(struct listing *l, int64_t pipe, uint64_t serial)
+{
+	char path[SPOOL_PATH_LEN], dir[SPOOL_DIR_LEN];
+	sqlite3_stmt *st = l->db->pin;
+	int fd = -ENOENT;
+
+	(void)sqlite3_bind_int64(st, 1, pipe);
+	(void)sqlite3_bind_int64(st, 2, (int64_t)serial);
+	if (db_row(&l->db->db, st, NULL) != 1)
+		return fd;
+	if (db_text(st, 1, dir, sizeof(dir)) == 0)
+		fd = open(spool_path(dir, (uint64_t)sqlite3_column_int64(st, 0),
+				     MODS_NONE, path),
+			  O_RDONLY | O_CLOEXEC);
+	(void)sqlite3_reset(st);
+	return fd;
+}
+
+/* Above the living files a lost one may have held later rows; below them, see the
+ * head of restate.h. */
+static int add_lost(struct listing *l, struct listing_pipe *lp,
+		    struct devices *d)
+{
+	const struct known_list *lost = &lp->plan.stale;
+	int64_t first = d->range.first;
+	bool any = d->range.any;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < lost->n; i++) {
+		CLEANUP_CLOSE int fd = open_pin(l, lp->pipe, lost->v[i].serial);
+
+		widen(&d->range, &lost->v[i].range);
+		if (fd >= 0)
+			r = add_file(d, fd);
+	}
+	if (any && d->range.first < first) {
+		buf_addf(&lp->plan.news,
+			 "%s/%" PRIu32 "/%" PRId64 ": rows before %" PRId64
+			 " are gone at the edge, by TTL or deleted: they stay "
+			 "in the cloud\n",
+			 l->database, l->region, l->partition, first);
+		d->range.first = first;
+	}
+	return r;
+}
+
+/* ---- the living files ---- */
+
+static bool is_among(const struct living_list *list, size_t n,
+		     const struct living *f)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (living_compare(&list->v[i], f) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* A captured file goes again, if it still stands. */
+static int take_living(struct listing *l, struct listing_pipe *lp,
+		       struct living_list *fresh, size_t n_fresh,
+		       const struct known_file *k, struct devices *d)
+{
+	struct living f = k->f;
+	CLEANUP_CLOSE int fd = follow_open(l, &f);
+	int r;
+
+	if (fd < 0)
+		return 0;
+	r = add_file(d, fd);
+	if (r || is_among(fresh, n_fresh, &f))
+		return r;
+	f.is_again = true;
+	r = living_add(fresh, &f);
+	return r ? r : living_add(&lp->plan.owed, &f);
+}
+
+static int take_all_living(struct listing *l, struct listing_pipe *lp,
+			   struct living_list *fresh, struct devices *d)
+{
+	CLEANUP(known_release) struct known_list all = {.n = 0};
+	size_t i, n_fresh = fresh->n;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < n_fresh; i++) {
+		CLEANUP_CLOSE int fd = follow_open(l, &fresh->v[i]);
+
+		if (fd >= 0)
+			r = add_file(d, fd);
+	}
+	known_bind(l->db->known, lp->pipe, l->database, l->region,
+		   l->partition);
+	if (r == 0)
+		r = known_read(&l->db->db, l->db->known, &all, &l->err);
+	for (i = 0; r == 0 && i < all.n; i++)
+		r = take_living(l, lp, fresh, n_fresh, &all.v[i], d);
+	for (i = 0; r == 0 && i < lp->plan.products.n; i++)
+		r = take_living(l, lp, fresh, n_fresh, &lp->plan.products.v[i],
+				d);
+	return r;
+}
+
+/* One entry for as many devices as it takes. */
+static int add_entries(struct plan *p, const struct devices *d)
+{
+	CLEANUP(buf_release) struct buf lines;
+	size_t i;
+	int r = 0;
+
+	buf_init(&lines, ENTRY_DEVICES_MAX);
+	for (i = 0; r == 0 && i < d->n; i++) {
+		if (lines.len + strlen(d->v[i]) + 1 > ENTRY_DEVICES_MAX) {
+			r = plan_restate(p, buf_str(&lines), d->range.first,
+					 d->range.last);
+			buf_clear(&lines);
+		}
+		if (lines.len)
+			buf_adds(&lines, "\n");
+		buf_adds(&lines, d->v[i]);
+	}
+	if (r == 0 && lines.len)
+		r = plan_restate(p, buf_str(&lines), d->range.first,
+				 d->range.last);
+	return r;
+}
+
+int restate_add(struct listing *l, struct listing_pipe *lp,
+		struct living_list *fresh)
+{
+	CLEANUP(devices_release) struct devices d = {.n = 0};
+	int r;
+
+	if (!lp->plan.stale.n)
+		return 0;
+	r = take_all_living(l, lp, fresh, &d);
+	if (r == 0)
+		r = add_lost(l, lp, &d);
+	if (r || !d.range.any)
+		return r;
+	drop_duplicates(&d);
+	r = add_entries(&lp->plan, &d);
+	buf_addf(&lp->plan.news,
+		 "%s/%" PRIu32 "/%" PRId64
+		 ": RESTATE of %zu devices, times %" PRId64 "..%" PRId64
+		 ", and its %zu files again%s\n",
+		 l->database, l->region, l->partition, d.n, d.range.first,
+		 d.range.last, fresh->n,
+		 d.is_cut ? "; some devices cannot be named and are left out"
+			  : "");
+	return r;
+}

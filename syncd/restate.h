@@ -1,0 +1,32 @@
+/* RESTATE: a partition of the cloud is made equal to the edge again (design, sections 2
+ * and 4).
+ *
+ * When files were compacted away whose deletions may not all have been read, the product's
+ * rows are counted against theirs: equal sums mean that nothing was deleted. Else the
+ * rows of every device in the partition's files are deleted in the cloud, from the first
+ * to the last time, and every living file of it follows in ascending precedence. Never
+ * before the first row that is left at the edge: what is gone below it may have been
+ * removed by a TTL, which the cloud does not share. The scan's thread. */
+#ifndef TSFERRY_RESTATE_H
+#define TSFERRY_RESTATE_H
+
+#include "listing.h"
+#include "living.h"
+
+/* Whether the sum of rows over `sources` is that of `products`; false when one of them
+ * was never read. */
+bool restate_is_equal(struct listing *l, const struct known_list *sources,
+		      struct living *const *products, size_t n);
+
+/* Files that vanished beside new products, without a journal: a compaction that nobody
+ * saw. They leave `vanished`; when rows are missing they are in the plan's `stale`. */
+int restate_find_missed(struct listing *l, struct listing_pipe *lp,
+			const struct living_list *fresh,
+			struct living_list *vanished) MUST_CHECK;
+
+/* For the plan's `stale` files: adds RESTATE entries to the plan, and every living file
+ * to `fresh`. Nothing when there are none. */
+int restate_add(struct listing *l, struct listing_pipe *lp,
+		struct living_list *fresh) MUST_CHECK;
+
+#endif
