@@ -42,13 +42,25 @@ static int detach(const char *mountpoint)
 	return errno == EPERM ? run_fusermount(mountpoint) : -errno;
 }
 
+/* The kernel may still know the root's attributes when nobody is behind it any more, so
+ * a name is asked for too. */
+static bool is_stale(const char *mountpoint)
+{
+	char name[4096];
+	struct stat st;
+
+	if (stat(mountpoint, &st) < 0)
+		return errno == ENOTCONN;
+	(void)snprintf(name, sizeof name, "%s/ctl", mountpoint);
+	return stat(name, &st) < 0 && errno == ENOTCONN;
+}
+
 static int clear_stale(const char *mountpoint, struct err *e)
 {
-	struct stat st;
 	int r;
 
 	for (int i = 0; i < STALE_MAX; i++) {
-		if (stat(mountpoint, &st) == 0 || errno != ENOTCONN)
+		if (!is_stale(mountpoint))
 			return 0;
 		r = detach(mountpoint);
 		if (r < 0)

@@ -179,7 +179,7 @@ python3 -c "import os; open(os.environ[\"c\"], \"a\").write(os.environ[\"s\"] + 
 printf "%s\nw %s\nq\n" "0a
 $s
 ." "$c" | ed -s
-vi -es -u NONE -i NONE -c "set noswapfile nobackup nowritebackup" -c "call setline(1, \$s)" -c "w! $c" -c "qa!" </dev/null >/dev/null 2>&1
+printf "i\n%s\n.\nw! %s\nq!\n" "$s" "$c" | vi -es -u NONE -i NONE
 busybox sh -c "echo \"\$s\" >\"\$c\""
 truncate -s 0 "$c"; echo "$s" >"$c"
 > "$c"; echo "$s" >"$c"
@@ -192,7 +192,7 @@ socat -u - "OPEN:$c" <<<"$s"'
 	export s c x
 	while IFS= read -r -d $'\x01' command; do
 		set -- $command
-		case $1 in perl | busybox | socat | ed | vi) has "$1" || continue ;; esac
+		case $1 in perl | busybox | socat) has "$1" || continue ;; esac
 		for c in "$PIPES/ctl" "$PIPES/p/ctl" "$PIPES/server/ctl"; do
 			statement 'DROP PIPESINK t' >/dev/null || true
 			run ctl 'START PIPE nobody'
