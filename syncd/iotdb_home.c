@@ -152,6 +152,80 @@ static void keep_precision(struct iotdb_facts *f, const char *text)
 		memcpy(f->precision, text, 3);
 }
 
+/* 1.3 and later keep it in the system directory, older ones in the schema's below. */
+static void read_system(struct iotdb_facts *f, const char *system_dir)
+{
+	static const char *const names[] = {"system.properties",
+					    "schema/system.properties"};
+	char path[DATA_DIR_LEN + 64], text[64];
+	enum precedence ignored;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(names); i++) {
+		(void)snprintf(path, sizeof(path), "%s/%s", system_dir,
+			       names[i]);
+		if (!f->version[0] &&
+		    iotdb_property(path, "iotdb_version", text,
+				   sizeof(f->version)) &&
+		    precedence_of_version(text, &ignored) == 0)
+			memcpy(f->version, text, sizeof(f->version));
+		if (!f->precision[0] &&
+		    iotdb_property(path, "timestamp_precision", text,
+				   sizeof(text)))
+			keep_precision(f, text);
+	}
+}
+
+/* The server's own library is named after its version. */
+static int take_jar(void *arg, const char *name, unsigned char d_type)
+{
+	static const char *const fronts[] = {"iotdb-server-", "node-commons-"};
+	struct iotdb_facts *f = arg;
+	enum precedence ignored;
+	char text[sizeof(f->version) + 8];
+	size_t i, n;
+
+	(void)d_type;
+	for (i = 0; i < ARRAY_LEN(fronts); i++) {
+		size_t len = strlen(fronts[i]);
+
+		if (strncmp(name, fronts[i], len) != 0)
+			continue;
+		n = strlen(name + len);
+		if (n <= 4 || n - 4 >= sizeof(f->version) ||
+		    strcmp(name + len + n - 4, ".jar") != 0)
+			continue;
+		(void)snprintf(text, sizeof(text), "%.*s", (int)(n - 4),
+			       name + len);
+		if (precedence_of_version(text, &ignored))
+			continue;
+		memcpy(f->version, text, strlen(text) + 1);
+		return 1;
+	}
+	return 0;
+}
+
+/* What a server that ran left behind; else what would be started. */
+static void read_version(struct iotdb_facts *f, const char *home)
+{
+	char dir[DATA_DIR_LEN], path[2 * DATA_DIR_LEN + 8];
+	CLEANUP_CLOSE int fd = -1;
+
+	if (home_property(home, "dn_system_dir", dir, sizeof(dir)) ||
+	    home_property(home, "system_dir", dir, sizeof(dir))) {
+		(void)snprintf(path, sizeof(path), "%s%s%s",
+			       dir[0] == '/' ? "" : home,
+			       dir[0] == '/' ? "" : "/", dir);
+		if (strlen(path) < DATA_DIR_LEN)
+			read_system(f, path);
+	}
+	iotdb_read_beside(f);
+	(void)snprintf(path, sizeof(path), "%s/lib", home);
+	fd = f->version[0] ? -1 : file_open_dir(path);
+	if (fd >= 0 && file_list(fd, take_jar, f) < 0)
+		f->version[0] = '\0';
+}
+
 int iotdb_read_home(struct iotdb_facts *f, const char *home, struct err *e)
 {
 	char list[4096], text[64];
@@ -179,27 +253,17 @@ int iotdb_read_home(struct iotdb_facts *f, const char *home, struct err *e)
 		keep_precision(f, text);
 	if (home_property(home, "time_zone", text, sizeof(text)))
 		(void)snprintf(f->time_zone, sizeof(f->time_zone), "%s", text);
+	read_version(f, home);
 	return 0;
 }
 
 void iotdb_read_beside(struct iotdb_facts *f)
 {
-	char path[DATA_DIR_LEN + 64], text[64];
-	enum precedence ignored;
+	char dir[DATA_DIR_LEN + 16];
 	size_t i;
 
 	for (i = 0; i < f->n_dirs; i++) {
-		(void)snprintf(path, sizeof(path),
-			       "%s/../system/schema/system.properties",
-			       f->dirs[i]);
-		if (!f->version[0] &&
-		    iotdb_property(path, "iotdb_version", text,
-				   sizeof(f->version)) &&
-		    precedence_of_version(text, &ignored) == 0)
-			memcpy(f->version, text, sizeof(f->version));
-		if (!f->precision[0] &&
-		    iotdb_property(path, "timestamp_precision", text,
-				   sizeof(text)))
-			keep_precision(f, text);
+		(void)snprintf(dir, sizeof(dir), "%s/../system", f->dirs[i]);
+		read_system(f, dir);
 	}
 }

@@ -28,12 +28,14 @@ struct iotdb_facts {
 int iotdb_split_dirs(struct iotdb_facts *f, const char *list, const char *base,
 		     struct err *e) MUST_CHECK;
 
-/* Directories, time zone and, if it stands there, precision out of home/conf. */
+/* Directories, time zone and, if it stands there, precision out of home/conf; the
+ * version from what the server wrote into its system directory, else from the name of
+ * its library in home/lib. */
 int iotdb_read_home(struct iotdb_facts *f, const char *home,
 		    struct err *e) MUST_CHECK;
 
-/* Version and precision out of DIR/../system/schema/system.properties, where they are
- * not known yet. */
+/* Version and precision out of system.properties in DIR/../system, or in schema below
+ * it, where they are not known yet. */
 void iotdb_read_beside(struct iotdb_facts *f);
 
 /* The value of `key` in a properties file into `to`: true when it stands there. */

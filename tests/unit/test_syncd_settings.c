@@ -138,6 +138,33 @@ static void iotdb_defaults(void)
 	CHECK(s->precedence == PRECEDENCE_BY_VERSION);
 }
 
+static void iotdb_version_found(void)
+{
+	CLEANUP_FREE struct settings *s = fresh();
+	char text[600];
+	struct err e = {0};
+
+	make_dir("new");
+	make_dir("new/conf");
+	make_dir("new/lib");
+	make_dir("new/elsewhere");
+	(void)put("new/conf/iotdb-system.properties",
+		  "dn_data_dirs=/a,/b;/c\ndn_system_dir=elsewhere\n");
+	(void)put("new/lib/iotdb-server-x.jar", "");
+	(void)put("new/lib/iotdb-server-1.2.2.jar", "");
+	(void)snprintf(text, sizeof(text), "iotdb_home=%s/new\n", test_dir());
+	CHECK(load(s, text, &e) == 0);
+	CHECK(s->facts.n_dirs == 3);
+	CHECK_STR(s->facts.dirs[2], "/c"); /* a tier of its own */
+	CHECK_STR(s->facts.version, "1.2.2");
+	CHECK(s->precedence == PRECEDENCE_BY_VERSION);
+	/* What the server wrote itself counts more; 1.3 and 2.0 write it here. */
+	(void)put("new/elsewhere/system.properties", "iotdb_version=2.0.6\n");
+	CHECK(load(s, text, &e) == 0);
+	CHECK_STR(s->facts.version, "2.0.6");
+	CHECK(s->precedence == PRECEDENCE_UNSEQUENCE_WINS);
+}
+
 static void shares(void)
 {
 	uint64_t v;
@@ -246,6 +273,8 @@ int main(void)
 		 wrong_files);
 	test_run("iotdb_home of 1.3: directories, version, precision, zone",
 		 iotdb_1_3);
+	test_run("the version is what the server wrote, else its library's",
+		 iotdb_version_found);
 	test_run("iotdb_home of 0.13 with its defaults; given keys win",
 		 iotdb_defaults);
 	test_run("shares of a file system, and bytes", shares);
