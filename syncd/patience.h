@@ -12,7 +12,7 @@
 
 #define PATIENCE_MIN_MS 200
 #define PATIENCE_MAX_MS 30000
-#define PATIENCE_ERROR_MS 60000 /* after an ERROR; down to half of it */
+#define PATIENCE_ERROR_MS 20000
 
 struct patience {
 	uint64_t backoff_ms;

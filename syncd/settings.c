@@ -51,7 +51,7 @@ const struct conf_key settings_keys[] = {
 	NUMBER("scan_interval", CONF_TIME, scan_interval_ms, 100, DAY_MS, "60s",
 	       true, "10s on network file systems"),
 	NUMBER("max_number_of_sync_file_retry", CONF_INT, max_retries, 0,
-	       1000000, "5", true,
+	       INT32_MAX, "5", true,
 	       "retries of one entry at a receiver that answers"),
 	CHOICE("timestamp_precision", timestamp_precision, "iotdb ms us ns",
 	       "iotdb", false, "of the edge IoTDB; ms when it cannot be found"),

@@ -32,8 +32,8 @@ static void test_pauses(void)
 	CHECK(patience_pause(&p, UINT16_MAX) == 22500);
 	patience_again(&p);
 	CHECK(patience_pause(&p, UINT16_MAX) == 150);
-	CHECK(patience_error_pause(0) == 60000);
-	CHECK(patience_error_pause(UINT16_MAX) == 30000);
+	CHECK(patience_error_pause(0) == 20000);
+	CHECK(patience_error_pause(UINT16_MAX) == 10000);
 }
 
 int main(void)

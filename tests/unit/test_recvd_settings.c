@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "conf_page.h"
 #include "ground/fileio.h"
 #include "recvd/settings.h"
 #include "test.h"
@@ -141,8 +142,16 @@ static void host_bits_are_warned_about(void)
 	CHECK(strstr(buf_str(&warnings), "192.168.0.1/1"));
 }
 
+static void manual(void)
+{
+	CHECK(conf_page_agrees(".Sh RECVD.CONF\n", settings_keys,
+			       settings_n_keys));
+}
+
 int main(void)
 {
+	test_run("the manual has every key, its default, and whether it is hot",
+		 manual);
 	test_run("defaults are those of the design", defaults);
 	test_run("values and the alias are taken", values);
 	test_run("what is wrong is refused with file and key", refusals);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "conf_page.h"
 #include "ground/fileio.h"
 #include "syncd/settings.h"
 #include "test.h"
@@ -207,61 +208,10 @@ static void reload(void)
 	CHECK(changes[true] == 0 && changes[false] == 1);
 }
 
-/* The item of a key: from its line to the next. */
-static const char *find_item(const char *from, const char *end,
-			     const char *name, size_t *n)
-{
-	char line[80];
-	const char *at, *next;
-
-	(void)snprintf(line, sizeof(line), "\n.It Cm %s\n", name);
-	at = strstr(from, line);
-	if (!at || at > end)
-		return NULL;
-	at += strlen(line);
-	next = strstr(at, "\n.It ");
-	*n = (size_t)((next && next < end ? next : end) - at);
-	return at;
-}
-
-static bool item_has(const char *item, size_t n, const char *word)
-{
-	return word[0] == '\0' || memmem(item, n, word, strlen(word));
-}
-
 static void manual(void)
 {
-	CLEANUP(buf_release) struct buf page;
-	const char *from, *end, *at;
-	size_t i, n = 0, n_items = 0;
-
-	buf_init(&page, 1u << 20);
-	CHECK(file_read_all(AT_FDCWD, test_data("../../man/tsferry.conf.5"),
-			    &page) >= 0);
-	from = strstr(buf_str(&page), ".Sh SYNCD.CONF\n");
-	CHECK(from);
-	end = strstr(from + 1, "\n.Sh ");
-	CHECK(end);
-	at = from;
-	for (i = 0; i < settings_n_keys; i++) {
-		const struct conf_key *key = &settings_keys[i];
-
-		at = find_item(at, end, key->name, &n);
-		if (!at)
-			printf("# %s is not there, or not in its place\n",
-			       key->name);
-		CHECK(at);
-		if (!item_has(at, n, key->fallback) ||
-		    (strncmp(at, ".Em hot ;", 9) == 0) != key->hot)
-			printf("# %s: default %s, hot %d\n", key->name,
-			       key->fallback, key->hot);
-		CHECK(item_has(at, n, key->fallback));
-		CHECK((strncmp(at, ".Em hot ;", 9) == 0) == key->hot);
-		at--;
-	}
-	for (at = from; (at = strstr(at, "\n.It Cm ")) && at < end; at++)
-		n_items++;
-	CHECK(n_items == settings_n_keys);
+	CHECK(conf_page_agrees(".Sh SYNCD.CONF\n", settings_keys,
+			       settings_n_keys));
 }
 
 int main(void)
