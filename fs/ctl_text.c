@@ -180,10 +180,10 @@ int ctl_check_lines(const char *dir, const char *text, size_t n, struct err *e)
 	struct buf copy CLEANUP(buf_release);
 	const char *nl = memchr(text, '\n', n);
 
+	buf_init(&copy, SQL_STATEMENT_MAX + 1);
 	if (ctl_scope_of(dir) != CTL_ROOT || !nl || nl + 1 == text + n)
 		return 0;
 	st = xcalloc(1, sizeof *st);
-	buf_init(&copy, SQL_STATEMENT_MAX + 1);
 	buf_add(&copy, text, n);
 	return sql_parse(st, buf_str(&copy), &set, e);
 }

@@ -49,11 +49,14 @@ static int make_records(const struct visit *v, enum mods_kind kind,
 	while (*devices) {
 		size_t one = strcspn(devices, "\n");
 		char path[4096];
+		int r = 0;
 
 		(void)snprintf(path, sizeof path, "%.*s.*", (int)one, devices);
 		if (one && one + 3 < sizeof path)
-			records_add(kind, path, one + 2, j->time_min,
-				    j->time_max, out);
+			r = records_add(kind, path, one + 2, j->time_min,
+					j->time_max, out);
+		if (r < 0)
+			return r;
 		devices += one + (devices[one] == '\n');
 	}
 	return buf_end(out);

@@ -65,7 +65,7 @@ static bool is_int64(const char *p, size_t n)
 	return true;
 }
 
-static bool is_path(const char *p, size_t n)
+bool mods_is_path(const char *p, size_t n)
 {
 	if (n < 4 || memcmp(p, "root", 4) != 0 || (n > 4 && p[4] != '.'))
 		return false;
@@ -101,7 +101,7 @@ static const char *line_fault(const char *p, size_t n, size_t n_standing)
 			return not_number[k];
 		n = before;
 	}
-	return is_path(p, n) ? NULL : "its path is none below root";
+	return mods_is_path(p, n) ? NULL : "its path is none below root";
 }
 
 static int text_whole(const char *p, size_t n, size_t *whole, struct err *e)

@@ -7,6 +7,8 @@
 #ifndef TSFERRY_MODS_H
 #define TSFERRY_MODS_H
 
+#include <stdbool.h>
+
 #include "ground/buf.h"
 #include "ground/err.h"
 
@@ -25,6 +27,9 @@ const char *mods_suffix(enum mods_kind kind);
  * malformed. */
 int mods_whole(enum mods_kind kind, const void *p, size_t n, size_t *whole, struct err *e)
 	MUST_CHECK;
+
+/* Whether a path may stand in a text record: below root, without control characters. */
+bool mods_is_path(const char *p, size_t n);
 
 /* Adds the whole records of a text file without those that an `aborted` line cancels
  * and without such lines: from 1.2 on IoTDB takes them as malformed. */

@@ -130,20 +130,23 @@ ssize_t records_next(enum mods_kind kind, const uint8_t *p, size_t n,
 	return -EBADMSG;
 }
 
-void records_add(enum mods_kind kind, const char *path, size_t path_len,
-		 int64_t start, int64_t end, struct buf *out)
+int records_add(enum mods_kind kind, const char *path, size_t path_len,
+		int64_t start, int64_t end, struct buf *out)
 {
 	if (kind == MODS_TEXT) {
+		if (!mods_is_path(path, path_len))
+			return -ENOTSUP;
 		buf_addf(out,
 			 RECORD "%.*s,%" PRId64 ",%" PRId64 ",%" PRId64 "\n",
 			 (int)path_len, path, INT64_MAX, start, end);
-		return;
+		return 0;
 	}
 	wr_u8(out, TREE_DELETION);
 	wr_be64(out, (uint64_t)start);
 	wr_be64(out, (uint64_t)end);
 	wr_svarint(out, (int32_t)path_len);
 	buf_add(out, path, path_len);
+	return 0;
 }
 
 int records_add_clipped(const struct record *rec, int64_t time_min,
@@ -154,10 +157,9 @@ int records_add_clipped(const struct record *rec, int64_t time_min,
 
 	if (!rec->path || rec->offset == 0 || start > end)
 		return 0;
-	if (!rec->is_table) {
-		records_add(kind, rec->path, rec->path_len, start, end, out);
-		return 0;
-	}
+	if (!rec->is_table)
+		return records_add(kind, rec->path, rec->path_len, start, end,
+				   out);
 	if (kind != MODS_BINARY)
 		return -ENOTSUP;
 	wr_u8(out, TABLE_DELETION);

@@ -26,12 +26,13 @@ ssize_t records_next(enum mods_kind kind, const uint8_t *p, size_t n, struct rec
 
 /* Adds the part of `rec` between two times (inclusive) in the form `kind`, for all of a
  * file. Nothing when there is no such part, or when the record is inert (offset 0).
- * -ENOTSUP: about a table, and `kind` is text. */
+ * -ENOTSUP: about a table, and `kind` is text, or its path may not stand in one. */
 int records_add_clipped(const struct record *rec, int64_t time_min, int64_t time_max,
 			enum mods_kind kind, struct buf *out) MUST_CHECK;
-/* One record for a path pattern. */
-void records_add(enum mods_kind kind, const char *path, size_t path_len, int64_t start,
-		 int64_t end, struct buf *out);
+/* One record for a path pattern. -ENOTSUP: it may not stand in a text, where a malformed
+ * line would disable all the others. */
+int records_add(enum mods_kind kind, const char *path, size_t path_len, int64_t start,
+		int64_t end, struct buf *out) MUST_CHECK;
 
 /* Whether some record deletes all of a database, for all times. */
 bool records_delete_database(enum mods_kind kind, const uint8_t *p, size_t n,

@@ -27,9 +27,14 @@ enum answer {
 	UNDECIDED
 };
 
+/* A character may have three bytes; the text ends where it ends, not with a NUL. */
 static bool ends_word(const char *p, const char *end)
 {
-	return p == end || !lex_is_word_byte(p);
+	char at[4] = "";
+
+	for (size_t i = 0; i < 3 && p + i < end; i++)
+		at[i] = p[i];
+	return p == end || !lex_is_word_byte(at);
 }
 
 static enum answer is_continuation_word(const char *p, const char *end,

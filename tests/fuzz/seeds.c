@@ -1,4 +1,5 @@
-/* Writes the seeds of the corpora frame, proto, entry, mods, tsfile and tsfile_index anew,
+/* Writes the seeds of the corpora frame, proto, entry, mods, mods2, tsfile and
+ * tsfile_index anew,
  * from what our encoders write and IoTDB wrote: `fuzz_seeds tests/data tests/fuzz/corpus`.
  * To be run when the wire changes; what a fuzzer found stands beside them under other names. */
 #include <stdio.h>
@@ -30,14 +31,13 @@ static void seed(const char *target, const char *name, const void *p, size_t n)
 	(void)close(fd);
 }
 
-/* Part of a file below tests/data behind `prefix_len` bytes. */
+/* A file below tests/data without its last bytes. */
 static void seed_file(const char *target, const char *name, const char *path,
-		      const char *prefix, size_t prefix_len, size_t cut)
+		      size_t cut)
 {
 	CLEANUP(buf_release) struct buf b;
 
 	buf_init(&b, SEED_MAX);
-	buf_add(&b, prefix, prefix_len);
 	must(file_read_all(data_fd, path, &b), path);
 	seed(target, name, buf_data(&b), b.len - cut);
 }
@@ -107,33 +107,32 @@ static void seed_entries(void)
 static void seed_mods(void)
 {
 	static const char text[] =
-		"\0DELETION,root.a,`b`.**,5,1,2\naborted\nDELETION,ro";
+		"DELETION,root.a,`b`.**,5,1,2\naborted\nDELETION,ro";
 	CLEANUP(buf_release) struct buf b;
 
 	seed("mods", "text-torn", text, sizeof text - 1);
 	seed_file("mods", "text",
 		  "datadir-1.3.3/sequence/root.plant/2/19725/"
 		  "1795423681317-2-0-0.tsfile.mods",
-		  "\0", 1, 0);
-	seed_file("mods", "tree",
+		  0);
+	seed_file("mods2", "tree",
 		  "datadir-2.0.2/sequence/root.plant/2/19725/"
 		  "1795424618852-2-0-0.tsfile.mods2",
-		  "\1", 1, 0);
-	seed_file("mods", "table", "mods2/table-2.0.6.mods2", "\1", 1, 0);
-	seed_file("mods", "table-torn", "mods2/table-2.0.6.mods2", "\1", 1, 5);
+		  0);
+	seed_file("mods2", "table", "mods2/table-2.0.6.mods2", 0);
+	seed_file("mods2", "table-torn", "mods2/table-2.0.6.mods2", 5);
 	buf_init(&b, SEED_MAX);
-	wr_u8(&b, 1);
 	mods_add_cut(MODS_BINARY, 1704261589454, &b);
-	seed("mods", "cut", buf_data(&b), b.len);
+	seed("mods2", "cut", buf_data(&b), b.len);
 }
 
 static void seed_tsfiles(void)
 {
-	seed_file("tsfile", "v3-tiny", "tsfile/v3/tiny.tsfile", "", 0, 0);
-	seed_file("tsfile", "v3-empty", "tsfile/v3/empty.tsfile", "", 0, 0);
-	seed_file("tsfile", "v3-cut", "tsfile/v3/tiny.tsfile", "", 0, 7);
-	seed_file("tsfile", "v4-tiny", "tsfile/v4/tiny.tsfile", "", 0, 0);
-	seed_file("tsfile", "v4-empty", "tsfile/v4/empty.tsfile", "", 0, 0);
+	seed_file("tsfile", "v3-tiny", "tsfile/v3/tiny.tsfile", 0);
+	seed_file("tsfile", "v3-empty", "tsfile/v3/empty.tsfile", 0);
+	seed_file("tsfile", "v3-cut", "tsfile/v3/tiny.tsfile", 7);
+	seed_file("tsfile", "v4-tiny", "tsfile/v4/tiny.tsfile", 0);
+	seed_file("tsfile", "v4-empty", "tsfile/v4/empty.tsfile", 0);
 }
 
 static void seed_tsfile_indexes(void)
@@ -150,14 +149,14 @@ static void seed_tsfile_indexes(void)
 			(void)snprintf(path, sizeof path,
 				       "tsfile/v%d/%s.tsfile", version,
 				       names[k]);
-			seed_file("tsfile_index", name, path, "", 0, 0);
+			seed_file("tsfile_index", name, path, 0);
 		}
 	put_blob(&m, "a", 5, 5);
 	put_series(&m, 0, "b", TEXT, 1, 7, 7, 8);
 	put_series(&m, 0, "c", UNKNOWN, 1, 9, 9, 0);
 	put_rest(&m, "a");
 	seed("tsfile_index", "v3-unknown", buf_data(&m.b), m.b.len);
-	seed_file("tsfile_index", "v3-old", "tsfile/v3/old.tsfile", "", 0, 0);
+	seed_file("tsfile_index", "v3-old", "tsfile/v3/old.tsfile", 0);
 }
 
 int main(int argc, char **argv)

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <string.h>
 
 #include "domain/records.h"
 #include "ground/bytes.h"
@@ -165,6 +166,31 @@ static void job_lines(void)
 	CHECK(job_line_parse(line, &f) == -EBADMSG);
 }
 
+/* A line that is no record would make a server ignore the whole text file. */
+static void no_malformed_text(void)
+{
+	static const char *const paths[] = {"s1", "rootless.d.s",
+					    "root.d.`a\nb`"};
+	CLEANUP(buf_release) struct buf out;
+
+	buf_init(&out, 256);
+	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+		struct record rec = {.kind = MODS_BINARY,
+				     .path = paths[i],
+				     .path_len = strlen(paths[i]),
+				     .offset = INT64_MAX,
+				     .start = 1,
+				     .end = 5};
+
+		CHECK(records_add_clipped(&rec, 0, 9, MODS_TEXT, &out) ==
+		      -ENOTSUP);
+		CHECK(out.len == 0);
+		CHECK(records_add_clipped(&rec, 0, 9, MODS_BINARY, &out) == 0);
+		CHECK(out.len > 0);
+		buf_clear(&out);
+	}
+}
+
 int main(void)
 {
 	test_run("text records, read from the right", text_records);
@@ -172,6 +198,8 @@ int main(void)
 	test_run("text becomes binary and text again", other_form_and_back);
 	test_run("records about tables have no text form",
 		 table_records_stay_binary);
+	test_run("a path that would break a text file has no text form",
+		 no_malformed_text);
 	test_run("deletions of a whole database are known", whole_databases);
 	test_run("job lines both ways", job_lines);
 	return test_end();

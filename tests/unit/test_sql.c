@@ -557,6 +557,16 @@ static const char *split_all(const char *text, size_t n, size_t cut)
 	return out;
 }
 
+/* "TO" and the first byte of a full-width comma, whose others are no part of the text. */
+static void a_text_ends_where_it_ends(void)
+{
+	static const char text[] = "A\nTO\xef\xbc\x8c";
+
+	CHECK(sql_split(text, sizeof text - 1, true) == sizeof text - 1);
+	CHECK(sql_split(text, 5, true) == 2);
+	CHECK(sql_split(text, 6, true) == 2);
+}
+
 static void statements_end_where_they_should(void)
 {
 	static const struct {
@@ -696,6 +706,8 @@ int main(void)
 	test_run("the table of statements is whole", the_table_is_whole);
 	test_run("statements end where they should",
 		 statements_end_where_they_should);
+	test_run("nothing behind a text is looked at",
+		 a_text_ends_where_it_ends);
 	test_run("a cut at any byte changes nothing",
 		 a_cut_at_any_byte_changes_nothing);
 	test_run("a flat statement means the same",
