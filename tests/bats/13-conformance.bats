@@ -14,32 +14,6 @@ teardown() { pair_teardown; }
 	echo "# $(tail -n 1 "$T/table")" >&3
 }
 
-# own_network ADDRESS...: a name space in which the documentation's addresses and ports
-# exist; inside runs a command in it.
-own_network() {
-	cat >"$T/network.py" <<-'END'
-		import fcntl, os, socket, struct, sys
-		s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-		up = lambda name: fcntl.ioctl(s, 0x8914, struct.pack("16sH14x", name, 0x41))
-		up(b"lo")
-		for n, a in enumerate(sys.argv[2:]):
-		    name = b"lo:%d" % n
-		    fcntl.ioctl(s, 0x8916, struct.pack("16sHH4s8x", name, 2, 0, socket.inet_aton(a)))
-		    up(name)
-		open(sys.argv[1], "w").write("up")
-		os.execvp("sleep", ["sleep", "1000"])
-	END
-	daemon_start network unshare -rn python3 "$T/network.py" "$T/network.up" "$@"
-	wait_until 10 test -s "$T/network.up"
-}
-inside() { # DAEMON: starts it
-	local socket=$SYNCD_SOCK
-	[ "$1" = syncd ] || socket=$RECVD_SOCK
-	daemon_start "$1" nsenter -t "$(daemon_pid network)" -U -n --preserve-credentials \
-		"$TSFERRY_BUILD/$1/$1" -c "$T/$1.conf"
-	daemon_ready "$1" "$socket"
-}
-
 @test "the documentation's quick start, pasted with its prompts and its second spelling" {
 	own_network
 	cloud_conf pipe_server_port 6670

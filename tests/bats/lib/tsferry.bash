@@ -13,12 +13,24 @@
 #		archive_has root.sg 1-1-0-0
 #	}
 #
-# Needs TSFERRY_BUILD (the build directory) and TSFERRY_SOURCE (the checkout), which
-# meson sets; by hand: TSFERRY_BUILD=build bats tests/bats.
+# The programs are those of a build directory when TSFERRY_BUILD names one (as meson
+# does; by hand: TSFERRY_BUILD=build bats tests/bats), else the installed ones.
 
 TSFERRY_SOURCE=${TSFERRY_SOURCE:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)}
-export TSFERRY_BUILD=${TSFERRY_BUILD:-$TSFERRY_SOURCE/build}
+if [ -z "${TSFERRY_BUILD:-}" ] && [ -x "$TSFERRY_SOURCE/build/syncd/syncd" ]; then
+	TSFERRY_BUILD=$TSFERRY_SOURCE/build
+fi
+export TSFERRY_BUILD=${TSFERRY_BUILD:-}
+if [ -n "$TSFERRY_BUILD" ]; then
+	TSFERRY_BUILD=$(cd "$TSFERRY_BUILD" && pwd)
+	PATH=$TSFERRY_BUILD/syncd:$TSFERRY_BUILD/recvd:$TSFERRY_BUILD/fs:$PATH
+else
+	PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+fi
 DATA=$TSFERRY_SOURCE/tests/data
+# A TsFile of one row, for who has none at hand.
+SAMPLE=$DATA/tsfile/v3/tiny.tsfile
+[ -e "$SAMPLE" ] || SAMPLE=$(dirname "${BASH_SOURCE[0]}")/sample.tsfile
 BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-120}
 
 if declare -F bats_require_minimum_version >/dev/null; then bats_require_minimum_version 1.5.0; fi
@@ -90,7 +102,7 @@ daemon_start() {
 
 daemon_pid() { cat "$T/$1.pid"; }
 
-answers() { "$TSFERRY_BUILD/fs/pipectl" -s "$1" 'SHOW VERSION' >/dev/null 2>&1; }
+answers() { pipectl -s "$1" 'SHOW VERSION' >/dev/null 2>&1; }
 
 # answers_or_dies SOCKET NAME: so that a daemon that refuses to start is seen at once.
 answers_or_dies() { answers "$1" || gone "$(daemon_pid "$2")"; }
@@ -105,21 +117,21 @@ daemon_ready() { # NAME SOCKET
 }
 
 syncd_start() {
-	daemon_start syncd "$TSFERRY_BUILD/syncd/syncd" -c "$T/syncd.conf"
+	daemon_start syncd syncd -c "$T/syncd.conf"
 	daemon_ready syncd "$SYNCD_SOCK"
 }
 recvd_start() {
-	daemon_start recvd "$TSFERRY_BUILD/recvd/recvd" -c "$T/recvd.conf"
+	daemon_start recvd recvd -c "$T/recvd.conf"
 	daemon_ready recvd "$RECVD_SOCK"
 }
 pipefs_start() {
-	daemon_start pipefs "$TSFERRY_BUILD/fs/pipefs" -f -s "$SYNCD_SOCK" -r "$RECVD_SOCK" "$PIPES"
+	daemon_start pipefs pipefs -f -s "$SYNCD_SOCK" -r "$RECVD_SOCK" "$PIPES"
 	wait_until 20 test -e "$PIPES/ctl"
 }
 
 # refuses_to_start DAEMON: it ends by itself with an error; its words are in $output.
 refuses_to_start() {
-	daemon_start "$1" "$TSFERRY_BUILD/$1/$1" -c "$T/$1.conf"
+	daemon_start "$1" "$1" -c "$T/$1.conf"
 	wait_until 20 gone "$(daemon_pid "$1")"
 	rm -f "$T/$1.pid"
 	output=$(tail -n 5 "$T/$1.log")
@@ -148,15 +160,43 @@ daemon_kill() {
 	rm -f "$T/$1.pid"
 }
 
+# ---- a network of their own ----
+
+# own_network ADDRESS...: a name space in which these addresses and all ports are free;
+# inside DAEMON starts one there. Unix sockets, and so the mount, reach it from outside.
+own_network() {
+	cat >"$T/network.py" <<-'END'
+		import fcntl, os, socket, struct, sys
+		s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+		up = lambda name: fcntl.ioctl(s, 0x8914, struct.pack("16sH14x", name, 0x41))
+		up(b"lo")
+		for n, a in enumerate(sys.argv[2:]):
+		    name = b"lo:%d" % n
+		    fcntl.ioctl(s, 0x8916, struct.pack("16sHH4s8x", name, 2, 0, socket.inet_aton(a)))
+		    up(name)
+		open(sys.argv[1], "w").write("up")
+		os.execvp("sleep", ["sleep", "1000"])
+	END
+	daemon_start network unshare -rn python3 "$T/network.py" "$T/network.up" "$@"
+	wait_until 10 test -s "$T/network.up"
+}
+inside() { # DAEMON: starts it
+	local socket=$SYNCD_SOCK
+	[ "$1" = syncd ] || socket=$RECVD_SOCK
+	daemon_start "$1" nsenter -t "$(daemon_pid network)" -U -n --preserve-credentials \
+		"$1" -c "$T/$1.conf"
+	daemon_ready "$1" "$socket"
+}
+
 # ---- talking to them ----
 
 # statement TEXT: through pipectl; prints the answer, fails when it is refused.
 statement() {
-	"$TSFERRY_BUILD/fs/pipectl" -s "$SYNCD_SOCK" -s "$RECVD_SOCK" "$@" 2>&1
+	pipectl -s "$SYNCD_SOCK" -s "$RECVD_SOCK" "$@" 2>&1
 }
 
 # rows TEXT: the rows, tab-separated.
-rows() { "$TSFERRY_BUILD/fs/pipectl" -t -s "$SYNCD_SOCK" -s "$RECVD_SOCK" "$@"; }
+rows() { pipectl -t -s "$SYNCD_SOCK" -s "$RECVD_SOCK" "$@"; }
 
 # ctl TEXT: through the mount, as a person would; fails with the errno's words.
 ctl() { echo "$1" >"$PIPES/ctl"; }
@@ -175,7 +215,7 @@ refused() {
 	}
 }
 
-value() { "$TSFERRY_BUILD/fs/pipectl" -s "$SYNCD_SOCK" -s "$RECVD_SOCK" cat "$1"; }
+value() { pipectl -s "$SYNCD_SOCK" -s "$RECVD_SOCK" cat "$1"; }
 progress() { value "/$1/progress" | awk -v k="$2" '$1 == k { print $2 }'; }
 progress_is() { [ "$(progress "$1" "$2")" = "$3" ]; }
 value_is() { [ "$(value "$1" 2>/dev/null)" = "$2" ]; }
