@@ -46,6 +46,12 @@ int listing_db_open(struct listing_db *ld, const char *catalog_path,
 		       e);
 	if (r)
 		return r;
+	r = db_prepare(&ld->db, &ld->devices,
+		       "SELECT path FROM device WHERE database = ?1"
+		       " AND region = ?2",
+		       e);
+	if (r)
+		return r;
 	r = db_prepare(&ld->db, &ld->pin,
 		       "SELECT nonce, spool_dir FROM entry JOIN volume"
 		       " ON volume.id = entry.volume"
@@ -66,6 +72,10 @@ void listing_db_close(struct listing_db *ld)
 	(void)sqlite3_finalize(ld->unread);
 	(void)sqlite3_finalize(ld->compactions);
 	(void)sqlite3_finalize(ld->pin);
+	(void)sqlite3_finalize(ld->devices);
+	free(ld->seen.slots);
+	ld->seen.slots = NULL;
+	ld->devices = NULL;
 	ld->pin = ld->known = ld->unread = ld->compactions = NULL;
 	db_close(&ld->db);
 }

@@ -21,10 +21,18 @@
 
 #define LISTING_PIPES_MAX 32
 
+#define LISTING_SEEN 65536u
+
+/* Devices that the catalog has, as far as is remembered: keys, by their remainder. */
+struct listing_seen {
+	uint64_t *slots; /* owned: LISTING_SEEN of them, or NULL */
+};
+
 /* The scan thread's own. */
 struct listing_db {
 	struct db db;
-	sqlite3_stmt *known, *unread, *compactions, *pin;
+	sqlite3_stmt *known, *unread, *compactions, *pin, *devices;
+	struct listing_seen seen;
 };
 
 int listing_db_open(struct listing_db *ld, const char *catalog_path,

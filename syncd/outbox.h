@@ -193,6 +193,10 @@ int outbox_put_compaction(struct outbox_writer *w, const char *database,
 			  uint32_t region, int64_t partition,
 			  const char *journal, const char *body,
 			  struct err *e) MUST_CHECK;
+/* A device that some captured file of the region had. */
+int outbox_add_device(struct outbox_writer *w, const char *database,
+		      uint32_t region, const char *path, size_t n,
+		      struct err *e) MUST_CHECK;
 /* From when to when a captured file has rows; row_sum: NULL = not read. */
 int outbox_learn(struct outbox_writer *w, int64_t pipe,
 		 const struct fileid *file, int64_t time_min, int64_t time_max,

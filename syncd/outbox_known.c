@@ -67,3 +67,15 @@ int outbox_put_compaction(struct outbox_writer *w, const char *database,
 	(void)sqlite3_clear_bindings(st);
 	return r;
 }
+
+int outbox_add_device(struct outbox_writer *w, const char *database,
+		      uint32_t region, const char *path, size_t n,
+		      struct err *e)
+{
+	sqlite3_stmt *st = w->st[W_ADD_DEVICE];
+
+	(void)sqlite3_bind_text(st, 1, database, -1, SQLITE_STATIC);
+	(void)sqlite3_bind_int64(st, 2, region);
+	(void)sqlite3_bind_text(st, 3, path, (int)n, SQLITE_STATIC);
+	return db_run(&w->db, st, e);
+}

@@ -42,6 +42,9 @@ const char *const outbox_steps[] = {
 	" PRIMARY KEY(pipe, database, region, partition, unsequence, t, v, i, "
 	"c)"
 	") WITHOUT ROWID;"
+	"CREATE TABLE device(database TEXT NOT NULL, region INTEGER NOT NULL,"
+	" path TEXT NOT NULL, PRIMARY KEY(database, region, path)) WITHOUT "
+	"ROWID;"
 	"CREATE TABLE compaction(database TEXT NOT NULL, region INTEGER NOT "
 	"NULL,"
 	" partition INTEGER NOT NULL, journal TEXT NOT NULL, body TEXT NOT "
@@ -98,6 +101,7 @@ const char *const outbox_write_sql[N_OUTBOX_WRITE] = {
 		" AND region = ?3 AND partition = ?4 AND unsequence = ?5"
 		" AND t = ?6 AND v = ?7 AND i = ?8 AND c = ?9",
 	[W_OWE] = "UPDATE known SET is_owed = 1" OF_FILE,
+	[W_ADD_DEVICE] = "INSERT OR IGNORE INTO device VALUES(?1, ?2, ?3)",
 	[W_ADD_DERIVED] =
 		"INSERT INTO known(pipe, database, region, partition,"
 		" unsequence, t, v, i, c, serial, serial_low, mods_seen,"

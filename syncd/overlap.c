@@ -21,7 +21,12 @@ static uint64_t hash(uint64_t h, const char *p, size_t n)
 	return h ^ h >> 32;
 }
 
-static uint64_t key_of(const struct tsfile_device *d)
+uint64_t overlap_text_key(const char *text)
+{
+	return hash(1469598103934665603ull, text, strlen(text));
+}
+
+uint64_t overlap_key(const struct tsfile_device *d)
 {
 	uint64_t h = hash(1469598103934665603ull, d->path, d->path_len);
 
@@ -94,7 +99,7 @@ static bool has_room(struct overlap *o)
 static int add_device(void *arg, const struct tsfile_device *d)
 {
 	struct overlap *o = arg;
-	uint64_t key = key_of(d);
+	uint64_t key = overlap_key(d);
 	struct overlap_device *at;
 
 	if (!d->range.any)
@@ -146,7 +151,7 @@ static int ask_device(void *arg, const struct tsfile_device *d)
 		q->is_shared = true;
 	if (q->is_shared || !o->cap || !d->range.any)
 		return 0;
-	at = slot_of(o, key_of(d));
+	at = slot_of(o, overlap_key(d));
 	if (at->key && at->first <= d->range.last && d->range.first <= at->last)
 		q->is_shared = true;
 	return 0;
@@ -166,25 +171,47 @@ bool overlap_hits(const struct overlap *o, int fd, struct tsfile_range *range)
 	return q.is_shared;
 }
 
+struct summing {
+	uint64_t sum;
+	int (*fn)(void *arg, const struct tsfile_device *d);
+	void *arg;
+};
+
 static int sum_series(void *arg, const struct tsfile_device *d,
 		      const struct tsfile_series *s)
 {
-	uint64_t *sum = arg;
+	struct summing *su = arg;
 
-	*sum += hash(key_of(d), s->name, s->name_len) * s->count;
+	su->sum += hash(overlap_key(d), s->name, s->name_len) * s->count;
+	return 0;
+}
+
+static int pass_device(void *arg, const struct tsfile_device *d)
+{
+	struct summing *su = arg;
+
+	return su->fn ? su->fn(su->arg, d) : 0;
+}
+
+int overlap_row_sum_each(int fd, struct tsfile_range *range, uint64_t *sum,
+			 int (*fn)(void *arg, const struct tsfile_device *d),
+			 void *arg, struct err *e)
+{
+	struct summing su = {.fn = fn, .arg = arg};
+	const struct tsfile_visit visit = {
+		.series = sum_series, .device = pass_device, .arg = &su};
+	struct tsfile_index index = {.version = 0};
+	int r = tsfile_index_read(fd, &visit, &index, e);
+
+	if (r)
+		return r;
+	*sum = su.sum;
+	*range = index.range;
 	return 0;
 }
 
 int overlap_row_sum(int fd, struct tsfile_range *range, uint64_t *sum,
 		    struct err *e)
 {
-	const struct tsfile_visit visit = {.series = sum_series, .arg = sum};
-	struct tsfile_index index = {.version = 0};
-	int r;
-
-	*sum = 0;
-	r = tsfile_index_read(fd, &visit, &index, e);
-	if (r == 0)
-		*range = index.range;
-	return r;
+	return overlap_row_sum_each(fd, range, sum, NULL, NULL, e);
 }

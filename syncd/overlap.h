@@ -24,6 +24,10 @@ struct overlap {
 void overlap_release(struct overlap *o);
 void overlap_clear(struct overlap *o);
 
+/* A device, and any text, as numbers: equal ones have equal numbers. */
+uint64_t overlap_key(const struct tsfile_device *d);
+uint64_t overlap_text_key(const char *text);
+
 bool overlap_ranges(const struct tsfile_range *a, const struct tsfile_range *b);
 
 /* The file is among them from now on; `range` gets its own, from first to last. */
@@ -37,5 +41,10 @@ bool overlap_hits(const struct overlap *o, int fd, struct tsfile_range *range);
  * (up to a chance of 2^-64). -errno when the index cannot be read. */
 int overlap_row_sum(int fd, struct tsfile_range *range, uint64_t *sum,
 		    struct err *e) MUST_CHECK;
+
+/* The same, and each device is told to `fn`, which answers 0 to go on. */
+int overlap_row_sum_each(int fd, struct tsfile_range *range, uint64_t *sum,
+			 int (*fn)(void *arg, const struct tsfile_device *d),
+			 void *arg, struct err *e) MUST_CHECK;
 
 #endif

@@ -8,6 +8,7 @@ void plan_init(struct plan *p)
 {
 	memset(p, 0, sizeof(*p));
 	buf_init(&p->news, PLAN_NEWS_MAX);
+	buf_init(&p->devices, PLAN_DEVICES_MAX);
 }
 
 void plan_release(struct plan *p)
@@ -26,6 +27,7 @@ void plan_release(struct plan *p)
 	free(p->restates);
 	living_release(&p->owed);
 	buf_release(&p->news);
+	buf_release(&p->devices);
 	plan_init(p);
 }
 

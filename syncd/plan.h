@@ -14,6 +14,7 @@
 #include "living.h"
 
 #define PLAN_NEWS_MAX 16384u
+#define PLAN_DEVICES_MAX (1u << 20)
 
 struct plan_journal {
 	char name[JOURNAL_NAME_LEN];
@@ -35,6 +36,7 @@ struct plan {
 	struct plan_journal *journals; /* owned */
 	size_t n_journals, cap_journals;
 	struct living_list owed; /* known ones that follow again */
+	struct buf devices;	 /* lines: devices of the region */
 	struct buf news;	 /* lines for the pipe's events */
 };
 

@@ -87,6 +87,22 @@ static int write_debts(struct planning *pl, struct outbox_writer *w)
 	return r;
 }
 
+static int write_devices(struct planning *pl, struct outbox_writer *w)
+{
+	const char *line = buf_str(&pl->plan.devices);
+	int r = 0;
+
+	for (; r == 0 && *line; line += strcspn(line, "\n") + 1) {
+		size_t n = strcspn(line, "\n");
+
+		if (!line[n])
+			break; /* cut short */
+		r = outbox_add_device(w, pl->key.database, pl->key.region, line,
+				      n, &pl->job.err);
+	}
+	return r;
+}
+
 static void fill_restate(const struct planning *pl,
 			 const struct plan_restate *rs, uint64_t serial,
 			 struct outbox_entry *en)
@@ -135,6 +151,8 @@ static int run_plan(struct outbox_job *j, struct outbox_writer *w)
 	struct planning *pl = CONTAINER_OF(j, struct planning, job);
 	int r = write_spans(pl, w);
 
+	if (r == 0)
+		r = write_devices(pl, w);
 	if (r == 0)
 		r = write_products(pl, w);
 	if (r == 0)

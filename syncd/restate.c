@@ -156,11 +156,9 @@ static bool is_line(const char *p, size_t n)
 	return n > 0;
 }
 
-static int take_device(void *arg, const struct tsfile_device *dev)
+static int add_name(struct devices *d, const char *name, size_t len)
 {
-	struct devices *d = arg;
-
-	if (!is_line(dev->path, dev->path_len) || d->n == DEVICES_MAX) {
+	if (!is_line(name, len) || d->n == DEVICES_MAX) {
 		d->is_cut = true;
 		return 0;
 	}
@@ -173,8 +171,33 @@ static int take_device(void *arg, const struct tsfile_device *dev)
 		d->v = more;
 		d->cap = cap;
 	}
-	d->v[d->n] = strndup(dev->path, dev->path_len);
+	d->v[d->n] = strndup(name, len);
 	return d->v[d->n] ? (d->n++, 0) : -ENOMEM;
+}
+
+static int take_device(void *arg, const struct tsfile_device *dev)
+{
+	return add_name(arg, dev->path, dev->path_len);
+}
+
+/* Devices that have no row left in any file of the partition: the region's are known. */
+static int add_region(struct listing *l, struct devices *d)
+{
+	sqlite3_stmt *st = l->db->devices;
+	int r;
+
+	(void)sqlite3_bind_text(st, 1, l->database, -1, SQLITE_STATIC);
+	(void)sqlite3_bind_int64(st, 2, l->region);
+	while ((r = db_row(&l->db->db, st, &l->err)) == 1) {
+		const char *name = (const char *)sqlite3_column_text(st, 0);
+
+		r = name ? add_name(d, name, strlen(name)) : 0;
+		if (r) {
+			(void)sqlite3_reset(st);
+			break;
+		}
+	}
+	return r;
 }
 
 static int compare_names(const void *a, const void *b)
@@ -366,6 +389,8 @@ int restate_add(struct listing *l, struct listing_pipe *lp,
 	r = take_all_living(l, lp, fresh, &d);
 	if (r == 0)
 		r = add_lost(l, lp, &d);
+	if (r == 0)
+		r = add_region(l, &d);
 	if (r || !d.range.any)
 		return r;
 	drop_duplicates(&d);

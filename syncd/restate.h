@@ -3,7 +3,7 @@
  *
  * When files were compacted away whose deletions may not all have been read, the product's
  * rows are counted against theirs: equal sums mean that nothing was deleted. Else the
- * rows of every device in the partition's files are deleted in the cloud, from the first
+ * rows of every device that the region was seen to have are deleted in the cloud, from the first
  * to the last time, and every living file of it follows in ascending precedence. Never
  * before the first row that is left at the edge: what is gone below it may have been
  * removed by a TTL, which the cloud does not share. The scan's thread. */

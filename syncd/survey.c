@@ -3,12 +3,53 @@
 #include "follow.h"
 #include "overlap.h"
 
-/* A file without rows has a range that overlaps nothing. */
-static void learn(struct known_file *k, int fd)
+/* Devices repeat from file to file: what was told once is not told again, as far as
+ * the memory for that reaches. */
+static bool is_new(struct listing *l, const struct tsfile_device *d)
 {
+	struct listing_seen *seen = &l->db->seen;
+	uint64_t key = overlap_key(d), *slot;
+
+	key ^= overlap_text_key(l->database) + l->region;
+	if (!seen->slots)
+		seen->slots = xcalloc(LISTING_SEEN, sizeof(*seen->slots));
+	slot = &seen->slots[key % LISTING_SEEN];
+	if (*slot == key)
+		return false;
+	*slot = key;
+	return true;
+}
+
+struct telling {
+	struct listing *l;
+	struct plan *plan;
+};
+
+static int take_device(void *arg, const struct tsfile_device *d)
+{
+	struct telling *t = arg;
+	size_t i;
+
+	for (i = 0; i < d->path_len; i++) {
+		if ((unsigned char)d->path[i] < 0x20)
+			return 0; /* no entry could name it */
+	}
+	if (!is_new(t->l, d))
+		return 0;
+	buf_add(&t->plan->devices, d->path, d->path_len);
+	buf_adds(&t->plan->devices, "\n");
+	return 0;
+}
+
+/* A file without rows has a range that overlaps nothing. */
+static void learn(struct listing *l, struct plan *plan, struct known_file *k,
+		  int fd)
+{
+	struct telling t = {l, plan};
 	struct err e = {0};
 
-	if (overlap_row_sum(fd, &k->range, &k->row_sum, &e))
+	if (overlap_row_sum_each(fd, &k->range, &k->row_sum, take_device, &t,
+				 &e))
 		return;
 	k->has_sum = true;
 	if (!k->range.any)
@@ -30,9 +71,14 @@ static int survey_pipe(struct listing *l, struct listing_pipe *lp)
 
 		if (fd < 0)
 			continue; /* gone, or a disk is away */
-		learn(k, fd);
+		learn(l, &lp->plan, k, fd);
 		n += k->has_sum;
 		r = known_add(&lp->plan.learned, k);
+	}
+	if (buf_end(&lp->plan.devices)) {
+		/* What was left out is told again by other files. */
+		free(l->db->seen.slots);
+		l->db->seen.slots = NULL;
 	}
 	return r ? r : n > 0 && all.n == SURVEY_BATCH;
 }

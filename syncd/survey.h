@@ -1,6 +1,7 @@
 /* What captured files hold, read at leisure: first and last time and the sum of their
- * rows (overlap.h), kept in the catalog. When a file is gone without a journal that
- * names it, these alone still say whether a product has all of its rows.
+ * rows (overlap.h), and which devices a region has, kept in the catalog. When a file is
+ * gone without a journal that names it, these alone still say whether a product has all
+ * of its rows, and what a RESTATE must name.
  *
  * A mode of the listing's job: the scan's thread, when nothing else is to do. */
 #ifndef TSFERRY_SURVEY_H

@@ -223,9 +223,10 @@ surveyed() { known_is 'count(*) FROM known WHERE row_sum IS NULL' 0; }
 	value_has /p/events 'rows may have been deleted before it'
 	# RESTATE, the product, the overwrite above it; the other partition is left alone
 	progress_is p applied_serial 6
-	known_is 'group_concat(v) FROM (SELECT v FROM known ORDER BY serial)' 7,1,5
-	known_is 'group_concat(serial) FROM (SELECT serial FROM known ORDER BY serial)' 3,5,6
-	grep -q 'DELETION,root' "$ARCHIVE/edge-1/root.sg/sequence/1/0/1-1-0-0.tsfile.mods"
+	known_is "group_concat(v || ':' || serial, ' ') FROM (SELECT v, serial FROM known WHERE partition = 0 ORDER BY v)" '1:5 5:6'
+	known_is 'serial < 4 FROM known WHERE v = 7' 1
+	# a device that has no row left at the edge is named as well
+	grep -q 'DELETION,root.sg.al0' "$ARCHIVE/edge-1/root.sg/sequence/1/0/1-1-0-0.tsfile.mods"
 	[ ! -e "$ARCHIVE/edge-1/root.sg/unsequence/1/0/5-5-0-0.tsfile.mods" ]
 }
 

@@ -90,6 +90,7 @@ static void prepare(void)
 		"CREATE TABLE entry(pipe INTEGER, serial INTEGER, nonce "
 		"INTEGER,"
 		" volume INTEGER);"
+		"CREATE TABLE device(database TEXT, region INTEGER, path TEXT);"
 		"CREATE TABLE volume(id INTEGER, spool_dir TEXT)";
 	struct err e = {0};
 
