@@ -6,6 +6,8 @@
 #ifndef TSFERRY_CALL_H
 #define TSFERRY_CALL_H
 
+#include <string.h>
+
 #include "domain/frame.h"
 #include "edge.h"
 
@@ -25,6 +27,13 @@ struct call_events {
 	void (*drained)(void *arg); /* may be NULL */
 	void (*closed)(void *arg, enum call_end end, const struct err *why);
 };
+
+/* Whether the sentence of a refusal is that of the white list: an operator's word, while
+ * others (PIPESERVER is off) pass by themselves. */
+static inline bool call_is_ban(const char *sentence)
+{
+	return strstr(sentence, "is not in ip_white_list") != NULL;
+}
 
 /* `sink` is copied. */
 struct call *call_new(struct edge *e, const struct sink_row *sink,

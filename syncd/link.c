@@ -23,6 +23,10 @@ static void retry_after(struct link *l, uint64_t ms)
 	loop_timer_set(l->edge->loop, &l->retry, ms);
 }
 
+#define WHITE_LIST_CURE                                                    \
+	" (put it there and LOAD CONFIGURATION at the receiver; the pipe " \
+	"then runs again by itself)"
+
 static void hang_up(struct link *l)
 {
 	struct loop *loop = l->edge->loop;
@@ -82,7 +86,11 @@ void link_offline(struct link *l, const char *reason)
 
 void link_error(struct link *l, const char *text)
 {
-	pipe_stopped_by(l->edge->pipes, l->pipe, text, true);
+	char with_cure[MESSAGE_LEN];
+
+	(void)snprintf(with_cure, sizeof(with_cure), "%s%s", text,
+		       call_is_ban(text) ? WHITE_LIST_CURE : "");
+	pipe_stopped_by(l->edge->pipes, l->pipe, with_cure, true);
 	link_offline(l, text);
 }
 
@@ -124,8 +132,7 @@ static void on_closed(void *arg, enum call_end end, const struct err *why)
 		link_error(l, why->text);
 		break;
 	case CALL_SAID_NO:
-		/* A white list is the operator's word; anything else passes. */
-		if (strstr(why->text, "ip_white_list"))
+		if (call_is_ban(why->text))
 			link_error(l, why->text);
 		else
 			link_offline(l, why->text);

@@ -91,6 +91,9 @@ static void on_closed(void *arg, enum call_end end, const struct err *why)
 		       why->text);
 		break;
 	case CALL_SAID_NO:
+		refuse(p, call_is_ban(why->text) ? EACCES : ECONNREFUSED,
+		       why->text);
+		break;
 	case CALL_FOREIGN:
 		refuse(p, ECONNREFUSED, why->text);
 		break;

@@ -59,11 +59,57 @@ teardown() { pair_teardown; }
 			    print(errno.errorcode[e.errno])
 		END
 	}
+	chmod 755 "$BATS_RUN_TMPDIR" "$T"
 	[ "$(errno_of 'START PIPE p')" = none ]
 	[ "$(errno_of 'FROBNICATE')" = EINVAL ]
 	[ "$(errno_of 'START PIPE q')" = ENOENT ]
 	[ "$(errno_of 'CREATE PIPESINK s AS IoTDB')" = EEXIST ]
 	[ "$(errno_of 'DROP PIPESINK s')" = EBUSY ]
+	[ "$(errno_of "SHOW $(head -c 70000 /dev/zero | tr '\0' x)")" = E2BIG ]
+	run setpriv --reuid=nobody --regid=nogroup --clear-groups bash -c "echo 'STOP PIPE p' >'$PIPES/ctl'"
+	[[ $output == *"Permission denied"* ]] # EACCES
+	statement 'STOP PIPE p'
+	seal "$DATA/tsfile/v3/tiny.tsfile" root.sg 1-1-0-0
+	[ "$(errno_of 'WAIT PIPE p 1')" = ETIMEDOUT ]
+	[ "$(errno_of 'SKIP 17')" = ENOENT ]
+	ctl 'DROP PIPE p'
+	statement 'STOP PIPESERVER' || wait_until 20 statement 'STOP PIPESERVER'
+	[ "$(errno_of 'CREATE PIPE p TO s')" = ECONNREFUSED ]
+	statement 'START PIPESERVER'
+	cloud_conf ip_white_list 192.0.2.0/24
+	statement 'LOAD CONFIGURATION'
+	statement "ALTER PIPESINK s (port=$(server_port))"
+	[ "$(errno_of 'CREATE PIPE p TO s')" = EACCES ]
+	daemon_stop recvd
+	[ "$(errno_of 'START PIPESERVER')" = ENXIO ]
+	[ "$(errno_of 'CREATE PIPE p TO s')" = ECONNREFUSED ]
+}
+
+@test "the columns of every SHOW are those of the documentation" {
+	pair_start
+	columns() { statement "$1" | sed -n 2p | sed -E 's/^\| *//; s/ *\|$//; s/ *\| */,/g'; }
+	while IFS='|' read -r text want; do
+		[ "$(columns "$text")" = "$want" ] || {
+			echo "$text: $(columns "$text")"
+			return 1
+		}
+	done <<-'END'
+		SHOW PIPES|create time,name,pipeSink,status,message
+		SHOW PIPE p|create time,name,pipeSink,status,message
+		SHOW PIPE nobody|create time,name,pipeSink,status,message
+		SHOW PIPESINKS|name,type,attributes
+		SHOW PIPESINK s|name,type,attributes
+		SHOW PIPESINKTYPE|type
+		SHOW PIPESERVER|enable
+		SHOW PIPESERVER STATUS|enable
+		SHOW SENDERS|name,key,address,state,last seen,version,pipes,message
+		SHOW QUARANTINE|id,sender,pipe,serial,entry,since,reason
+		LOAD CONFIGURATION|key,value,effect
+	END
+	[ "$(statement 'START PIPE p')" = 'Msg: The statement is executed successfully.' ]
+	statement 'SHOW PIPE nobody' | diff - <(printf '%s\n' '+-----------+----+--------+------+-------+' \
+		'|create time|name|pipeSink|status|message|' '+-----------+----+--------+------+-------+' \
+		'+-----------+----+--------+------+-------+')
 }
 
 @test "what is not understood is refused with line and column" {

@@ -276,6 +276,44 @@ refuses_with() { # CAUSE
 	archive_equals_edge
 }
 
+@test "START PIPESERVER that cannot listen says 328 and why, and START and STOP are idempotent" {
+	recvd_start
+	for s in START START STOP STOP START; do [ "$(statement "$s PIPESERVER")" = "$OK" ]; done
+	port=$(server_port)
+	statement 'STOP PIPESERVER'
+	cat >"$T/taker.py" <<-'END'
+		import socket, sys, time
+		s = socket.create_server(("127.0.0.1", 0))
+		open(sys.argv[1], "w").write(str(s.getsockname()[1]))
+		time.sleep(1000)
+	END
+	daemon_start taker python3 "$T/taker.py" "$T/taken"
+	wait_until 10 test -s "$T/taken"
+	cloud_conf pipe_server_port "$(cat "$T/taken")"
+	statement 'LOAD CONFIGURATION'
+	said=$(statement 'START PIPESERVER') && return 1
+	[[ $said == "Msg: 328: Failed to start pipe server because "*"$(cat "$T/taken")"*"in use"* ]] || {
+		echo "$said"
+		return 1
+	}
+	value_is /server/status false
+	[ -n "$port" ]
+}
+
+@test "a pipe that ran within the last minute still holds the PIPESERVER" {
+	both_started
+	state RUNNING
+	wait_until 20 online p
+	named() { [[ $(statement 'STOP PIPESERVER') == 'Msg: 328: Failed to stop pipe server because there is pipe still running. (edge-1/p)' ]]; }
+	wait_until 10 named
+	daemon_kill syncd
+	named
+	syncd_start
+	state none
+	stopped() { statement 'STOP PIPESERVER' >/dev/null; }
+	wait_until 20 stopped
+}
+
 @test "STOP PIPESERVER names two of the pipes that run and counts the rest" {
 	pair_start
 	for n in 2 3 4; do
