@@ -7,6 +7,8 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "coverage.h"
+#include "covered.h"
 #include "ground/clock.h"
 #include "ground/fileio.h"
 #include "pin.h"
@@ -23,6 +25,7 @@ struct batch {
 	int64_t pipe;
 	struct pin_cut cut;
 	bool may_copy;
+	bool is_kept_back; /* deletions since the first capture do not travel */
 	char min_free[24];
 	struct pin_place places[DATA_DIRS_MAX];
 	size_t n_places;
@@ -95,6 +98,7 @@ static int pin_one(struct batch *b, struct outbox_writer *w, size_t i)
 {
 	struct pin *p = &b->pins[i];
 	struct pin_place *pl = &b->places[b->place_of[i]];
+	CLEANUP(coverage_release) struct coverage kept = {0};
 	struct err e = {0};
 	int r = is_known(b, w, i);
 
@@ -107,7 +111,15 @@ static int pin_one(struct batch *b, struct outbox_writer *w, size_t i)
 	r = open_place(b, pl);
 	if (r)
 		return r;
+	coverage_init(&kept);
+	if (b->is_again[i] && b->is_kept_back) {
+		r = covered_before(w, b->pipe, &p->file, &kept, &b->job.err);
+		if (r < 0)
+			return r;
+		p->kept = r == 1 ? &kept : NULL;
+	}
 	pin_file(p, pl, &b->cut, b->may_copy, &e);
+	p->kept = NULL;
 	if (p->result == PIN_REFUSED)
 		b->refused = e;
 	if (p->result != PIN_BLOCKED)
@@ -180,14 +192,37 @@ static void fill_entry(struct outbox_entry *en, const struct pin *p,
 	en->entry.mods_len = p->mods_len;
 	en->entry.mods_kind = p->mods_len ? p->mods_kind : MODS_NONE;
 	en->mods_seen = p->mods_seen;
+	en->range = &p->range;
 	en->volume = volume;
 	en->captured_ms = now_ms;
+}
+
+static int add_entry(struct batch *b, struct outbox_writer *w, size_t i,
+		     int64_t now_ms)
+{
+	const struct pin_place *pl = &b->places[b->place_of[i]];
+	CLEANUP(buf_release) struct buf covered;
+	const struct pin *p = &b->pins[i];
+	struct outbox_entry en;
+	int r = 0;
+
+	buf_init(&covered, COVERAGE_MAX);
+	fill_entry(&en, p, pl->volume, now_ms);
+	if (p->mods_len)
+		r = covered_of_pin(p, pl, &covered, &b->job.err);
+	if (r)
+		return r;
+	if (p->mods_len)
+		en.covered = &covered;
+	en.entry.serial = ++b->assigned;
+	b->assigned_bytes += entry_payload_len(&en.entry);
+	en.total = b->assigned_bytes;
+	return outbox_add_entry(w, b->pipe, &en, &b->job.err);
 }
 
 static int add_entries(struct batch *b, struct outbox_writer *w)
 {
 	int64_t now_ms = clock_wall_ms();
-	struct outbox_entry en;
 	size_t i;
 	int r = outbox_live_pipe(w, b->pipe, &b->assigned, &b->assigned_bytes,
 				 &b->job.err);
@@ -197,14 +232,8 @@ static int add_entries(struct batch *b, struct outbox_writer *w)
 		return r < 0 ? r : -ENOENT;
 	}
 	for (i = 0, r = 0; r == 0 && i < b->n; i++) {
-		if (b->pins[i].result != PIN_DONE)
-			continue;
-		fill_entry(&en, &b->pins[i], b->places[b->place_of[i]].volume,
-			   now_ms);
-		en.entry.serial = ++b->assigned;
-		b->assigned_bytes += entry_payload_len(&en.entry);
-		en.total = b->assigned_bytes;
-		r = outbox_add_entry(w, b->pipe, &en, &b->job.err);
+		if (b->pins[i].result == PIN_DONE)
+			r = add_entry(b, w, i, now_ms);
 	}
 	return r ? r
 		 : outbox_set_assigned(w, b->pipe, b->assigned,
@@ -455,6 +484,7 @@ static void submit_batch(struct capture *c)
 	take_places(b, &e->spool);
 	if (p)
 		take_cut(b, &p->row);
+	b->is_kept_back = p && !p->row.sync_del_op;
 	fill_batch(c, b);
 	b->job.is_bare = true;
 	b->job.run = run_batch;

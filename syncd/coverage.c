@@ -240,3 +240,38 @@ int coverage_decode(struct coverage *c, const void *p, size_t n)
 	}
 	return 0;
 }
+
+static int print_range(const struct coverage *c, const struct coverage_range *o,
+		       enum mods_kind kind, struct buf *out)
+{
+	const char *what = (const char *)buf_data(&c->names) + o->what, *colon;
+
+	if (*what == 'T' && kind != MODS_BINARY)
+		return -ENOTSUP;
+	if (*what == 'T') {
+		wr_u8(out, 0);
+		wr_be64(out, (uint64_t)o->first);
+		wr_be64(out, (uint64_t)o->last);
+		buf_add(out, what + 1, o->len - 1);
+		return 0;
+	}
+	colon = *what == '@' ? memchr(what, ':', o->len) : NULL;
+	if (colon && kind == MODS_TEXT)
+		buf_addf(out, "DELETION,%.*s,%.*s,%" PRId64 ",%" PRId64 "\n",
+			 (int)(what + o->len - colon - 1), colon + 1,
+			 (int)(colon - what - 1), what + 1, o->first, o->last);
+	else if (!colon)
+		return records_add(kind, what + 1, o->len - 1, o->first, o->last, out);
+	return 0;
+}
+
+int coverage_print(struct coverage *c, enum mods_kind kind, struct buf *out)
+{
+	size_t i;
+	int r = 0;
+
+	sort(c);
+	for (i = 0; r == 0 && i < c->n; i++)
+		r = print_range(c, &c->v[i], kind, out);
+	return r ? r : buf_end(out);
+}

@@ -51,6 +51,10 @@ int coverage_missing(struct coverage *c, const struct record *rec,
 /* True when the record is about the front of the file only. */
 bool coverage_is_partial(const struct record *rec, uint64_t body_len);
 
+/* The set as records of one form. -ENOTSUP: about tables, and `kind` is text. */
+int coverage_print(struct coverage *c, enum mods_kind kind,
+		   struct buf *out) MUST_CHECK;
+
 /* The catalog's form: each u32 length, what, i64 first, i64 last. -EBADMSG. */
 void coverage_encode(struct coverage *c, struct buf *out);
 int coverage_decode(struct coverage *c, const void *p, size_t n) MUST_CHECK;

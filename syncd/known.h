@@ -17,6 +17,7 @@ struct known_file {
 				      * lowest of what it was made from */
 	uint64_t
 		mods_seen; /* bytes of its deletions that travelled or became DELETEs */
+	uint64_t mods_stamp; /* the deletion file that was read; 0 = none */
 	bool is_derived;
 	bool is_owed; /* must follow again: something below it came later */
 	bool has_sum;
@@ -26,7 +27,8 @@ struct known_file {
 
 #define KNOWN_COLUMNS                                            \
 	"unsequence, t, v, i, c, serial, serial_low, mods_seen," \
-	" is_derived, is_owed, time_min, time_max, row_sum"
+	" is_derived, is_owed, time_min, time_max, row_sum," \
+	" mods_stamp"
 
 void known_row(sqlite3_stmt *st, struct known_file *out);
 

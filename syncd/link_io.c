@@ -282,6 +282,16 @@ static void submit_reads(struct link *l)
 	worker_submit(l->edge->reader, &rj->job);
 }
 
+/* What is no file stands in the catalog. */
+static void read_catalogued(struct link *l, struct read_one *o)
+{
+	if (!o->data)
+		o->data = xcalloc(1, o->len ? o->len : 1);
+	o->is_catalogued = true;
+	o->err = outbox_body(l->edge->outbox, l->pipe->row.id, o->serial,
+			     o->offset, o->data, o->len);
+}
+
 static void add_read(struct link *l, const struct upload_act *act)
 {
 	struct read_job *rj = l->reads;
@@ -307,6 +317,8 @@ static void add_read(struct link *l, const struct upload_act *act)
 		.volume = l->volumes[act->serial % LINK_HEADS],
 		.data = take_buffer(l, act->len),
 	};
+	if (en->kind != ENTRY_FILE)
+		read_catalogued(l, &rj->ones[rj->n - 1]);
 	for (i = 0; i < rj->n; i++)
 		bytes += rj->ones[i].len;
 	if (rj->n == JOB_READS || bytes >= JOB_BYTES)

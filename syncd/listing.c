@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "deletion.h"
 #include "derive.h"
 #include "follow.h"
 #include "ground/clock.h"
@@ -24,6 +25,21 @@
 #define STRING_OF_(x) #x
 #define STRING_OF(x) STRING_OF_(x)
 
+/* Of one file. */
+static int prepare_one(struct listing_db *ld, sqlite3_stmt **st,
+		       const char *columns, struct err *e)
+{
+	char sql[512];
+
+	(void)snprintf(sql, sizeof(sql),
+		       "SELECT %s FROM known WHERE pipe = ?1"
+		       " AND database = ?2 AND region = ?3 AND partition = ?4"
+		       " AND unsequence = ?5 AND t = ?6 AND v = ?7 AND i = ?8"
+		       " AND c = ?9",
+		       columns);
+	return db_prepare(&ld->db, st, sql, e);
+}
+
 int listing_db_open(struct listing_db *ld, const char *catalog_path,
 		    struct err *e)
 {
@@ -36,6 +52,15 @@ int listing_db_open(struct listing_db *ld, const char *catalog_path,
 		       " WHERE database = ?1 AND region = ?2"
 		       " AND partition = ?3",
 		       e);
+	if (r == 0)
+		r = prepare_one(ld, &ld->known_one, KNOWN_COLUMNS, e);
+	if (r == 0)
+		r = prepare_one(ld, &ld->covered, "covered", e);
+	if (r == 0)
+		r = db_prepare(&ld->db, &ld->pinned,
+			       "SELECT nonce, volume FROM entry"
+			       " WHERE pipe = ?1 AND serial = ?2",
+			       e);
 	if (r)
 		return r;
 	r = db_prepare(&ld->db, &ld->unread,
@@ -76,6 +101,10 @@ void listing_db_close(struct listing_db *ld)
 	free(ld->seen.slots);
 	ld->seen.slots = NULL;
 	ld->devices = NULL;
+	(void)sqlite3_finalize(ld->known_one);
+	(void)sqlite3_finalize(ld->covered);
+	(void)sqlite3_finalize(ld->pinned);
+	ld->known_one = ld->covered = ld->pinned = NULL;
 	ld->pin = ld->known = ld->unread = ld->compactions = NULL;
 	db_close(&ld->db);
 }
@@ -150,6 +179,24 @@ static void mark_target(void *arg, const struct fileid *id)
 		at->is_target = true;
 }
 
+/* "T-V-I-C.tsfile.mods" and ".mods2". */
+static int take_mods(struct pass *p, const char *name)
+{
+	const char *dot = strrchr(name, '.');
+	struct fileid id = {0};
+	struct living one;
+	char file[160];
+
+	if (!dot || (strcmp(dot, ".mods") != 0 && strcmp(dot, ".mods2") != 0) ||
+	    (size_t)(dot - name) >= sizeof(file))
+		return 0;
+	memcpy(file, name, (size_t)(dot - name));
+	file[dot - name] = '\0';
+	if (fileid_parse_name(&id, file) || !take_identity(&id, p, &one))
+		return 0;
+	return living_add(&p->l->with_mods, &one);
+}
+
 static int take_journal(void *arg, const char *name, unsigned char d_type)
 {
 	struct pass *p = arg;
@@ -158,7 +205,7 @@ static int take_journal(void *arg, const char *name, unsigned char d_type)
 
 	(void)d_type;
 	if (!journal_is_one(name))
-		return 0;
+		return take_mods(p, name);
 	p->l->has_journal = true;
 	buf_init(&b, JOURNAL_MAX);
 	r = file_read_all(p->dir_fd, name, &b);
@@ -357,6 +404,8 @@ static int judge_pipe(struct listing *l, struct living_list *files,
 		r = restate_find_missed(l, lp, &fresh, &vanished);
 	if (r >= 0 && l->db)
 		r = restate_add(l, lp, &fresh);
+	if (r >= 0 && l->db)
+		r = deletion_judge(l, lp, &fresh, &vanished);
 	for (i = 0; i < lp->plan.products.n; i++)
 		raise_top(l, &lp->plan.products.v[i].f);
 	living_sort(&fresh, (struct living_order){.rule = l->precedence});
@@ -383,6 +432,7 @@ static int look(struct listing *l, struct living_list *files)
 		r = all_dirs(l, files, take_journal);
 	if (r >= 0)
 		r = held_read(&l->held, &l->compactions);
+	sort_unique(&l->with_mods);
 	return r < 0 || !l->db ? r : derive_prepare(l);
 }
 
@@ -444,6 +494,7 @@ void listing_release(struct listing *l)
 		plan_release(&l->pipes[i].plan);
 	}
 	living_release(&l->all);
+	living_release(&l->with_mods);
 	compactions_release(&l->compactions);
 	held_release(&l->held);
 }

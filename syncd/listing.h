@@ -33,6 +33,7 @@ struct listing_db {
 	struct db db;
 	sqlite3_stmt *known, *unread, *compactions, *pin, *devices;
 	struct listing_seen seen;
+	sqlite3_stmt *known_one, *covered, *pinned; /* deletion.c */
 };
 
 int listing_db_open(struct listing_db *ld, const char *catalog_path,
@@ -41,6 +42,11 @@ void listing_db_close(struct listing_db *ld);
 
 struct listing_pipe {
 	int64_t pipe; /* in */
+	bool sync_del_op; /* in: deletions travel */
+	int64_t floor;	  /* in: rows before it do not travel */
+	/* Not all deletion files were read: nothing is captured this time. */
+	bool is_cut_short;
+	char refused[900]; /* a deletion file that cannot be read; "" = none */
 	struct living *
 		files; /* owned: what it does not know, in order of precedence */
 	size_t n_files;
@@ -62,6 +68,7 @@ struct listing {
 	uint32_t region;
 	int64_t partition;
 	const char *data_dirs[DATA_DIRS_MAX];
+	const struct spool *spool; /* what of it never changes */
 	size_t n_data_dirs;
 	enum precedence precedence;
 	bool may_forget; /* every data directory is there, so gone means gone */
@@ -76,6 +83,7 @@ struct listing {
 	bool has_journal;
 	bool has_unread;		/* a survey has something to do */
 	struct living_list all;		/* owned: every file, by identity */
+	struct living_list with_mods; /* owned: files with deletions, by identity */
 	struct compactions compactions; /* owned */
 	int64_t oldest_unsealed_ms;
 	struct living top; /* of all pipes: what is known, or in files */

@@ -17,6 +17,7 @@
 #include "domain/proto.h"
 #include "domain/sql.h"
 #include "domain/statedir.h"
+#include "domain/tsfile_index.h"
 #include "ground/db.h"
 #include "ground/keys.h"
 #include "ground/worker.h"
@@ -69,11 +70,16 @@ struct pipe_row {
 /* An entry as the catalog keeps it: its head, and where its payload is. */
 struct outbox_entry {
 	struct entry entry; /* owned: entry_release() */
-	int64_t volume;	    /* whose spool */
+	int64_t volume;	    /* whose spool; 0: the payload is in the catalog */
+	bool is_loose;	    /* a FILE that only IoTDB's own directory holds */
 	int64_t captured_ms;
 	uint64_t total;	    /* bytes of all entries up to and with this one */
-	uint64_t mods_seen; /* writing a FILE: bytes of whole records that its
-			     * source's mods had when they were read */
+	/* Only for writing: */
+	uint64_t mods_seen; /* FILE: bytes of whole records that its source's
+			     * mods had when they were read */
+	const struct tsfile_range *range; /* FILE: of its rows; NULL = unknown */
+	const struct buf *covered; /* FILE: coverage.h; borrowed; NULL = none */
+	const struct buf *body;	   /* other kinds: the payload; borrowed */
 };
 
 /* ---- opening; blocks ---- */
@@ -124,6 +130,10 @@ uint64_t outbox_total(struct outbox *o, int64_t pipe, uint64_t serial,
 		      uint64_t fallback);
 /* When the entry was captured, 0 when it is not there. */
 int64_t outbox_captured_ms(struct outbox *o, int64_t pipe, uint64_t serial);
+/* Bytes of a payload that stands in the catalog (all kinds but FILE): 0, -ENOENT, or
+ * -ENODATA when it is shorter than that. */
+int outbox_body(struct outbox *o, int64_t pipe, uint64_t serial,
+		uint64_t offset, void *to, size_t n) MUST_CHECK;
 /* Adds the lines of the pipe's gaps. */
 void outbox_gaps(struct outbox *o, int64_t pipe, struct buf *out);
 
@@ -201,6 +211,17 @@ int outbox_add_device(struct outbox_writer *w, const char *database,
 int outbox_learn(struct outbox_writer *w, int64_t pipe,
 		 const struct fileid *file, int64_t time_min, int64_t time_max,
 		 const uint64_t *row_sum, struct err *e) MUST_CHECK;
+/* How far the deletions of a captured file were read, the deletion file that was read
+ * (deletion.h), and which of them the cloud has; `covered` NULL: as before. */
+int outbox_set_mods(struct outbox_writer *w, int64_t pipe,
+		    const struct fileid *file, uint64_t mods_seen,
+		    uint64_t stamp, const struct buf *covered,
+		    struct err *e) MUST_CHECK;
+/* What travelled of a captured file's deletions into `out`: 1, or 0 when nothing is
+ * known of the file. */
+int outbox_covered(struct outbox_writer *w, int64_t pipe,
+		   const struct fileid *file, struct buf *out,
+		   struct err *e) MUST_CHECK;
 int outbox_add_gap(struct outbox_writer *w, int64_t pipe, const char *line,
 		   struct err *e) MUST_CHECK;
 

@@ -1,4 +1,6 @@
 /* What the catalog's thread writes about captured files, beyond their entries. */
+#include <errno.h>
+
 #include "outbox_sql.h"
 
 static void bind_file(sqlite3_stmt *st, int64_t pipe, const struct fileid *f)
@@ -35,6 +37,40 @@ int outbox_learn(struct outbox_writer *w, int64_t pipe,
 	else
 		(void)sqlite3_bind_null(st, 12);
 	return db_run(&w->db, st, e);
+}
+
+int outbox_set_mods(struct outbox_writer *w, int64_t pipe,
+		    const struct fileid *file, uint64_t mods_seen,
+		    uint64_t stamp, const struct buf *covered, struct err *e)
+{
+	sqlite3_stmt *st = w->st[W_SET_MODS];
+	int r;
+
+	bind_file(st, pipe, file);
+	(void)sqlite3_bind_int64(st, 10, (int64_t)mods_seen);
+	(void)sqlite3_bind_int64(st, 11, (int64_t)stamp);
+	if (covered)
+		(void)sqlite3_bind_blob64(st, 12, buf_data(covered),
+					  covered->len, SQLITE_STATIC);
+	r = db_run(&w->db, st, e);
+	(void)sqlite3_clear_bindings(st);
+	return r;
+}
+
+int outbox_covered(struct outbox_writer *w, int64_t pipe,
+		   const struct fileid *file, struct buf *out, struct err *e)
+{
+	sqlite3_stmt *st = w->st[W_GET_COVERED];
+	int r;
+
+	bind_file(st, pipe, file);
+	r = db_row(&w->db, st, e);
+	if (r != 1)
+		return r;
+	buf_add(out, sqlite3_column_blob(st, 0),
+		(size_t)sqlite3_column_bytes(st, 0));
+	(void)sqlite3_reset(st);
+	return buf_end(out) ? -ENOMEM : 1;
 }
 
 int outbox_add_derived(struct outbox_writer *w, int64_t pipe,

@@ -128,6 +128,7 @@ static int read_entry(sqlite3_stmt *st, struct outbox_entry *out)
 	out->volume = sqlite3_column_int64(st, 1);
 	out->captured_ms = sqlite3_column_int64(st, 2);
 	out->total = column_u64(st, 3);
+	out->is_loose = sqlite3_column_int(st, 4) != 0;
 	return 0;
 }
 
@@ -208,6 +209,26 @@ uint64_t outbox_total(struct outbox *o, int64_t pipe, uint64_t serial,
 		      uint64_t fallback)
 {
 	return find_entry(o, pipe, serial) ? take_number(o, 2) : fallback;
+}
+
+int outbox_body(struct outbox *o, int64_t pipe, uint64_t serial,
+		uint64_t offset, void *to, size_t n)
+{
+	sqlite3_stmt *st = o->read[R_BODY];
+	size_t len;
+	int r;
+
+	(void)sqlite3_bind_int64(st, 1, pipe);
+	(void)sqlite3_bind_int64(st, 2, (int64_t)serial);
+	if (db_row(&o->reader, st, NULL) != 1)
+		return -ENOENT;
+	len = (size_t)sqlite3_column_bytes(st, 0);
+	r = offset > len || n > len - offset ? -ENODATA : 0;
+	if (r == 0 && n)
+		memcpy(to,
+		       (const uint8_t *)sqlite3_column_blob(st, 0) + offset, n);
+	(void)sqlite3_reset(st);
+	return r;
 }
 
 void outbox_gaps(struct outbox *o, int64_t pipe, struct buf *out)

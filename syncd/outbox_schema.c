@@ -30,6 +30,7 @@ const char *const outbox_steps[] = {
 	"CREATE TABLE entry(pipe INTEGER NOT NULL, serial INTEGER NOT NULL,"
 	" nonce INTEGER NOT NULL, head BLOB NOT NULL, volume INTEGER NOT NULL,"
 	" captured_ms INTEGER NOT NULL, total INTEGER NOT NULL,"
+	" body BLOB, is_loose INTEGER NOT NULL DEFAULT 0,"
 	" PRIMARY KEY(pipe, serial)) WITHOUT ROWID;"
 	"CREATE TABLE known(pipe INTEGER NOT NULL, database TEXT NOT NULL,"
 	" region INTEGER NOT NULL, partition INTEGER NOT NULL,"
@@ -39,6 +40,7 @@ const char *const outbox_steps[] = {
 	" mods_seen INTEGER NOT NULL, is_derived INTEGER NOT NULL DEFAULT 0,"
 	" is_owed INTEGER NOT NULL DEFAULT 0,"
 	" time_min INTEGER, time_max INTEGER, row_sum INTEGER,"
+	" mods_stamp INTEGER NOT NULL DEFAULT 0, covered BLOB,"
 	" PRIMARY KEY(pipe, database, region, partition, unsequence, t, v, i, "
 	"c)"
 	") WITHOUT ROWID;"
@@ -84,13 +86,17 @@ const char *const outbox_write_sql[N_OUTBOX_WRITE] = {
 	[W_FORGET_GAPS] = "DELETE FROM gap WHERE pipe = ?1",
 	[W_LIVE_PIPE] = "SELECT assigned, assigned_bytes FROM pipe"
 			" WHERE id = ?1 AND state <> 3",
-	[W_ADD_ENTRY] = "INSERT INTO entry VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+	[W_ADD_ENTRY] = "INSERT INTO entry"
+			" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
 	[W_ADD_KNOWN] =
 		"INSERT INTO known(pipe, database, region, partition,"
-		" unsequence, t, v, i, c, serial, serial_low, mods_seen)"
-		" VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?10,?11)"
+		" unsequence, t, v, i, c, serial, serial_low, mods_seen,"
+		" covered, time_min, time_max)"
+		" VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?10,?11,?12,?13,?14)"
 		" ON CONFLICT DO UPDATE SET serial = ?10, serial_low = ?10,"
-		" mods_seen = ?11, is_derived = 0, is_owed = 0",
+		" mods_seen = ?11, covered = ?12, mods_stamp = 0,"
+		" time_min = ?13, time_max = ?14,"
+		" is_derived = 0, is_owed = 0",
 	[W_SET_ASSIGNED] = "UPDATE pipe SET assigned = ?2, assigned_bytes = ?3"
 			   " WHERE id = ?1",
 	[W_IS_KNOWN] = "SELECT 1 FROM known WHERE pipe = ?1 AND database = ?2"
@@ -115,6 +121,9 @@ const char *const outbox_write_sql[N_OUTBOX_WRITE] = {
 		" AND region = ?2 AND partition = ?3 AND journal = ?4",
 	[W_LEARN] = "UPDATE known SET time_min = ?10, time_max = ?11,"
 		    " row_sum = coalesce(?12, row_sum)" OF_FILE,
+	[W_GET_COVERED] = "SELECT covered FROM known" OF_FILE,
+	[W_SET_MODS] = "UPDATE known SET mods_seen = ?10, mods_stamp = ?11,"
+		       " covered = coalesce(?12, covered)" OF_FILE,
 	[W_ADD_GAP] = "INSERT OR IGNORE INTO gap VALUES(?1, ?2)",
 	[W_LOWEST] =
 		"SELECT serial, nonce, volume, total FROM entry"
@@ -132,9 +141,10 @@ const char *const outbox_write_sql[N_OUTBOX_WRITE] = {
 
 const char *const outbox_read_sql[N_OUTBOX_READ] = {
 	[R_ENTRIES] =
-		"SELECT head, volume, captured_ms, total FROM entry"
+		"SELECT head, volume, captured_ms, total, is_loose FROM entry"
 		" WHERE pipe = ?1 AND serial >= ?2 ORDER BY serial LIMIT ?3",
 	[R_ENTRY] = "SELECT nonce, captured_ms, total FROM entry"
 		    " WHERE pipe = ?1 AND serial = ?2",
+	[R_BODY] = "SELECT body FROM entry WHERE pipe = ?1 AND serial = ?2",
 	[R_GAPS] = "SELECT line FROM gap WHERE pipe = ?1 ORDER BY line",
 };

@@ -27,6 +27,8 @@ enum outbox_write {
 	W_PUT_COMPACTION,
 	W_DROP_COMPACTION,
 	W_LEARN,
+	W_SET_MODS,
+	W_GET_COVERED,
 	W_ADD_GAP,
 	W_LOWEST,
 	W_REMOVE_ENTRIES,
@@ -40,6 +42,7 @@ enum outbox_write {
 enum outbox_read {
 	R_ENTRIES,
 	R_ENTRY,
+	R_BODY,
 	R_GAPS,
 	N_OUTBOX_READ
 };

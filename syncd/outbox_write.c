@@ -143,13 +143,31 @@ static void bind_file(sqlite3_stmt *st, int64_t pipe, const struct fileid *f)
 	bind_u64(st, 9, f->c);
 }
 
+static void bind_blob(sqlite3_stmt *st, int i, const struct buf *b)
+{
+	if (b)
+		(void)sqlite3_bind_blob64(st, i, buf_data(b), b->len,
+					  SQLITE_STATIC);
+	else
+		(void)sqlite3_bind_null(st, i);
+}
+
 static int add_known(struct outbox_writer *w, int64_t pipe,
 		     const struct outbox_entry *en, struct err *e)
 {
+	int r;
+
 	bind_file(w->st[W_ADD_KNOWN], pipe, &en->entry.file);
 	bind_u64(w->st[W_ADD_KNOWN], 10, en->entry.serial);
 	bind_u64(w->st[W_ADD_KNOWN], 11, en->mods_seen);
-	return run(w, W_ADD_KNOWN, e);
+	bind_blob(w->st[W_ADD_KNOWN], 12, en->covered);
+	if (en->range && en->range->any) {
+		bind_num(w->st[W_ADD_KNOWN], 13, en->range->first);
+		bind_num(w->st[W_ADD_KNOWN], 14, en->range->last);
+	}
+	r = run(w, W_ADD_KNOWN, e);
+	(void)sqlite3_clear_bindings(w->st[W_ADD_KNOWN]);
+	return r;
 }
 
 int outbox_add_entry(struct outbox_writer *w, int64_t pipe,
@@ -172,6 +190,8 @@ int outbox_add_entry(struct outbox_writer *w, int64_t pipe,
 	bind_num(st, 5, en->volume);
 	bind_num(st, 6, en->captured_ms);
 	bind_u64(st, 7, en->total);
+	bind_blob(st, 8, en->body);
+	bind_num(st, 9, en->is_loose);
 	r = run(w, W_ADD_ENTRY, e);
 	(void)sqlite3_clear_bindings(st);
 	if (r == 0 && en->entry.kind == ENTRY_FILE)

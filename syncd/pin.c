@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/sendfile.h>
 
+#include "coverage.h"
 #include "domain/tsfile.h"
 #include "ground/fileio.h"
 #include "spool.h"
@@ -77,6 +78,18 @@ static const char *source_path(const struct pin *p, const struct pin_place *pl,
 	return to;
 }
 
+/* An index that cannot be read is no reason to leave the file behind: then nothing is
+ * known of its rows. */
+static void read_range(struct pin *p)
+{
+	const struct tsfile_visit visit = {0};
+	struct tsfile_index ix;
+
+	p->range = (struct tsfile_range){0};
+	if (tsfile_index_read(p->fd, &visit, &ix, NULL) == 0 && !ix.unsure)
+		p->range = ix.range;
+}
+
 /* The source, opened, with the marks of a sealed TsFile at both ends. */
 static bool open_source(struct pin *p, const struct pin_place *pl,
 			struct stat *st, struct err *e)
@@ -104,6 +117,7 @@ static bool open_source(struct pin *p, const struct pin_place *pl,
 		p->body_len = ends.len;
 		/* Text is what the servers that write version 3 read. */
 		p->mods_kind = ends.version == 3 ? MODS_TEXT : MODS_BINARY;
+		read_range(p);
 		p->sealed_ms = (int64_t)st->st_mtim.tv_sec * 1000 +
 			       st->st_mtim.tv_nsec / 1000000;
 		return true;
@@ -330,6 +344,20 @@ static bool keep_standing(const struct pin *p, struct buf *b)
 	return true;
 }
 
+/* Deletions that were made since do not travel (SyncDelOp=false). */
+static int put_kept(struct pin *p, struct buf *b, struct err *e)
+{
+	int r;
+
+	if (!p->kept)
+		return 0;
+	buf_clear(b);
+	r = coverage_print(p->kept, p->mods_kind, b);
+	return r ? err_set(e, -r, "deletions that travelled before: %s",
+			   err_words(-r))
+		 : 0;
+}
+
 static bool take_mods(struct pin *p, const struct pin_place *pl,
 		      const struct pin_cut *cut, bool may_copy, struct err *e)
 {
@@ -347,7 +375,11 @@ static bool take_mods(struct pin *p, const struct pin_place *pl,
 	if (found != MODS_NONE)
 		p->mods_kind = found;
 	p->mods_seen = b.len;
-	is_own = keep_standing(p, &b);
+	is_own = keep_standing(p, &b) || p->kept;
+	if (put_kept(p, &b, e)) {
+		refuse(p, PIN_REFUSED);
+		return false;
+	}
 	if (cut->is_set) {
 		mods_add_cut(p->mods_kind, cut->last_deleted, &b);
 		is_own = true;

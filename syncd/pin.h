@@ -12,6 +12,7 @@
 
 #include "domain/fileid.h"
 #include "domain/mods.h"
+#include "domain/tsfile_index.h"
 #include "ground/err.h"
 
 enum pin_result {
@@ -44,8 +45,12 @@ struct pin_cut {
 	int64_t last_deleted; /* every row up to it, inclusive */
 };
 
+struct coverage;
+
 struct pin {
 	struct fileid file; /* in */
+	/* In: these deletions travel, not those at the source; borrowed; NULL. */
+	struct coverage *kept;
 	enum pin_result result;
 	enum pin_block block;
 	uint64_t nonce; /* in: random, not 0 */
@@ -53,6 +58,7 @@ struct pin {
 	enum mods_kind mods_kind;
 	uint64_t mods_seen; /* bytes of whole records read at the source */
 	int64_t sealed_ms;  /* the source's last change */
+	struct tsfile_range range; /* of its rows; any = false: not known */
 	int fd, mods_fd;    /* until pin_sync(); -1 = not held */
 };
 

@@ -443,6 +443,14 @@ void pipes_captured(struct pipes *ps, int64_t id, uint64_t assigned,
 		link_assigned(p->link, assigned);
 }
 
+int64_t pipe_first_time(const struct pipe_row *row)
+{
+	if (!row->has_from)
+		return INT64_MIN;
+	return row->is_exclusive && row->from < INT64_MAX ? row->from + 1
+							  : row->from;
+}
+
 /* ---- notes and quarantine ---- */
 
 void pipe_note(struct pipes *ps, struct pipe *p, enum note_cause cause,

@@ -102,6 +102,8 @@ void pipes_tell(struct pipes *ps);
 /* Durable and applied serials into the catalog. */
 void pipes_save_progress(struct pipes *ps);
 
+/* Rows before this time do not travel. */
+int64_t pipe_first_time(const struct pipe_row *row);
 const char *pipe_state_text(enum pipe_state s);
 /* The lines of `message`; empty in normal running. */
 void pipe_message(const struct pipes *ps, const struct pipe *p,

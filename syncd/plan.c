@@ -15,6 +15,7 @@ void plan_release(struct plan *p)
 {
 	size_t i;
 
+	deletions_release(&p->deletions);
 	known_release(&p->learned);
 	known_release(&p->products);
 	living_release(&p->gone);
@@ -71,6 +72,6 @@ int plan_restate(struct plan *p, const char *devices, int64_t time_min,
 
 bool plan_is_empty(const struct plan *p)
 {
-	return !p->learned.n && !p->products.n && !p->gone.n &&
+	return !p->deletions.n && !p->deletions.n_read && !p->learned.n && !p->products.n && !p->gone.n &&
 	       !p->n_journals && !p->n_restates && !p->owed.n && !p->news.len;
 }

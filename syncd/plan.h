@@ -9,6 +9,7 @@
 #define TSFERRY_PLAN_H
 
 #include "compaction.h"
+#include "deletion.h"
 #include "ground/buf.h"
 #include "known.h"
 #include "living.h"
@@ -30,6 +31,7 @@ struct plan {
 	struct known_list stale; /* gone, and not all of their deletions read */
 	struct plan_restate *restates; /* owned: entries, before all others */
 	size_t n_restates, cap_restates;
+	struct deletions deletions;
 	struct known_list learned;     /* ranges that were read */
 	struct known_list products;    /* derived: captured without an entry */
 	struct living_list gone;       /* what they were made from */

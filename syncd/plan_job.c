@@ -1,5 +1,6 @@
 #include "plan_job.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,6 +19,29 @@ struct planning {
 	bool has_entries; /* out, with the next two */
 	uint64_t assigned, assigned_bytes;
 };
+
+/* Of a pipe that is dropped meanwhile nothing more is asked. */
+static int write_deletions(struct planning *pl, struct outbox_writer *w)
+{
+	struct deletions *d = &pl->plan.deletions;
+	struct err *e = &pl->job.err;
+	int r;
+
+	if (!d->n && !d->n_read)
+		return 0;
+	r = outbox_live_pipe(w, pl->pipe, &pl->assigned, &pl->assigned_bytes,
+			     e);
+	if (r != 1)
+		return r < 0 ? r : -ENOENT;
+	r = deletions_write(d, w, pl->pipe, &pl->key, &pl->assigned,
+			    &pl->assigned_bytes, e);
+	if (r && !e->sys)
+		(void)err_set(e, -r, "deletions: %s", err_words(-r));
+	pl->has_entries |= r == 0 && d->n;
+	return r ? r
+		 : outbox_set_assigned(w, pl->pipe, pl->assigned,
+				       pl->assigned_bytes, e);
+}
 
 static int write_spans(struct planning *pl, struct outbox_writer *w)
 {
@@ -159,7 +183,9 @@ static int run_plan(struct outbox_job *j, struct outbox_writer *w)
 		r = write_journals(pl, w);
 	if (r == 0)
 		r = write_restates(pl, w);
-	return r ? r : write_debts(pl, w);
+	if (r == 0)
+		r = write_debts(pl, w);
+	return r ? r : write_deletions(pl, w);
 }
 
 static void tell_news(struct planning *pl)
@@ -180,13 +206,15 @@ static void planned(struct outbox_job *j)
 {
 	struct planning *pl = CONTAINER_OF(j, struct planning, job);
 
-	if (j->result < 0)
-		edge_note(pl->edge, NOTE_CATALOG, j->err.text);
-	else
+	if (j->result < 0) {
+		if (j->err.sys)
+			edge_note(pl->edge, NOTE_CATALOG, j->err.text);
+	} else {
+		if (pl->has_entries)
+			pipes_captured(pl->edge->pipes, pl->pipe, pl->assigned,
+				       pl->assigned_bytes);
 		tell_news(pl);
-	if (j->result >= 0 && pl->has_entries)
-		pipes_captured(pl->edge->pipes, pl->pipe, pl->assigned,
-			       pl->assigned_bytes);
+	}
 	pl->fn(pl->arg, pl->of, j->result);
 	plan_release(&pl->plan);
 	free(pl->key.database);

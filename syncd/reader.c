@@ -107,12 +107,16 @@ void reader_run(struct job *j)
 	for (i = 0; i < rj->n; i++) {
 		struct read_one *o = &rj->ones[i];
 
+		if (o->is_catalogued) {
+			o->digest = digest_block(o->data, o->len);
+			continue;
+		}
 		if (!o->data)
 			o->data = malloc(o->len ? o->len : 1);
 		o->err = o->data ? read_block(rj->reader, o) : -ENOMEM;
 	}
 	/* The last of the entry was read: nothing more will be asked of it. */
-	if (rj->n) {
+	if (rj->n && !rj->ones[rj->n - 1].is_catalogued) {
 		const struct read_one *o = &rj->ones[rj->n - 1];
 
 		if (o->offset + o->len == o->body_len + o->mods_len)

@@ -26,6 +26,8 @@ struct read_one {
 	uint64_t body_len, mods_len;
 	enum mods_kind mods_kind;
 	const struct volume *volume; /* what of it never changes */
+	/* The owner read it from the catalog: `data` and `err` are set. */
+	bool is_catalogued;
 	/* out */
 	void *data; /* malloc'ed by the job, unless the owner gave a buffer */
 	struct digest digest;

@@ -175,14 +175,50 @@ static void list_captured(void *arg, struct capture_list *l)
 	one_less(s, p);
 }
 
+/* What a plan is followed by: files that are captured behind it. */
+struct planned {
+	struct scan *scan;
+	int64_t pipe;
+	struct living *files; /* owned */
+	size_t n;
+};
+
 static void plan_done(void *arg, struct partition *p, int result)
 {
+	struct planned *pl = arg;
+	struct scan *s = pl->scan;
+
 	if (result < 0) {
 		/* Decided again at the next walk. */
 		memset(p->stamps, 0, sizeof(p->stamps));
 		p->is_again |= p->n_lists > 1;
+	} else if (pl->n && pipes_by_id(s->edge->pipes, pl->pipe)) {
+		scan_hand_over(s, p, pl->pipe, pl->files, pl->n, false);
+		pl->files = NULL;
 	}
-	one_less(arg, p);
+	free(pl->files);
+	free(pl);
+	one_less(s, p);
+}
+
+/* First what was decided, then the files, so that a deletion comes before the rows that
+ * were written after it, and a debt before what makes it. */
+void scan_submit_plan(struct scan *s, struct partition *p,
+		      struct listing_pipe *lp)
+{
+	struct planned *pl;
+
+	if (plan_is_empty(&lp->plan))
+		return;
+	pl = xcalloc(1, sizeof(*pl));
+	pl->scan = s;
+	pl->pipe = lp->pipe;
+	pl->files = lp->files;
+	pl->n = lp->n_files;
+	lp->files = NULL;
+	lp->n_files = 0;
+	p->n_lists++;
+	plan_submit(s->edge, p, lp->pipe, &lp->plan, plan_done, pl);
 }
 
 void scan_hand_over(struct scan *s, struct partition *p, int64_t pipe,
@@ -205,18 +241,18 @@ void scan_hand_over(struct scan *s, struct partition *p, int64_t pipe,
 
 /* ---- listings ---- */
 
-void scan_submit_plan(struct scan *s, struct partition *p,
-		      struct listing_pipe *lp)
-{
-	if (plan_is_empty(&lp->plan))
-		return;
-	p->n_lists++;
-	plan_submit(s->edge, p, lp->pipe, &lp->plan, plan_done, s);
-}
-
 static void take_pipe(struct scan *s, struct partition *p,
 		      struct listing_pipe *lp)
 {
+	if (lp->refused[0]) {
+		edge_note(s->edge, NOTE_FILE, lp->refused);
+		p->n_refused_now++;
+		memset(p->stamps, 0, sizeof(p->stamps));
+	}
+	if (lp->is_cut_short) {
+		lp->n_files = lp->n_vanished = 0;
+		p->is_again = true;
+	}
 	if (lp->n_vanished) {
 		reconcile_gone(s->edge, p, lp->pipe, lp->vanished,
 			       lp->n_vanished);
@@ -274,6 +310,15 @@ static void listing_done(struct job *j)
 	scan_pump(s);
 }
 
+static void fill_pipe(const struct scan *s, struct listing_pipe *lp, int64_t id)
+{
+	const struct pipe *p = pipes_by_id(s->edge->pipes, id);
+
+	lp->pipe = id;
+	lp->sync_del_op = p && p->row.sync_del_op;
+	lp->floor = p ? pipe_first_time(&p->row) : INT64_MIN;
+}
+
 struct listing *scan_new_listing(struct scan *s, struct partition *p)
 {
 	struct listing *l = xcalloc(1, sizeof(*l));
@@ -293,7 +338,8 @@ struct listing *scan_new_listing(struct scan *s, struct partition *p)
 		l->data_dirs[i] = s->edge->spool.volumes[i].data_dir;
 	l->n_pipes = pipes_capturing(s->edge->pipes, ids, LISTING_PIPES_MAX);
 	for (i = 0; i < l->n_pipes; i++)
-		l->pipes[i].pipe = ids[i];
+		fill_pipe(s, &l->pipes[i], ids[i]);
+	l->spool = &s->edge->spool;
 	l->job.run = listing_run;
 	p->is_listing = true;
 	p->is_again = false;

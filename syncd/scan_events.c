@@ -130,6 +130,7 @@ int scan_listen(struct scan *s, struct err *err)
 	const struct watch_ops ops = {.resource = on_resource,
 				      .journal = on_journal,
 				      .output = on_output,
+				      .mods = on_output,
 				      .tree_changed = on_tree_changed,
 				      .lost = on_lost,
 				      .arg = s};

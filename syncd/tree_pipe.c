@@ -130,10 +130,12 @@ static void show_limits(const struct edge *e, const void *of, struct buf *out)
 {
 	const struct pipe *p = of;
 
-	if (p->row.sync_del_op)
+	if (p->row.sync_del_op && !e->set.iotdb_rpc[0])
 		buf_adds(out,
-			 "deletions that are made after a file was captured "
-			 "do not travel; those beside it at its capture do\n");
+			 "a deletion that IoTDB carries out by removing whole "
+			 "files does not travel: nothing at the edge tells it "
+			 "from TTL, DROP DATABASE or a person's rm (set "
+			 "iotdb_rpc)\n");
 	buf_adds(out,
 		 "tags, attributes, aliases and deletions of series do not "
 		 "travel: this version does not ask the edge IoTDB, so "

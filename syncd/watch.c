@@ -16,8 +16,8 @@
 	(IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | \
 	 IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
 #define PARTITION_MASK                                                         \
-	(IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | \
-	 IN_ONLYDIR)
+	(IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_CLOSE_WRITE | \
+	 IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
 
 struct watch {
 	struct watch_ops ops;
@@ -134,6 +134,15 @@ static bool is_resource(const char *name, struct fileid *id)
 	return fileid_parse_name(id, file) == 0;
 }
 
+/* A deletion file. One that is written anew is renamed into place. */
+static bool is_mods(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+
+	return dot && dot - name > 7 && strncmp(dot - 7, ".tsfile", 7) == 0 &&
+	       (strcmp(dot, ".mods") == 0 || strcmp(dot, ".mods2") == 0);
+}
+
 static void in_partition(struct watch *w, const struct watch_dir *d,
 			 uint32_t mask, const char *name)
 {
@@ -141,10 +150,12 @@ static void in_partition(struct watch *w, const struct watch_dir *d,
 
 	if (mask & (IN_DELETE_SELF | IN_MOVE_SELF))
 		w->ops.tree_changed(w->ops.arg);
-	else if (journal_is_one(name))
+	else if (journal_is_one(name) && !(mask & IN_CLOSE_WRITE))
 		w->ops.journal(w->ops.arg, d, name, (mask & IN_DELETE) == 0);
 	else if ((mask & IN_CREATE) && journal_is_output(name))
 		w->ops.output(w->ops.arg, d);
+	else if ((mask & (IN_CLOSE_WRITE | IN_MOVED_TO)) && is_mods(name))
+		w->ops.mods(w->ops.arg, d);
 	else if ((mask & (IN_CREATE | IN_MOVED_TO)) && is_resource(name, &id))
 		w->ops.resource(w->ops.arg, d, &id);
 }

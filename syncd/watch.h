@@ -33,6 +33,8 @@ struct watch_ops {
 			bool is_there);
 	/* A compaction begins to write: its journal is whole. */
 	void (*output)(void *arg, const struct watch_dir *d);
+	/* A deletion file was written, and is closed. */
+	void (*mods)(void *arg, const struct watch_dir *d);
 	void (*tree_changed)(void *arg); /* directories came or went: walk */
 	void (*lost)(
 		void *arg); /* events were lost: walk and list everything */

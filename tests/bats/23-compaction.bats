@@ -182,8 +182,8 @@ sent_is() { progress_is p sent_entries "$1"; }
 	# the rows do not add up: a RESTATE goes before the product
 	value_has /p/events 'RESTATE of'
 	statement 'WAIT PIPE p 30'
-	sent_is 4
-	known_is 'serial FROM known' 4
+	sent_is 5
+	known_is 'serial FROM known' 5
 	grep -q 'DELETION,root' "$ARCHIVE/edge-1/root.sg/sequence/1/0/1-1-0-0.tsfile.mods"
 	[ ! -e "$ARCHIVE/edge-1/root.sg/sequence/1/0/1-1-1-0.tsfile.mods" ]
 }

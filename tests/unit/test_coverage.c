@@ -129,7 +129,7 @@ static void both_forms(void)
 	coverage_init(&c);
 	buf_init(&b, 4096);
 	CHECK(add(&c, "DELETION,root.a.*,1000,0,10\n") == 0);
-	records_add(MODS_BINARY, "root.a.*", 8, 0, 12, &b);
+	CHECK(records_add(MODS_BINARY, "root.a.*", 8, 0, 12, &b) == 0);
 	CHECK_STR(missing_of(&c, MODS_BINARY, buf_data(&b), b.len, &p),
 		  "11..12 ");
 }

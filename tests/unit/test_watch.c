@@ -118,6 +118,7 @@ static void prepare(void)
 	const struct watch_ops ops = {.resource = on_resource,
 				      .journal = on_journal,
 				      .output = on_output,
+				      .mods = on_output,
 				      .tree_changed = on_tree,
 				      .lost = on_lost,
 				      .arg = &heard};
