@@ -424,15 +424,20 @@ static int place_all(struct archive *a, int dir_fd, const struct names *n,
 	return r < 0 ? r : remove_name(a, dir_fd, n->other);
 }
 
+enum job_result archive_check(const struct load_job *j, struct err *e)
+{
+	enum job_result result = check_tsfile(j, e);
+
+	return result == JOB_APPLIED ? check_mods(j, e) : result;
+}
+
 static enum job_result apply_file(struct archive *a, const struct load_job *j,
 				  struct err *e)
 {
-	enum job_result result = check_tsfile(j, e);
+	enum job_result result = archive_check(j, e);
 	struct names n;
 	int fd, r;
 
-	if (result == JOB_APPLIED)
-		result = check_mods(j, e);
 	if (result != JOB_APPLIED)
 		return result;
 	fd = open_dir(a, j);

@@ -16,28 +16,11 @@
 #ifndef TSFERRY_LOAD_ARCHIVE_H
 #define TSFERRY_LOAD_ARCHIVE_H
 
-#include "domain/entry.h"
-#include "domain/proto.h"
-#include "job_line.h"
+#include "load_job.h"
 
 #define ARCHIVE_TEMPORARY ".tsferry-new"
 #define SCHEMA_FILE "schema.sql"
 #define SCHEMA_FILE_MAX (256u << 20)
-
-/* A job, as parsed from its line. Texts are borrowed from the line. */
-struct load_job {
-	const char *id, *sender, *devices, *path, *mods_path;
-	enum entry_kind kind;
-	struct fileid file;
-	enum mods_kind mods_kind;
-	uint64_t length, mods_length;
-	int64_t time_min, time_max;
-	struct digest digest;
-	bool take; /* the staged file may be moved instead of linked */
-};
-
-/* -EBADMSG with the field that is missing or wrong. */
-int load_job_parse(struct load_job *j, const struct job_fields *fields, struct err *e) MUST_CHECK;
 
 struct archive {
 	int fd;	    /* owned */
@@ -60,6 +43,10 @@ enum job_result archive_apply(struct archive *a, const struct load_job *j, struc
 
 /* At the end of a batch. */
 int archive_sync(struct archive *a, struct err *e) MUST_CHECK;
+
+/* Whether the staged file is a whole TsFile and its deletion records are whole: JOB_APPLIED
+ * when they are, else why not. */
+enum job_result archive_check(const struct load_job *j, struct err *e);
 
 /* ---- between load_archive.c and load_delete.c ---- */
 

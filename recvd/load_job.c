@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "load_archive.h"
+#include "load_job.h"
 
 /* A job's line was written by recvd from validated parts, but a loader is a program of
  * its own and what names a path is looked at again. */
@@ -148,9 +148,20 @@ int load_job_parse(struct load_job *j, const struct job_fields *fields,
 	if (r >= 0 && (region < 0 || region > UINT32_MAX))
 		r = wrong(e, "region", job_field(fields, "region"));
 	j->file.region = (uint32_t)region;
+	if (r >= 0 && job_field(fields, "serial"))
+		r = take_length(fields, "serial", &j->serial, e);
 	if (r >= 0 && j->kind == ENTRY_FILE)
 		r = take_file(j, fields, e);
 	else if (r >= 0 && j->kind != ENTRY_SCHEMA)
 		r = take_range(j, fields, e);
 	return r < 0 ? r : take_payload(j, fields, e);
+}
+
+char *load_job_domain(const struct load_job *j)
+{
+	size_t n = strlen(j->sender) + strlen(j->file.database) + 2;
+	char *text = xcalloc(n, 1);
+
+	(void)snprintf(text, n, "%s/%s", j->sender, j->file.database);
+	return text;
 }

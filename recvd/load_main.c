@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "load_archive.h"
+#include "load_lines.h"
 
 /* recvd-load: jobs on stdin, answers on stdout (tsferry-loader(7)). A batch is answered
  * after its sync; so nothing is said that a power cut could take back. */
@@ -22,15 +23,6 @@ struct batch {
 	unsigned n_held;
 	bool is_all_held; /* a job could not even be read */
 };
-
-static char *domain_of(const struct load_job *j)
-{
-	size_t n = strlen(j->sender) + strlen(j->file.database) + 2;
-	char *text = xcalloc(n, 1);
-
-	(void)snprintf(text, n, "%s/%s", j->sender, j->file.database);
-	return text;
-}
 
 static bool is_held(const struct batch *b, const char *domain)
 {
@@ -53,7 +45,7 @@ static void answer(struct batch *b, const char *id, enum job_result result,
 static void do_job(struct batch *b, struct archive *a, const struct load_job *j)
 {
 	struct err e = {0};
-	CLEANUP_FREE char *domain = domain_of(j);
+	CLEANUP_FREE char *domain = load_job_domain(j);
 	enum job_result result;
 
 	if (b->is_all_held || is_held(b, domain)) {
@@ -128,7 +120,7 @@ static void batch_clear(struct batch *b)
  * chown) needs no restart. Answers that cannot be given end the loader: recvd waits for
  * them, and asks the next one. */
 static int end_batch(struct batch *b, struct archive *a, const char *path,
-		      struct err *broken)
+		     struct err *broken)
 {
 	struct err unsynced = {0};
 	int r;
@@ -145,7 +137,7 @@ static int end_batch(struct batch *b, struct archive *a, const char *path,
 	return r;
 }
 
-int main(int argc, char **argv)
+static int run_archive(const char *path)
 {
 	struct batch *b = xcalloc(1, sizeof *b);
 	struct archive a;
@@ -155,19 +147,13 @@ int main(int argc, char **argv)
 	ssize_t n;
 	int r = 0;
 
-	if (argc != 2 || argv[1][0] != '/') {
-		(void)fprintf(stderr, "usage: recvd-load ARCHIVE_DIR (started "
-				      "by recvd(8))\n");
-		return 2;
-	}
-	(void)signal(SIGPIPE, SIG_IGN);
-	(void)!archive_open(&a, argv[1], &broken);
+	(void)!archive_open(&a, path, &broken);
 	while (r >= 0 && (n = getline(&line, &size, stdin)) > 0) {
 		if (line[n - 1] != '\n')
 			break; /* cut off in the middle: recvd is gone */
 		line[n - 1] = 0;
 		if (strcmp(line, "end") == 0)
-			r = end_batch(b, &a, argv[1], &broken);
+			r = end_batch(b, &a, path, &broken);
 		else
 			take_line(b, &a, line, &broken);
 	}
@@ -179,4 +165,29 @@ int main(int argc, char **argv)
 		(void)fprintf(stderr, "err recvd-load: answering recvd: %s\n",
 			      err_words(-r));
 	return r < 0 ? 1 : 0;
+}
+
+/* recvd-load ARCHIVE_DIR, or with what the IoTDB loader needs; --check for the doctor. */
+int main(int argc, char **argv)
+{
+	bool is_check = argc > 1 && strcmp(argv[1], "--check") == 0;
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (argc == 2 && argv[1][0] == '/')
+		return run_archive(argv[1]);
+	if (argc == 6 && argv[2][0] == '/' &&
+	    (is_check || strcmp(argv[1], "--iotdb") == 0)) {
+		struct iotdb_settings set = {.load_dir = argv[2],
+					     .rpc = argv[3],
+					     .user = argv[4],
+					     .password_file = argv[5]};
+
+		return is_check ? load_check(&set) : load_lines(&set);
+	}
+	(void)fprintf(
+		stderr,
+		"usage: recvd-load ARCHIVE_DIR\n"
+		"       recvd-load --iotdb|--check LOAD_DIR HOST:PORT[,...] "
+		"USER PASSWORD_FILE\n(started by recvd(8))\n");
+	return 2;
 }

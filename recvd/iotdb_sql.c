@@ -1,0 +1,417 @@
+#include "iotdb_sql.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <strings.h>
+
+/* ---- paths ---- */
+
+/* Length of the node at p, quotes included; 0: none. */
+static size_t node_len(const char *p, size_t n)
+{
+	size_t i = 1;
+
+	if (!n || *p != '`') {
+		const char *dot = memchr(p, '.', n);
+
+		return dot ? (size_t)(dot - p) : n;
+	}
+	for (; i < n; i++) {
+		if (p[i] != '`')
+			continue;
+		if (i + 1 < n && p[i + 1] == '`')
+			i++;
+		else
+			return i + 1;
+	}
+	return 0;
+}
+
+int sql_nodes(const char *path, size_t n, struct sql_node *nodes)
+{
+	int k = 0;
+
+	for (;;) {
+		size_t len = node_len(path, n);
+
+		if (!len || k == SQL_NODES_MAX)
+			return -EINVAL;
+		nodes[k++] = (struct sql_node){path, len};
+		if (len == n)
+			return k;
+		if (path[len] != '.')
+			return -EINVAL;
+		path += len + 1;
+		n -= len + 1;
+	}
+}
+
+bool sql_is_tree(const char *database)
+{
+	return strncmp(database, "root", 4) == 0 &&
+	       (database[4] == '.' || !database[4]);
+}
+
+int sql_level(const char *database)
+{
+	struct sql_node nodes[SQL_NODES_MAX];
+	int n = sql_nodes(database, strlen(database), nodes);
+
+	return n < 2 ? -EINVAL : n - 1;
+}
+
+static bool is_wildcard(const struct sql_node *node)
+{
+	return node->p[0] != '`' && memchr(node->p, '*', node->n);
+}
+
+/* A UTF-8 character of U+2E80 to U+9FFF, which needs no quotes: its length, or 0. */
+static size_t ideograph(const uint8_t *p, size_t n)
+{
+	uint32_t c;
+
+	if (n < 3 || (p[0] & 0xf0) != 0xe0)
+		return 0;
+	c = (uint32_t)(p[0] & 0x0f) << 12 | (uint32_t)(p[1] & 0x3f) << 6 |
+	    (uint32_t)(p[2] & 0x3f);
+	return c >= 0x2e80 && c <= 0x9fff ? 3 : 0;
+}
+
+static bool is_word(const char *p, size_t n, const char *word)
+{
+	return n == strlen(word) && strncasecmp(p, word, n) == 0;
+}
+
+/* Numbers ("1", "1e5") and reserved words are no names. */
+static bool is_plain(const char *p, size_t n)
+{
+	bool has_letter = false;
+
+	for (size_t i = 0; i < n;) {
+		size_t wide = ideograph((const uint8_t *)p + i, n - i);
+
+		if (!wide && !isalnum((unsigned char)p[i]) &&
+		    !strchr("_:@#${}", p[i]))
+			return false;
+		has_letter |= wide || !isdigit((unsigned char)p[i]);
+		i += wide ? wide : 1;
+	}
+	if (isdigit((unsigned char)p[0]) && has_letter) {
+		size_t digits = strspn(p, "0123456789");
+
+		/* 1e5 is a number; so that nobody has to know which others are */
+		if (digits < n && (p[digits] == 'e' || p[digits] == 'E'))
+			return false;
+	}
+	return n && has_letter && p[0] != '\0' && !is_word(p, n, "root") &&
+	       !is_word(p, n, "time") && !is_word(p, n, "timestamp");
+}
+
+static void add_quoted(const char *p, size_t n, struct buf *out)
+{
+	buf_adds(out, "`");
+	for (size_t i = 0; i < n; i++) {
+		if (p[i] == '`')
+			buf_adds(out, "`");
+		buf_add(out, p + i, 1);
+	}
+	buf_adds(out, "`");
+}
+
+/* 0.13 stores nodes without quotes, and takes digits alone for a name. */
+static void add_node_0_13(const struct sql_node *node, struct buf *out)
+{
+	bool is_quoted = node->p[0] == '`';
+	const char *p = node->p + is_quoted;
+	size_t n = node->n - 2u * is_quoted;
+
+	for (size_t i = 0; i < n; i++)
+		if (!isalnum((unsigned char)p[i]) && !((uint8_t)p[i] & 0x80) &&
+		    !strchr("_:@#${}", p[i])) {
+			buf_adds(out, "`");
+			buf_add(out, p, n);
+			buf_adds(out, "`");
+			return;
+		}
+	buf_add(out, p, n);
+}
+
+int sql_add_path(unsigned version, const char *path, size_t n, struct buf *out)
+{
+	struct sql_node nodes[SQL_NODES_MAX];
+	int k = sql_nodes(path, n, nodes);
+
+	for (int i = 0; i < k; i++) {
+		const struct sql_node *node = &nodes[i];
+
+		if (i)
+			buf_adds(out, ".");
+		if (i == 0 || is_wildcard(node))
+			buf_add(out, node->p, node->n);
+		else if (version < IOTDB_1_0)
+			add_node_0_13(node, out);
+		else if (node->p[0] == '`' || is_plain(node->p, node->n))
+			buf_add(out, node->p, node->n);
+		else
+			add_quoted(node->p, node->n, out);
+	}
+	return k < 0 ? k : buf_end(out);
+}
+
+/* ---- statements ---- */
+
+int sql_create_database(unsigned version, const char *database, struct buf *out)
+{
+	buf_adds(out, version < IOTDB_1_0 ? "SET STORAGE GROUP TO "
+					  : "CREATE DATABASE ");
+	return sql_add_path(version, database, strlen(database), out);
+}
+
+bool sql_load_consumes(unsigned version)
+{
+	return version >= IOTDB_1_3_3;
+}
+
+/* 0.13 takes what is between the quotes as it is; later ones know doubled quotes. */
+static void add_string(unsigned version, const char *text, struct buf *out)
+{
+	buf_adds(out, "'");
+	for (; *text; text++) {
+		if (*text == '\'' && version >= IOTDB_1_0)
+			buf_adds(out, "'");
+		buf_add(out, text, 1);
+	}
+	buf_adds(out, "'");
+}
+
+int sql_load(unsigned version, const struct sql_load *load, struct buf *out)
+{
+	bool has_convert = version >= IOTDB_1_3_4;
+
+	buf_adds(out, "LOAD ");
+	add_string(version, load->path, out);
+	if (version < IOTDB_1_0) {
+		buf_addf(out, " AUTOREGISTER=true,SGLEVEL=%u,VERIFY=true",
+			 load->level);
+		return buf_end(out);
+	}
+	if (version < IOTDB_1_3_3) {
+		buf_addf(out, " SGLEVEL=%u VERIFY=true ONSUCCESS=NONE",
+			 load->level);
+		return buf_end(out);
+	}
+	buf_addf(out, " WITH ('database-level'='%u','on-success'='delete'",
+		 load->level);
+	if (has_convert)
+		buf_addf(out, ",'convert-on-type-mismatch'='%s'",
+			 load->convert_below ? "true" : "false");
+	if (load->convert_below)
+		buf_addf(out, ",'tablet-conversion-threshold'='%" PRIu64 "'",
+			 load->convert_below);
+	buf_adds(out, ")");
+	return buf_end(out);
+}
+
+int sql_delete(unsigned version, const char *paths, unsigned n_paths,
+	       int64_t start, int64_t end, struct buf *out)
+{
+	const char *word = " WHERE ";
+	int r = 0;
+
+	buf_adds(out, "DELETE FROM ");
+	for (unsigned i = 0; i < n_paths && r >= 0; i++) {
+		if (i)
+			buf_adds(out, ", ");
+		r = sql_add_path(version, paths, strlen(paths), out);
+		paths += strlen(paths) + 1;
+	}
+	if (start == end) {
+		buf_addf(out, "%stime = %" PRId64, word, start);
+		return r < 0 ? r : buf_end(out);
+	}
+	/* The smallest number cannot be written: it is minus one too large. */
+	if (start > INT64_MIN) {
+		buf_addf(out, "%stime >= %" PRId64, word, start);
+		word = " AND ";
+	}
+	if (end < INT64_MAX)
+		buf_addf(out, "%stime <= %" PRId64, word, end);
+	return r < 0 ? r : buf_end(out);
+}
+
+/* ---- patterns ---- */
+
+/* One level against one name; `*` stands for any bytes in it. Names that need quotes match
+ * whole patterns only. */
+static bool node_matches(const struct sql_node *pattern,
+			 const struct sql_node *name)
+{
+	const char *p = pattern->p, *s = name->p;
+	size_t pn = pattern->n, sn = name->n;
+	const char *star;
+	size_t front, back;
+
+	if (!is_wildcard(pattern))
+		return pn == sn && memcmp(p, s, pn) == 0;
+	star = memchr(p, '*', pn);
+	front = (size_t)(star - p);
+	while (front + 1 < pn && p[front + 1] == '*')
+		front++;
+	back = pn - front - 1;
+	front = (size_t)(star - p);
+	if (sn < front + back)
+		return false;
+	/* abc*, *abc, a*c; more stars in one node are not IoTDB's */
+	return memcmp(p, s, front) == 0 &&
+	       memcmp(p + pn - back, s + sn - back, back) == 0;
+}
+
+static bool is_deep(const struct sql_node *node)
+{
+	return node->n == 2 && memcmp(node->p, "**", 2) == 0;
+}
+
+/* What of a pattern is left behind a whole prefix of names: calls itself along both.
+ * `tail` gets where the rest begins; `is_deep` whether the ** there took the last name, and
+ * may reach on. */
+struct clip {
+	const struct sql_node *pattern, *name;
+	int n_pattern, n_name;
+	bool is_database;
+	int tail;
+	bool is_deep;
+	uint64_t seen[SQL_NODES_MAX + 1]; /* (pattern, name) that led nowhere */
+};
+
+static bool clip_from(struct clip *c, int i, int k);
+
+static bool clip_end(struct clip *c, int i, bool deep)
+{
+	c->tail = i;
+	c->is_deep = deep;
+	return c->is_database ? i < c->n_pattern : i == c->n_pattern - 1;
+}
+
+static bool clip_step(struct clip *c, int i, int k)
+{
+	if (k == c->n_name)
+		return clip_end(c, i, false);
+	if (i == c->n_pattern)
+		return false;
+	if (!is_deep(&c->pattern[i]))
+		return node_matches(&c->pattern[i], &c->name[k]) &&
+		       clip_from(c, i + 1, k + 1);
+	if (k + 1 == c->n_name && clip_end(c, i, true))
+		return true;
+	return clip_from(c, i, k + 1) || clip_from(c, i + 1, k + 1);
+}
+
+/* A pattern of many ** has many ways to fail: each is tried once. */
+static bool clip_from(struct clip *c, int i, int k)
+{
+	if (k < c->n_name && (c->seen[i] >> k & 1))
+		return false;
+	if (clip_step(c, i, k))
+		return true;
+	if (k < c->n_name)
+		c->seen[i] |= 1ull << k;
+	return false;
+}
+
+static void add_path(const char *front, size_t front_n, const char *rest,
+		     size_t rest_n, struct buf *out)
+{
+	buf_add(out, front, front_n);
+	buf_adds(out, ".");
+	buf_add(out, rest, rest_n);
+	buf_add(out, "", 1);
+}
+
+int sql_clip(const char *pattern, size_t n, const char *device, size_t device_n,
+	     bool is_database, struct buf *out)
+{
+	struct sql_node nodes[SQL_NODES_MAX], names[SQL_NODES_MAX];
+	struct clip c = {
+		.pattern = nodes, .name = names, .is_database = is_database};
+	const struct sql_node *rest;
+	int n_paths = 1;
+
+	c.n_pattern = sql_nodes(pattern, n, nodes);
+	c.n_name = sql_nodes(device, device_n, names);
+	if (c.n_pattern < 0 || c.n_name < 0)
+		return -EINVAL;
+	if (!clip_from(&c, 0, 0))
+		return 0;
+	rest = &nodes[c.tail];
+	if (!is_database) {
+		add_path(device, device_n, is_deep(rest) ? "*" : rest->p,
+			 is_deep(rest) ? 1 : rest->n, out);
+	} else {
+		add_path(device, device_n, rest->p,
+			 n - (size_t)(rest->p - pattern), out);
+		if (c.is_deep && c.tail + 1 < c.n_pattern) {
+			rest++;
+			add_path(device, device_n, rest->p,
+				 n - (size_t)(rest->p - pattern), out);
+			n_paths++;
+		}
+	}
+	return buf_end(out) < 0 ? buf_end(out) : n_paths;
+}
+
+/* ---- the order of devices ---- */
+
+#define FIRST_SEGMENT_NODES 3
+
+/* Bytes of the k-th segment of n nodes; false behind the last. */
+static bool segment(const struct sql_node *nodes, int n, int k,
+		    struct sql_node *out)
+{
+	int first = n - 1 < FIRST_SEGMENT_NODES ? n - 1 : FIRST_SEGMENT_NODES;
+
+	if (first < 1)
+		first = 1;
+	if (k == 0) {
+		const struct sql_node *last = &nodes[first - 1];
+
+		*out = (struct sql_node){
+			nodes[0].p, (size_t)(last->p - nodes[0].p) + last->n};
+		return true;
+	}
+	if (first + k - 1 >= n)
+		return false;
+	*out = nodes[first + k - 1];
+	return true;
+}
+
+static int compare_bytes(const struct sql_node *a, const struct sql_node *b)
+{
+	size_t n = a->n < b->n ? a->n : b->n;
+	int r = memcmp(a->p, b->p, n);
+
+	if (r)
+		return r;
+	return a->n < b->n ? -1 : a->n > b->n;
+}
+
+int sql_compare_segments(const char *a, size_t a_n, const char *b, size_t b_n)
+{
+	struct sql_node na[SQL_NODES_MAX], nb[SQL_NODES_MAX], x, y;
+	int n = sql_nodes(a, a_n, na), m = sql_nodes(b, b_n, nb);
+
+	if (n < 0 || m < 0)
+		return -1;
+	for (int k = 0;; k++) {
+		bool has_x = segment(na, n, k, &x);
+		bool has_y = segment(nb, m, k, &y);
+		int r;
+
+		if (!has_x || !has_y)
+			return has_x - has_y;
+		r = compare_bytes(&x, &y);
+		if (r)
+			return r;
+	}
+}

@@ -1,0 +1,74 @@
+/* Statements for an IoTDB of a version, as text (iotdb-formats, sections 6.1 and 9;
+ * iotdb-observed, section 3). Versions are numbers as rpc_version_number() has them (10303
+ * = 1.3.3). Pure.
+ *
+ * A path is nodes joined by '.', a node in back quotes is one node whatever it holds. Names
+ * come as the edge stored them and are quoted as the version wants: from 1.0 on whatever is
+ * not plain, with doubled back quotes; 0.13 stores nodes without quotes. */
+#ifndef TSFERRY_IOTDB_SQL_H
+#define TSFERRY_IOTDB_SQL_H
+
+#include <stdbool.h>
+
+#include "ground/buf.h"
+#include "ground/err.h"
+
+#define IOTDB_1_0 10000u
+#define IOTDB_1_2 10200u
+#define IOTDB_1_3_3 10303u
+#define IOTDB_1_3_4 10304u
+#define IOTDB_2_0 20000u
+
+#define SQL_NODES_MAX 64u
+
+/* One node: borrowed bytes, quotes included. */
+struct sql_node {
+	const char *p;
+	size_t n;
+};
+
+/* Cuts a path; -EINVAL for one that is none (an empty node, an open quote, too deep). */
+int sql_nodes(const char *path, size_t n, struct sql_node *nodes) MUST_CHECK;
+
+/* A database of the tree model: its path begins with root. */
+bool sql_is_tree(const char *database);
+
+/* Nodes behind root: what LOAD calls the database's level. -EINVAL. */
+int sql_level(const char *database) MUST_CHECK;
+
+/* Adds a path, each node quoted as `version` wants. -EINVAL. */
+int sql_add_path(unsigned version, const char *path, size_t n,
+		 struct buf *out) MUST_CHECK;
+
+int sql_create_database(unsigned version, const char *database,
+			struct buf *out) MUST_CHECK;
+
+/* Whether a successful LOAD takes the source away (and nothing else does), as we ask for it:
+ * from 1.3.3 on. Before, it was taken even after a failure. */
+bool sql_load_consumes(unsigned version);
+
+struct sql_load {
+	const char *path; /* of a file or of a directory */
+	unsigned level;
+	uint64_t
+		convert_below; /* bytes: files up to this are turned into rows; 0 = none */
+};
+
+int sql_load(unsigned version, const struct sql_load *load,
+	     struct buf *out) MUST_CHECK;
+
+/* DELETE FROM paths (NUL-separated, `n_paths`) where time is in a range, both inclusive. */
+int sql_delete(unsigned version, const char *paths, unsigned n_paths,
+	       int64_t start, int64_t end, struct buf *out) MUST_CHECK;
+
+/* The part of a pattern that is about the series of one device: adds DEVICE.X and a NUL. With
+ * `is_database`, `device` is a database and the part is what is inside of it, which may take
+ * two paths. Returns how many paths it added; -EINVAL. */
+int sql_clip(const char *pattern, size_t n, const char *device, size_t device_n,
+	     bool is_database, struct buf *out) MUST_CHECK;
+
+/* How 2.x orders devices: by segments, the first of which is up to three nodes. 1.x: as
+ * plain strings. <0, 0, >0. -1 too when one is no path, which is no harm here. */
+int sql_compare_segments(const char *a, size_t a_n, const char *b, size_t b_n);
+
+#endif

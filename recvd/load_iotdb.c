@@ -1,0 +1,273 @@
+#include "load_iotdb.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "iotdb_code.h"
+#include "iotdb_sql.h"
+
+#define PASSWORD_MAX 256
+
+int iotdb_open(struct iotdb *db, const struct iotdb_settings *set,
+	       struct err *e)
+{
+	int r;
+
+	*db = (struct iotdb){.set = *set, .root.fd = -1};
+	r = rpc_addresses_parse(&db->addresses, set->rpc, e);
+	if (r < 0)
+		return err_wrap(e, "iotdb_rpc");
+	return handover_open(&db->root, set->load_dir, e);
+}
+
+static void forget_databases(struct iotdb *db)
+{
+	for (size_t i = 0; i < db->n_databases; i++)
+		free(db->databases[i]);
+	free(db->databases);
+	db->databases = NULL;
+	db->n_databases = 0;
+}
+
+static void disconnect(struct iotdb *db)
+{
+	rpc_close(db->rpc);
+	db->rpc = NULL;
+	db->is_blind = false;
+	forget_databases(db);
+}
+
+void iotdb_close(struct iotdb *db)
+{
+	disconnect(db);
+	handover_close(&db->root);
+}
+
+/* ---- connecting ---- */
+
+static int log_in(struct iotdb *db, const char *password,
+		  struct rpc_reply *reply, struct err *e)
+{
+	struct rpc_login login = {
+		.host = db->addresses.at[db->at].host,
+		.port = db->addresses.at[db->at].port,
+		.user = db->set.user[0] ? db->set.user : NULL,
+		.password = password,
+	};
+
+	return rpc_open(&db->rpc, &login, reply, e);
+}
+
+/* Each node once; the first that answers is kept. A refused log-in is an answer. */
+static int connect_any(struct iotdb *db, struct rpc_reply *reply, struct err *e)
+{
+	char password[PASSWORD_MAX];
+	int r = rpc_password_read(db->set.password_file, password,
+				  sizeof password, e);
+
+	if (r < 0)
+		return err_wrap(e, "iotdb_password_file");
+	for (unsigned i = 0; i < db->addresses.n; i++) {
+		r = log_in(db, password, reply, e);
+		if (r >= 0 || r == -EREMOTEIO)
+			break;
+		db->at = (db->at + 1) % db->addresses.n;
+	}
+	explicit_bzero(password, sizeof password);
+	return r;
+}
+
+/* ---- results ---- */
+
+void iotdb_say(struct iotdb *db, struct iotdb_item *it, enum job_result r,
+	       const char *text)
+{
+	if (it->result != JOB_NONE)
+		return;
+	it->result = r;
+	if (text && *text && r != JOB_APPLIED)
+		it->text = xstrdup(text);
+	db->done(db->arg, it);
+}
+
+enum job_result iotdb_result(struct iotdb *db, int r,
+			     const struct rpc_reply *reply, struct err *e)
+{
+	if (r >= 0)
+		return JOB_APPLIED;
+	if (r != -EREMOTEIO) {
+		disconnect(db);
+		return JOB_STOP;
+	}
+	switch (iotdb_code_means(db->rpc ? rpc_version_number(db->rpc) : 0,
+				 reply->code, reply->may_retry)) {
+	case MEANS_APPLIED:
+	case MEANS_ALREADY:
+		return JOB_APPLIED;
+	case MEANS_RETRY:
+		return JOB_RETRY;
+	case MEANS_QUARANTINE:
+		return JOB_QUARANTINE;
+	case MEANS_STOP:
+		(void)err_hint(e, "nothing is applied until this is mended");
+		return JOB_STOP;
+	}
+	return JOB_QUARANTINE;
+}
+
+/* ---- databases ---- */
+
+static bool is_known(const struct iotdb *db, const char *database)
+{
+	for (size_t i = 0; i < db->n_databases; i++)
+		if (strcmp(db->databases[i], database) == 0)
+			return true;
+	return false;
+}
+
+static void add_known(struct iotdb *db, const char *database)
+{
+	char **more = xcalloc(db->n_databases + 1, sizeof *more);
+
+	if (db->n_databases)
+		memcpy(more, db->databases, db->n_databases * sizeof *more);
+	more[db->n_databases] = xstrdup(database);
+	free(db->databases);
+	db->databases = more;
+	db->n_databases++;
+}
+
+/* Its existence is asked once a connection: who drops it between two files finds that LOAD
+ * makes it again, of the level that LOAD is told. */
+enum job_result iotdb_make_database(struct iotdb *db, const char *database,
+				    struct err *e)
+{
+	CLEANUP(buf_release) struct buf sql;
+	struct rpc_reply reply;
+	enum job_result result;
+	int r;
+
+	if (is_known(db, database))
+		return JOB_APPLIED;
+	buf_init(&sql, 65536);
+	r = sql_create_database(rpc_version_number(db->rpc), database, &sql);
+	if (r < 0) {
+		(void)err_set(e, EINVAL, "%s is no path of a database",
+			      database);
+		return JOB_QUARANTINE;
+	}
+	rpc_set_limit(db->rpc, RPC_REPLY_MS);
+	r = rpc_execute(db->rpc, buf_str(&sql), &reply, e);
+	result = iotdb_result(db, r, &reply, e);
+	if (result == JOB_APPLIED)
+		add_known(db, database);
+	return result;
+}
+
+/* ---- a batch ---- */
+
+struct batch {
+	struct iotdb *db;
+	struct iotdb_item *items;
+	unsigned n;
+	bool is_stopped;
+};
+
+static bool same_domain(const struct load_job *a, const struct load_job *b)
+{
+	return strcmp(a->sender, b->sender) == 0 &&
+	       strcmp(a->file.database, b->file.database) == 0;
+}
+
+/* After a refusal: the later ones of the domain, or all of them. */
+static void hold_behind(struct batch *b, unsigned at)
+{
+	const struct iotdb_item *refused = &b->items[at];
+	bool is_all = refused->result == JOB_STOP;
+
+	for (unsigned i = at + 1; i < b->n; i++)
+		if (is_all || same_domain(&b->items[i].job, &refused->job))
+			iotdb_say(b->db, &b->items[i], JOB_HELD, NULL);
+}
+
+static bool same_pipe(const struct load_job *a, const struct load_job *b)
+{
+	const char *x = strrchr(a->path, '/'), *y = strrchr(b->path, '/');
+
+	return x && y && x - a->path == y - b->path &&
+	       strncmp(a->path, b->path, (size_t)(x - a->path)) == 0;
+}
+
+/* How many FILEs from `at` on go together. */
+static unsigned run_length(const struct batch *b, unsigned at)
+{
+	const struct load_job *first = &b->items[at].job;
+	uint64_t bytes = first->length + first->mods_length;
+	unsigned n = 1;
+
+	while (at + n < b->n && n < RUN_FILES_MAX) {
+		const struct load_job *j = &b->items[at + n].job;
+
+		bytes += j->length + j->mods_length;
+		if (j->kind != ENTRY_FILE || !same_domain(j, first) ||
+		    !same_pipe(j, first) || bytes > RUN_BYTES_MAX ||
+		    j->serial <= b->items[at + n - 1].job.serial)
+			break;
+		n++;
+	}
+	return n;
+}
+
+static void do_statement(struct batch *b, struct iotdb_item *it)
+{
+	struct err e = {0};
+	enum job_result result = it->job.kind == ENTRY_SCHEMA
+					 ? iotdb_schema(b->db, &it->job, &e)
+					 : iotdb_delete(b->db, &it->job, &e);
+
+	iotdb_say(b->db, it, result, e.text);
+}
+
+/* Decides one item at least. */
+static void step(struct batch *b, unsigned at)
+{
+	struct iotdb_item *it = &b->items[at];
+	unsigned n = 1;
+
+	if (it->job.kind == ENTRY_FILE) {
+		n = run_length(b, at);
+		iotdb_files(b->db, it, n);
+	} else {
+		do_statement(b, it);
+	}
+	for (unsigned i = at; i < at + n; i++) {
+		if (b->items[i].result == JOB_APPLIED)
+			continue;
+		if (b->items[i].result != JOB_NONE)
+			hold_behind(b, i);
+		break;
+	}
+}
+
+void iotdb_batch(struct iotdb *db, struct iotdb_item *items, unsigned n)
+{
+	struct batch b = {.db = db, .items = items, .n = n};
+	struct rpc_reply reply = {0};
+	struct err e = {0};
+	int r = db->rpc ? 0 : connect_any(db, &reply, &e);
+
+	if (r < 0 && n) {
+		iotdb_say(db, &items[0], JOB_STOP, e.text);
+		hold_behind(&b, 0);
+		return;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		if (!db->is_swept && items[i].job.path) {
+			handover_sweep(&db->root, &items[i].job);
+			db->is_swept = true;
+		}
+		if (items[i].result == JOB_NONE)
+			step(&b, i);
+	}
+}

@@ -1,0 +1,93 @@
+/* The IoTDB loader: files by LOAD, the rest as statements (design, section 5).
+ *
+ * One session, made when it is needed and made again at the next batch when it broke; of
+ * several addresses the next one then. What a server says is sorted by iotdb_code.h, and its
+ * sentence is the answer's text, word for word. A refusal holds the later jobs of its domain;
+ * a server that is away, or refuses us, stops the batch.
+ *
+ * Runs of small files go as one LOAD of a directory, in ascending serials; nothing of it is
+ * loaded when one is bad, then they go one by one. A LOAD whose answer was lost is settled
+ * before its domain goes on (load_handover.h). Loading the newest file of a domain twice
+ * changes no answer; so done twice is done once.
+ *
+ * Blocks on the server and on the disk; one thread. */
+#ifndef TSFERRY_LOAD_IOTDB_H
+#define TSFERRY_LOAD_IOTDB_H
+
+#include "iotdb/rpc.h"
+#include "load_handover.h"
+#include "load_job.h"
+
+#define RUN_FILES_MAX JOB_BATCH_MAX
+#define RUN_BYTES_MAX (64u << 20)
+
+struct iotdb_item {
+	struct load_job job;
+	enum job_result result; /* JOB_NONE: not yet */
+	char *text;		/* owned; NULL = none */
+	char *paths;		/* owned; of a MISMATCH; NULL = none named */
+};
+
+struct iotdb_settings {
+	const char *load_dir, *rpc, *user, *password_file;
+};
+
+struct iotdb {
+	struct iotdb_settings set; /* borrowed */
+	struct handover_root root;
+	struct rpc_addresses addresses;
+	unsigned at;	  /* which one is next */
+	struct rpc *rpc;  /* owned; NULL = not connected */
+	char **databases; /* owned; that exist for sure */
+	size_t n_databases;
+	bool is_blind; /* the server does not see load_dir: files go through the connection */
+	bool is_swept;
+	void (*done)(void *arg,
+		     struct iotdb_item *it); /* an item's result is final */
+	void *arg;
+};
+
+int iotdb_open(struct iotdb *db, const struct iotdb_settings *set,
+	       struct err *e) MUST_CHECK;
+void iotdb_close(struct iotdb *db);
+
+/* Applies a batch, and calls `done` for each item, durable, in the order of decisions. */
+void iotdb_batch(struct iotdb *db, struct iotdb_item *items, unsigned n);
+
+/* ---- between the load_iotdb_*.c ---- */
+
+/* Decides an item: once. */
+void iotdb_say(struct iotdb *db, struct iotdb_item *it, enum job_result r,
+	       const char *text);
+/* A refusal or a lost connection as a result; 0 is JOB_APPLIED. */
+enum job_result iotdb_result(struct iotdb *db, int r,
+			     const struct rpc_reply *reply, struct err *e);
+/* JOB_APPLIED: it is there. */
+enum job_result iotdb_make_database(struct iotdb *db, const char *database,
+				    struct err *e);
+
+/* A run of FILEs of one domain: decides them, up to the first that is not applied. */
+void iotdb_files(struct iotdb *db, struct iotdb_item *items, unsigned n);
+
+/* DELETE, RESTATE, SCHEMA. */
+enum job_result iotdb_delete(struct iotdb *db, const struct load_job *j,
+			     struct err *e);
+enum job_result iotdb_schema(struct iotdb *db, const struct load_job *j,
+			     struct err *e);
+/* The deletion records of a FILE as statements, because its server could not take them. */
+enum job_result iotdb_delete_beside(struct iotdb *db, const struct load_job *j,
+				    struct err *e);
+
+/* What of a file this version would get wrong, and how to hand it over. */
+struct iotdb_care {
+	bool must_convert; /* to rows: its index cannot be searched by this server */
+	bool has_mods; /* `mods` are the records to hand over, of `kind` */
+	enum mods_kind kind;
+	struct buf mods; /* owned */
+};
+
+/* JOB_APPLIED: `care` is filled, to be released with buf_release(&care->mods). */
+enum job_result iotdb_look(unsigned version, const struct load_job *j,
+			   struct iotdb_care *care, struct err *e);
+
+#endif

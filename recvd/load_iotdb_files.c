@@ -1,0 +1,387 @@
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "iotdb_code.h"
+#include "iotdb_sql.h"
+#include "load_archive.h"
+#include "load_iotdb.h"
+
+/* FILE jobs. A run goes through: settle what an earlier one left, look at the files, hand
+ * them over, LOAD, sort what was said. */
+
+/* A statement that takes longer is asked again; recvd waits ten minutes for an answer. */
+#define LOAD_LIMIT_MS 60000u
+#define LOAD_LIMIT_MAX_MS 480000u
+#define LOAD_BYTES_PER_MS 1024u
+/* How long a server may still be busy with a file whose name was taken away. */
+#define LATE_MS 1000u
+#define LATE_MAX_MS 60000u
+#define LATE_BYTES_PER_MS (32u << 10)
+#define CODE_IDEMPOTENT 1111 /* of LOAD (iotdb-formats, section 7.5) */
+
+static unsigned limit_for(uint64_t bytes)
+{
+	uint64_t ms = LOAD_LIMIT_MS + bytes / LOAD_BYTES_PER_MS;
+
+	return ms < LOAD_LIMIT_MAX_MS ? (unsigned)ms : LOAD_LIMIT_MAX_MS;
+}
+
+static uint64_t bytes_of(const struct iotdb_item *items, unsigned n)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		bytes += items[i].job.length + items[i].job.mods_length;
+	return bytes;
+}
+
+/* ---- an earlier run whose answer was lost ---- */
+
+static enum job_result disk_result(int r)
+{
+	switch (-r) {
+	case EROFS:
+	case EIO:
+	case EACCES:
+	case EPERM:
+		return JOB_STOP;
+	}
+	return JOB_RETRY;
+}
+
+/* A file of the run that is not there any more was loaded. Its deletion records may be
+ * missing: the server was killed between the two, or it made rows of the file. They are said
+ * as statements then. */
+static enum job_result settle_one(struct iotdb *db, const struct handover *h,
+				  const struct load_job *j, struct err *e)
+{
+	struct iotdb_care care = {0};
+	enum job_result result = JOB_APPLIED;
+
+	buf_init(&care.mods, MODS_MAX);
+	if (j->mods_path && !handover_has_mods(h, j))
+		result = iotdb_look(rpc_version_number(db->rpc), j, &care, e);
+	buf_release(&care.mods);
+	if (result != JOB_APPLIED || !j->mods_path ||
+	    (!care.must_convert && !handover_has_mods(h, j)))
+		return result;
+	return iotdb_delete_beside(db, j, e);
+}
+
+static void settle_all(struct iotdb *db, const struct handover *h,
+		       struct iotdb_item *items, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const struct load_job *j = &items[i].job;
+		struct err e = {0};
+		enum job_result result;
+
+		if (!handover_is_taken(h, j))
+			return; /* in order: what is behind it is not either */
+		result = settle_one(db, h, j, &e);
+		iotdb_say(db, &items[i], result, e.text);
+		if (result != JOB_APPLIED)
+			return;
+	}
+}
+
+/* Returns false when the run cannot go on. */
+static bool settle(struct iotdb *db, struct iotdb_item *items, unsigned n)
+{
+	uint64_t ms = LATE_MS + bytes_of(items, n) / LATE_BYTES_PER_MS;
+	struct handover h;
+	struct err e = {0};
+	int r = handover_find(&db->root, &items[0].job, &h, &e);
+
+	if (r > 0) {
+		(void)poll(NULL, 0, (int)(ms < LATE_MAX_MS ? ms : LATE_MAX_MS));
+		if (sql_load_consumes(rpc_version_number(db->rpc)))
+			settle_all(db, &h, items, n);
+		r = db->rpc ? handover_end(&h, &e) : 0;
+		handover_release(&h);
+	}
+	if (r < 0)
+		iotdb_say(db, &items[0], disk_result(r), e.text);
+	return r >= 0 && db->rpc;
+}
+
+/* ---- LOAD ---- */
+
+struct run {
+	struct iotdb *db;
+	struct iotdb_item *items;
+	unsigned n;
+	struct handover h;
+	bool convert; /* one file, to rows */
+};
+
+static int load(struct run *run, const char *path, uint64_t bytes,
+		struct rpc_reply *reply, struct err *e)
+{
+	const struct load_job *j = &run->items[0].job;
+	struct sql_load text = {.path = path,
+				.convert_below = run->convert ? bytes + 1 : 0};
+	CLEANUP(buf_release) struct buf sql;
+	int r = sql_level(j->file.database);
+
+	buf_init(&sql, 65536);
+	text.level = r > 0 ? (unsigned)r : 1;
+	r = sql_load(rpc_version_number(run->db->rpc), &text, &sql);
+	if (r < 0)
+		return err_set(e, -r, "LOAD of %s: the statement is too long",
+			       path);
+	rpc_set_limit(run->db->rpc, limit_for(bytes));
+	return rpc_execute(run->db->rpc, buf_str(&sql), reply, e);
+}
+
+static void say_mismatch(struct run *run, struct iotdb_item *it,
+			 const char *series, const struct err *e)
+{
+	if (*series)
+		it->paths = xstrdup(series);
+	iotdb_say(run->db, it, JOB_MISMATCH, e->text);
+}
+
+/* What one file's LOAD came to. */
+static void say_one(struct run *run, struct iotdb_item *it, int r,
+		    const struct rpc_reply *reply, struct err *e)
+{
+	char series[512];
+	enum job_result result;
+
+	if (r == -EREMOTEIO &&
+	    iotdb_says_mismatch(reply->text, series, sizeof series)) {
+		say_mismatch(run, it, series, e);
+		return;
+	}
+	result = r == -EREMOTEIO && iotdb_says_loading(reply->text)
+			 ? JOB_RETRY
+			 : iotdb_result(run->db, r, reply, e);
+	/* "There already" is said of what a statement makes; a file is there when LOAD
+	 * says so. */
+	if (r < 0 && result == JOB_APPLIED && reply->code != CODE_IDEMPOTENT)
+		result = JOB_QUARANTINE;
+	iotdb_say(run->db, it, result, e->text);
+}
+
+static void load_one_by_one(struct run *run)
+{
+	for (unsigned i = 0; i < run->n; i++) {
+		struct iotdb_item *it = &run->items[i];
+		char path[HANDOVER_PATH_MAX];
+		struct rpc_reply reply;
+		struct err e = {0};
+		int r;
+
+		/* A part of the directory was loaded before the refusal. */
+		if (handover_is_taken(&run->h, &it->job)) {
+			iotdb_say(run->db, it, JOB_APPLIED, NULL);
+			continue;
+		}
+		r = load(run, handover_file(&run->h, &it->job, path),
+			 it->job.length, &reply, &e);
+		if (r >= 0)
+			r = handover_sync(&run->h, &e);
+		say_one(run, it, r, &reply, &e);
+		if (it->result != JOB_APPLIED)
+			return;
+	}
+}
+
+static void say_all(struct run *run)
+{
+	for (unsigned i = 0; i < run->n; i++)
+		iotdb_say(run->db, &run->items[i], JOB_APPLIED, NULL);
+}
+
+/* The server's word about a path that stands there: another host, a container, or a
+ * directory that its user may not enter. */
+static bool is_blind(const struct run *run, int r,
+		     const struct rpc_reply *reply)
+{
+	return r == -EREMOTEIO && iotdb_says_not_found(reply->text) &&
+	       handover_has(&run->h, &run->items[0].job);
+}
+
+static void say_blind(struct run *run, struct err *e)
+{
+	(void)err_hint(e,
+		       "the server does not see load_dir %s: it is on another "
+		       "host or in a container, or its user may not enter; "
+		       "give it load_dir with the same path, mode 2770 and its "
+		       "group",
+		       run->db->root.path);
+	iotdb_say(run->db, &run->items[0], JOB_STOP, e->text);
+}
+
+static void load_run(struct run *run)
+{
+	struct rpc_reply reply;
+	struct err e = {0};
+	int r;
+
+	if (run->n == 1) {
+		char path[HANDOVER_PATH_MAX];
+
+		r = load(run, handover_file(&run->h, &run->items[0].job, path),
+			 run->items[0].job.length, &reply, &e);
+	} else {
+		r = load(run, run->h.path, bytes_of(run->items, run->n), &reply,
+			 &e);
+	}
+	if (r >= 0)
+		return;
+	if (is_blind(run, r, &reply))
+		say_blind(run, &e);
+	else if (r == -EREMOTEIO && run->n > 1)
+		load_one_by_one(run);
+	else
+		say_one(run, &run->items[0], r, &reply, &e);
+}
+
+/* Rows are there; what is left is to make that durable, and to clean up. A lost answer
+ * leaves everything for settle(). */
+static void end_run(struct run *run, const struct iotdb_care *care)
+{
+	struct err e = {0};
+	bool is_refused = run->items[0].result != JOB_NONE;
+	enum job_result result = JOB_APPLIED;
+	int r;
+
+	if (!run->db->rpc) {
+		handover_release(&run->h);
+		return;
+	}
+	r = handover_end(&run->h, &e);
+	if (r < 0)
+		result = disk_result(r);
+	else if (!is_refused && run->convert && care->has_mods)
+		result = iotdb_delete_beside(run->db, &run->items[0].job, &e);
+	if (result != JOB_APPLIED)
+		iotdb_say(run->db, &run->items[0], result, e.text);
+	else if (!is_refused)
+		say_all(run);
+}
+
+/* ---- handing over ---- */
+
+/* Looks at a file and adds it. False: it was decided instead. */
+static bool add_one(struct run *run, struct iotdb_item *it,
+		    struct iotdb_care *care)
+{
+	struct load_job j = it->job;
+	struct err e = {0};
+	int r;
+
+	/* Its deletions become statements, for which the file is read again. */
+	j.take = j.take && !care->must_convert;
+	r = handover_add(&run->h, &j, care->has_mods ? &care->mods : NULL,
+			 care->kind, &e);
+	if (r < 0)
+		iotdb_say(run->db, it, disk_result(r), e.text);
+	return r >= 0;
+}
+
+/* JOB_APPLIED: it may be handed over as `care` says. */
+static enum job_result look(struct iotdb *db, const struct load_job *j,
+			    struct iotdb_care *care, struct err *e)
+{
+	enum job_result result = archive_check(j, e);
+
+	*care = (struct iotdb_care){0};
+	buf_init(&care->mods, MODS_MAX);
+	return result == JOB_APPLIED
+		       ? iotdb_look(rpc_version_number(db->rpc), j, care, e)
+		       : result;
+}
+
+/* Files of the run, as many as can be loaded together: up to one that is bad, or has to go
+ * alone. False: none is left to load. */
+static bool fill(struct run *run, unsigned n, struct iotdb_care *care)
+{
+	bool go_on = true;
+
+	for (run->n = 0; go_on && run->n < n;) {
+		struct iotdb_item *it = &run->items[run->n];
+		struct err e = {0};
+		enum job_result result = look(run->db, &it->job, care, &e);
+
+		if (result != JOB_APPLIED) {
+			/* what is before it goes first */
+			if (run->n == 0)
+				iotdb_say(run->db, it, result, e.text);
+			go_on = false;
+		} else if (care->must_convert && run->n) {
+			go_on = false;
+		} else {
+			run->convert = care->must_convert;
+			go_on = add_one(run, it, care) && !run->convert;
+			run->n += it->result == JOB_NONE;
+		}
+		if (!run->convert)
+			buf_release(&care->mods);
+	}
+	return run->n > 0 && run->items[0].result == JOB_NONE;
+}
+
+/* One LOAD of some of the files. */
+static void one_run(struct iotdb *db, struct iotdb_item *items, unsigned n)
+{
+	struct run run = {.db = db, .items = items};
+	struct iotdb_care care = {0};
+	struct err e = {0};
+	int r = handover_begin(&db->root, &items[0].job, &run.h, &e);
+
+	if (r >= 0 && !fill(&run, n, &care)) {
+		(void)!handover_end(&run.h, &e);
+		buf_release(&care.mods);
+		return;
+	}
+	if (r >= 0)
+		r = handover_show(&run.h, &e);
+	if (r < 0) {
+		handover_release(&run.h);
+		iotdb_say(db, &items[0], disk_result(r), e.text);
+		return;
+	}
+	load_run(&run);
+	end_run(&run, &care);
+	buf_release(&care.mods);
+}
+
+void iotdb_files(struct iotdb *db, struct iotdb_item *items, unsigned n)
+{
+	struct err e = {0};
+	enum job_result result;
+	unsigned at = 0;
+
+	if (!sql_is_tree(items[0].job.file.database)) {
+		(void)err_set(&e, ENOTSUP,
+			      "database %s is one of tables, which this loader "
+			      "does not carry (SKIP it, or use loader=archive)",
+			      items[0].job.file.database);
+		iotdb_say(db, &items[0], JOB_QUARANTINE, e.text);
+		return;
+	}
+	if (!settle(db, items, n))
+		return;
+	result = iotdb_make_database(db, items[0].job.file.database, &e);
+	if (result != JOB_APPLIED) {
+		iotdb_say(db, &items[0], result, e.text);
+		return;
+	}
+	/* Servers before 1.3.3 do not tell which files of a directory they took. */
+	while (at < n && db->rpc) {
+		if (items[at].result == JOB_NONE)
+			one_run(db, &items[at],
+				sql_load_consumes(rpc_version_number(db->rpc))
+					? n - at
+					: 1);
+		while (at < n && items[at].result == JOB_APPLIED)
+			at++;
+		if (at < n && items[at].result != JOB_NONE)
+			return;
+	}
+}
