@@ -24,7 +24,7 @@ static int find_program(struct apply *a, struct err *e)
 	ssize_t n;
 	char *slash;
 
-	if (strcmp(a->d->settings.loader, "archive") != 0) {
+	if (!settings_loader_is_ours(&a->d->settings)) {
 		(void)snprintf(a->program, sizeof a->program, "%s",
 			       a->d->settings.loader);
 		return 0;
@@ -103,6 +103,15 @@ void apply_kick(struct apply *a)
 {
 	if (a && !a->is_closing)
 		loop_defer(a->d->loop, &a->kick);
+}
+
+void apply_reload(struct apply *a)
+{
+	if (!a)
+		return;
+	a->not_before_ms = 0;
+	a->is_outdated = strcmp(a->d->settings.loader, "iotdb") == 0;
+	apply_kick(a);
 }
 
 /* ---- choosing domains ---- */
@@ -221,12 +230,23 @@ static void loader_failed(struct apply *a, const char *why)
 
 static void start_loader(struct apply *a)
 {
+	const struct settings *s = &a->d->settings;
+	const char *const archive[] = {a->program, s->archive_dir, NULL};
+	const char *const iotdb[] = {a->program,
+				     "--iotdb",
+				     s->load_dir,
+				     s->iotdb_rpc,
+				     s->iotdb_user,
+				     s->iotdb_password_file,
+				     NULL};
 	struct err e = {0};
 
 	if (loader_pid(a->loader))
 		return; /* it has not answered yet */
 	a->started_ms = loop_now_ms(a->d->loop);
-	if (loader_start(a->loader, a->program, a->d->settings.archive_dir,
+	a->is_outdated = false;
+	if (loader_start(a->loader,
+			 strcmp(s->loader, "iotdb") == 0 ? iotdb : archive,
 			 &e) < 0)
 		loader_failed(a, e.text);
 	else
@@ -272,6 +292,8 @@ static void kick_due(struct loop_task *t)
 		pause_until(a, a->not_before_ms);
 		return;
 	}
+	if (a->is_outdated)
+		loader_stop(a->loader);
 	if (!loader_is_ready(a->loader)) {
 		start_loader(a);
 		return;

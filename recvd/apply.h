@@ -29,6 +29,8 @@ void apply_free(struct apply *a);
 
 /* Something may have become possible: new entries, RETRY, other settings. */
 void apply_kick(struct apply *a);
+/* Settings were read again: what waits is tried at once, by a loader that knows them. */
+void apply_reload(struct apply *a);
 
 /* For server/loader: "state idle" and so on, KEY VALUE lines. */
 void apply_status(const struct apply *a, struct buf *out);

@@ -85,6 +85,7 @@ struct apply {
 	unsigned n_single;	   /* so many jobs go one by one */
 	char text[512];		   /* why it waits; "" = it does not */
 	char program[SETTINGS_PATH_MAX];
+	bool is_outdated; /* the loader runs with other settings */
 };
 
 /* Runs on the applier's thread. */

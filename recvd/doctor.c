@@ -4,12 +4,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
+#include "ground/child.h"
 #include "ground/fileio.h"
 #include "settings.h"
 
@@ -136,14 +139,13 @@ static void check_port(struct visit *v, bool is_up)
 		good("port", text);
 }
 
-static void check_loader(struct visit *v)
+static void check_loader(struct visit *v, char path[SETTINGS_PATH_MAX + 16])
 {
-	char path[SETTINGS_PATH_MAX + 16];
 	ssize_t n = readlink("/proc/self/exe", path, SETTINGS_PATH_MAX - 1);
 	char *slash;
 
-	if (strcmp(v->s.loader, "archive") != 0) {
-		(void)snprintf(path, sizeof path, "%s", v->s.loader);
+	if (!settings_loader_is_ours(&v->s)) {
+		(void)snprintf(path, SETTINGS_PATH_MAX + 16, "%s", v->s.loader);
 	} else {
 		path[n > 0 ? n : 0] = 0;
 		slash = strrchr(path, '/');
@@ -154,6 +156,46 @@ static void check_loader(struct visit *v)
 		    "install recvd-load beside recvd, or chmod +x it");
 	else
 		good("loader", path);
+}
+
+/* The loader logs in as it would, and says what it found, a line each. */
+static void check_iotdb(struct visit *v, const char *program)
+{
+	const char *const argv[] = {program,
+				    "--check",
+				    v->s.load_dir,
+				    v->s.iotdb_rpc,
+				    v->s.iotdb_user,
+				    v->s.iotdb_password_file,
+				    NULL};
+	struct child c = {0};
+	struct err e = {0};
+	char text[1024] = "";
+	struct pollfd ended;
+	size_t n = 0;
+	ssize_t k;
+	int status;
+
+	if (child_start(&c, argv, &e) < 0) {
+		bad(v, "iotdb", e.text, "install recvd-load beside recvd");
+		return;
+	}
+	(void)fcntl(c.from_fd, F_SETFL, 0);
+	while (n < sizeof text - 1 &&
+	       (k = read(c.from_fd, text + n, sizeof text - 1 - n)) > 0)
+		n += (size_t)k;
+	text[n] = 0;
+	while (n && text[n - 1] == '\n')
+		text[--n] = 0;
+	ended = (struct pollfd){.fd = c.pid_fd, .events = POLLIN};
+	(void)poll(&ended, 1, 10000);
+	status = child_end(&c);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		good("iotdb", text);
+	else
+		bad(v, "iotdb", text,
+		    "iotdb_rpc, iotdb_user and iotdb_password_file; the server "
+		    "must run and let this user in");
 }
 
 static void check_space(struct visit *v)
@@ -178,6 +220,7 @@ int doctor(const char *config_path)
 {
 	struct visit v = {0};
 	CLEANUP(buf_release) struct buf warnings;
+	char program[SETTINGS_PATH_MAX + 16];
 	struct err e = {0};
 
 	buf_init(&warnings, 65536);
@@ -195,7 +238,9 @@ int doctor(const char *config_path)
 	check_dir(&v, "archive_dir", v.s.archive_dir, true);
 	check_socket(&v);
 	check_port(&v, is_answered(v.s.control_socket));
-	check_loader(&v);
+	check_loader(&v, program);
+	if (strcmp(v.s.loader, "iotdb") == 0)
+		check_iotdb(&v, program);
 	check_space(&v);
 	return v.n_failed ? 1 : 0;
 }

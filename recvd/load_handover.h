@@ -44,7 +44,7 @@ struct handover {
 	struct buf list;      /* owned; its serials, one a line */
 	char domain[500];     /* <pipe>/<database>, below the root */
 	char name[64];	      /* of the run */
-	char path[HANDOVER_PATH_MAX]; /* absolute, of the run */
+	char path[HANDOVER_PATH_MAX - 128]; /* absolute, of the run */
 };
 
 /* A run that was begun and whose answer is not known: 1 and `h`, whose name it has lost

@@ -213,10 +213,13 @@ static void ended(struct loop_io *io, uint32_t events)
 	died(CONTAINER_OF(io, struct loader, pid));
 }
 
-int loader_start(struct loader *ld, const char *program,
-		 const char *archive_dir, struct err *e)
+void loader_stop(struct loader *ld)
 {
-	const char *const argv[] = {program, archive_dir, NULL};
+	(void)take_down(ld);
+}
+
+int loader_start(struct loader *ld, const char *const argv[], struct err *e)
+{
 	int r = child_start(&ld->child, argv, e);
 
 	if (r < 0)

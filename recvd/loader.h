@@ -28,9 +28,10 @@ struct loader_events {
 struct loader *loader_new(struct loop *l, const struct loader_events *ev, void *arg);
 void loader_free(struct loader *ld); /* kills it */
 
-/* `program` is called with one argument, `archive_dir`. */
-int loader_start(struct loader *ld, const char *program, const char *archive_dir, struct err *e)
-	MUST_CHECK;
+/* argv[0] is the program's path; the array ends with NULL. */
+int loader_start(struct loader *ld, const char *const argv[], struct err *e) MUST_CHECK;
+/* Ends it, between two batches. */
+void loader_stop(struct loader *ld);
 bool loader_is_ready(const struct loader *ld);
 int loader_pid(const struct loader *ld); /* 0 = none */
 

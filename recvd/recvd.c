@@ -354,7 +354,7 @@ int recvd_reload(struct recvd *d, struct settings_change *changes,
 			for (struct domain *dom = i->domains; dom;
 			     dom = dom->next)
 				dom->is_held = false;
-	apply_kick(d->apply);
+	apply_reload(d->apply);
 	retain_trim(d->retain, 0);
 	for (int i = 0; i < n; i++)
 		events_say(&d->events, LOG_INFO_, "settings", "%s=%s %s",

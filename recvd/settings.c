@@ -32,13 +32,16 @@ const struct conf_key settings_keys[] = {
 	{"ip_white_list", NULL, TEXT(ip_white_list), NULL, "0.0.0.0/0,::/0",
 	 true, "networks that may connect; empty: nobody"},
 	{"loader", NULL, TEXT(loader), NULL, "archive", false,
-	 "archive, or the absolute path of a program that speaks "
+	 "archive, iotdb, or the absolute path of a program that speaks "
 	 "tsferry-loader(7)"},
 	{"archive_dir", NULL, TEXT(archive_dir), NULL, "", false,
 	 "where the archive loader keeps the files; empty: "
 	 "<state_dir>/archive"},
+	{"load_dir", NULL, TEXT(load_dir), NULL, "", false,
+	 "where the iotdb loader hands files to a server on this host; empty: "
+	 "<state_dir>/load"},
 	{"iotdb_rpc", NULL, TEXT(iotdb_rpc), NULL, "", true,
-	 "host:port of the IoTDB to load into"},
+	 "host:port[,host:port...] of the IoTDB to load into"},
 	{"iotdb_user", NULL, TEXT(iotdb_user), NULL, "root", true, "its user"},
 	{"iotdb_password_file", NULL, TEXT(iotdb_password_file), NULL, "", true,
 	 "file whose first line is the password"},
@@ -102,22 +105,44 @@ static int parse_min_free(const char *text, uint64_t *n, bool *is_share)
 	return 0;
 }
 
+bool settings_loader_is_ours(const struct settings *s)
+{
+	return strcmp(s->loader, "archive") == 0 ||
+	       strcmp(s->loader, "iotdb") == 0;
+}
+
 static int check_loader(const struct settings *s, const char *path,
 			struct err *e)
 {
-	if (strcmp(s->loader, "archive") == 0 || s->loader[0] == '/')
-		return 0;
-	if (strcmp(s->loader, "iotdb") == 0)
-		return err_set(e, ENOTSUP,
-			       "%s: loader=iotdb is not part of this version "
-			       "(loader=archive, or the "
-			       "absolute path of a program that speaks "
-			       "tsferry-loader(7))",
+	if (strcmp(s->loader, "iotdb") == 0 && !s->iotdb_rpc[0])
+		return err_set(e, EINVAL,
+			       "%s: loader=iotdb needs iotdb_rpc "
+			       "(iotdb_rpc=127.0.0.1:6667)",
 			       path);
+	if (settings_loader_is_ours(s) || s->loader[0] == '/')
+		return 0;
 	return err_set(e, EINVAL,
-		       "%s: loader: expected archive or the absolute path of a "
-		       "program, got \"%s\"",
+		       "%s: loader: expected archive, iotdb or the absolute "
+		       "path of a program, got \"%s\"",
 		       path, s->loader);
+}
+
+/* A directory that has its place below state_dir when nothing is said. */
+static int default_dir(const struct settings *s, const char *path,
+		       const char *key, char *dir, const char *name,
+		       struct err *e)
+{
+	if (!dir[0] && (size_t)snprintf(dir, SETTINGS_PATH_MAX, "%s/%s",
+					s->state_dir, name) >=
+			       SETTINGS_PATH_MAX)
+		return err_set(e, ENAMETOOLONG,
+			       "%s: state_dir: \"%s\" is too long", path,
+			       s->state_dir);
+	if (dir[0] != '/')
+		return err_set(e, EINVAL,
+			       "%s: %s: expected an absolute path, got \"%s\"",
+			       path, key, dir);
+	return 0;
 }
 
 static int check(struct settings *s, const char *path, struct buf *warnings,
@@ -144,19 +169,9 @@ static int check(struct settings *s, const char *path, struct buf *warnings,
 	net_list_release(&list);
 	if (r < 0)
 		return err_wrap(e, "%s: ip_white_list", path);
-	if (!s->archive_dir[0] &&
-	    (size_t)snprintf(s->archive_dir, sizeof s->archive_dir,
-			     "%s/archive",
-			     s->state_dir) >= sizeof s->archive_dir)
-		return err_set(e, ENAMETOOLONG,
-			       "%s: state_dir: \"%s\" is too long", path,
-			       s->state_dir);
-	if (s->archive_dir[0] != '/')
-		return err_set(e, EINVAL,
-			       "%s: archive_dir: expected an absolute path, "
-			       "got \"%s\"",
-			       path, s->archive_dir);
-	return 0;
+	r = default_dir(s, path, "archive_dir", s->archive_dir, "archive", e);
+	return r < 0 ? r
+		     : default_dir(s, path, "load_dir", s->load_dir, "load", e);
 }
 
 int settings_load(struct settings *s, const char *path, struct buf *warnings,

@@ -24,8 +24,9 @@ struct settings {
 	char bind[256];
 	int64_t pipe_server_port;
 	char ip_white_list[4096];
-	char loader[SETTINGS_PATH_MAX]; /* "archive" or an absolute path */
+	char loader[SETTINGS_PATH_MAX]; /* "archive", "iotdb" or an absolute path */
 	char archive_dir[SETTINGS_PATH_MAX];
+	char load_dir[SETTINGS_PATH_MAX];
 	char iotdb_rpc[512];
 	char iotdb_user[128];
 	char iotdb_password_file[SETTINGS_PATH_MAX];
@@ -57,6 +58,9 @@ int settings_load(struct settings *s, const char *path, struct buf *warnings, st
  * is changed. */
 int settings_reload(struct settings *s, const char *path, struct settings_change *changes,
 		    struct buf *warnings, struct err *e) MUST_CHECK;
+
+/* Whether the loader is recvd-load, not a program of the site. */
+bool settings_loader_is_ours(const struct settings *s);
 
 /* How many bytes must stay free on a file system of `total` bytes. */
 uint64_t settings_min_free(const struct settings *s, uint64_t total);

@@ -69,22 +69,35 @@ void rows_release(struct rows *r)
 
 /* ---- cells ---- */
 
+/* The fewest digits that are read back as the same number. */
 static void add_float(struct rd *v, struct buf *out)
 {
 	uint32_t bits = rd_be32(v);
+	char text[32] = "";
 	float f;
 
 	memcpy(&f, &bits, sizeof f);
-	buf_addf(out, "%.9g", (double)f);
+	for (int digits = 6; digits <= 9; digits++) {
+		(void)snprintf(text, sizeof text, "%.*g", digits, (double)f);
+		if (strtof(text, NULL) == f)
+			break;
+	}
+	buf_adds(out, text);
 }
 
 static void add_double(struct rd *v, struct buf *out)
 {
 	uint64_t bits = rd_be64(v);
+	char text[40] = "";
 	double d;
 
 	memcpy(&d, &bits, sizeof d);
-	buf_addf(out, "%.17g", d);
+	for (int digits = 15; digits <= 17; digits++) {
+		(void)snprintf(text, sizeof text, "%.*g", digits, d);
+		if (strtod(text, NULL) == d)
+			break;
+	}
+	buf_adds(out, text);
 }
 
 static void add_bytes(struct rd *v, bool is_blob, struct buf *out)

@@ -73,7 +73,8 @@ static void values(void)
 
 static void refusals(void)
 {
-	CHECK(refused("loader=iotdb\n", "not part of this version"));
+	CHECK(refused("loader=iotdb\n", "needs iotdb_rpc"));
+	CHECK(refused("load_dir=here\n", "expected an absolute path"));
 	CHECK(refused("loader=mine\n", "absolute path of a program"));
 	CHECK(refused("state_dir=here\n", "expected an absolute path"));
 	CHECK(refused("archive_dir=here\n", "expected an absolute path"));
@@ -103,7 +104,7 @@ static void reload(void)
 	int n;
 
 	CHECK(load(&s, "state_dir=/x\n", NULL) == 0);
-	CHECK(write_conf("state_dir=/y\narchive_dir=/x/"
+	CHECK(write_conf("state_dir=/y\nload_dir=/x/load\narchive_dir=/x/"
 			 "archive\nadmit=known\nbind=127.0.0.1\n") == 0);
 	n = settings_reload(&s, path, c, NULL, NULL);
 	CHECK(n == 3);
