@@ -9,38 +9,45 @@
 #include "compaction.h"
 #include "ground/fileio.h"
 
-void held_release(struct held *h)
+void held_free(struct held *h)
 {
 	size_t i;
 
-	for (i = 0; i < h->n; i++)
+	for (i = 0; h && i < h->n; i++)
 		(void)close(h->v[i].fd);
-	h->n = 0;
+	free(h);
 }
 
 static bool has(const struct held *h, const char *name)
 {
 	size_t i;
 
-	for (i = 0; i < h->n; i++) {
+	for (i = 0; h && i < h->n; i++) {
 		if (strcmp(h->v[i].name, name) == 0)
 			return true;
 	}
 	return false;
 }
 
-static void put(struct held *h, const char *name, int fd)
+static bool is_full(const struct held *h)
 {
+	return h && h->n == HELD_MAX;
+}
+
+static void put(struct held **to, const char *name, int fd)
+{
+	struct held *h = *to ? *to : xcalloc(1, sizeof(*h));
+
+	*to = h;
 	(void)snprintf(h->v[h->n].name, sizeof(h->v[h->n].name), "%s", name);
 	h->v[h->n++].fd = fd;
 }
 
-void held_add(struct held *h, const char *path, const char *name)
+void held_add(struct held **h, const char *path, const char *name)
 {
 	int fd;
 
-	if (h->n == HELD_MAX || strlen(name) >= JOURNAL_NAME_LEN ||
-	    has(h, name))
+	if (is_full(*h) || strlen(name) >= JOURNAL_NAME_LEN || has(*h, name))
 		return;
 	fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd >= 0)
@@ -70,7 +77,7 @@ int held_read(const struct held *h, struct compactions *cs)
 	size_t i;
 	int r = 0;
 
-	for (i = 0; r == 0 && i < h->n; i++) {
+	for (i = 0; h && r == 0 && i < h->n; i++) {
 		CLEANUP(buf_release) struct buf b;
 
 		buf_init(&b, JOURNAL_MAX);
@@ -93,16 +100,17 @@ static bool stands(const struct compactions *cs, const char *name)
 	return false;
 }
 
-void held_keep(struct held *from, const struct compactions *cs, struct held *to)
+void held_keep(struct held *from, const struct compactions *cs,
+	       struct held **to)
 {
 	size_t i;
 
-	for (i = 0; i < from->n; i++) {
-		if (stands(cs, from->v[i].name) && to->n < HELD_MAX &&
-		    !has(to, from->v[i].name))
+	for (i = 0; from && i < from->n; i++) {
+		if (stands(cs, from->v[i].name) && !is_full(*to) &&
+		    !has(*to, from->v[i].name))
 			put(to, from->v[i].name, from->v[i].fd);
 		else
 			(void)close(from->v[i].fd);
 	}
-	from->n = 0;
+	free(from);
 }

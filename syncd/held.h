@@ -22,16 +22,17 @@ struct held {
 	size_t n;
 };
 
-void held_release(struct held *h);
+/* Lists are made when they are needed, most partitions have none: NULL is an empty one. */
+void held_free(struct held *h);
 
 /* Opens the journal at `path`; one that cannot be opened is gone, or read later. */
-void held_add(struct held *h, const char *path, const char *name);
+void held_add(struct held **h, const char *path, const char *name);
 
 /* Reads all of them into `cs`: -ENOMEM. */
 int held_read(const struct held *h, struct compactions *cs) MUST_CHECK;
 
-/* Those that still stand move to `to`, the others are closed. */
+/* Those that still stand move to `to`, the others are closed; frees `from`. */
 void held_keep(struct held *from, const struct compactions *cs,
-	       struct held *to);
+	       struct held **to);
 
 #endif

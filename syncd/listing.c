@@ -431,7 +431,7 @@ static int look(struct listing *l, struct living_list *files)
 	if (r >= 0)
 		r = all_dirs(l, files, take_journal);
 	if (r >= 0)
-		r = held_read(&l->held, &l->compactions);
+		r = held_read(l->held, &l->compactions);
 	sort_unique(&l->with_mods);
 	return r < 0 || !l->db ? r : derive_prepare(l);
 }
@@ -496,5 +496,6 @@ void listing_release(struct listing *l)
 	living_release(&l->all);
 	living_release(&l->with_mods);
 	compactions_release(&l->compactions);
-	held_release(&l->held);
+	held_free(l->held);
+	l->held = NULL;
 }

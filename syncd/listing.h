@@ -72,7 +72,7 @@ struct listing {
 	size_t n_data_dirs;
 	enum precedence precedence;
 	bool may_forget; /* every data directory is there, so gone means gone */
-	struct held held; /* owned: journals that may be gone */
+	struct held *held; /* owned: journals that may be gone */
 	struct listing_pipe pipes[LISTING_PIPES_MAX];
 	size_t n_pipes;
 

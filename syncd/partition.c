@@ -55,7 +55,7 @@ struct partition *partition_make(struct partitions *ps, const char *database,
 
 static void free_partition(struct partition *p)
 {
-	held_release(&p->held);
+	held_free(p->held);
 	free(p->database);
 	free(p);
 }

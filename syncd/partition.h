@@ -42,7 +42,7 @@ struct partition {
 	/* The highest by precedence of what is captured or about to be. */
 	struct living top;
 	bool has_top;
-	struct held held;   /* journals */
+	struct held *held;  /* journals; owned, NULL = none */
 	unsigned n_lists;   /* capture lists under way */
 	unsigned n_refused; /* files that are no TsFiles, as far as is known */
 	unsigned n_refused_now;	    /* since the last listing */

@@ -302,7 +302,8 @@ static void listing_done(struct job *j)
 	} else {
 		take_listing(s, p, l);
 	}
-	held_keep(&l->held, &l->compactions, &p->held);
+	held_keep(l->held, &l->compactions, &p->held);
+	l->held = NULL;
 	listing_release(l);
 	free(l);
 	judge_refused(s, p);
@@ -352,7 +353,7 @@ static void submit_listing(struct scan *s, struct partition *p)
 	struct listing *l = scan_new_listing(s, p);
 
 	l->held = p->held;
-	p->held.n = 0;
+	p->held = NULL;
 	l->job.done = listing_done;
 	worker_submit(s->worker, &l->job);
 }
