@@ -88,8 +88,8 @@ void receive_hello(struct receive *r, const struct msg_hello *m)
 		       m->released);
 		return;
 	}
-	if (m->version_max < PROTO_VERSION_MIN ||
-	    m->version_min > PROTO_VERSION_MAX) {
+	r->version = proto_common(m->version_min, m->version_max);
+	if (r->version == 0) {
 		rx_bye(r, BYE_VERSION, 0,
 		       "no common version of the protocol: %u to %u here, %u "
 		       "to %u "
@@ -132,9 +132,7 @@ void receive_known(struct receive *r, const struct receive_known *k)
 	else
 		rx_found_take(r, k);
 	r->welcome = (struct msg_welcome){
-		.version = r->hello.version_max < PROTO_VERSION_MAX
-				   ? r->hello.version_max
-				   : PROTO_VERSION_MAX,
+		.version = r->version,
 		.durable = k->durable,
 		.durable_nonce = k->durable_nonce,
 		.applied = k->applied,
@@ -278,6 +276,11 @@ int receive_next(struct receive *r, struct receive_act *act)
 bool receive_is_welcomed(const struct receive *r)
 {
 	return r->state == RECEIVE_LIVE;
+}
+
+uint16_t receive_version(const struct receive *r)
+{
+	return r->version;
 }
 
 uint64_t receive_durable(const struct receive *r)

@@ -103,6 +103,7 @@ void receive_failed(struct receive *r, const char *sentence);
 int receive_next(struct receive *r, struct receive_act *act); /* 1, or 0 when none */
 
 bool receive_is_welcomed(const struct receive *r);
+uint16_t receive_version(const struct receive *r); /* agreed; 0: none yet */
 uint64_t receive_durable(const struct receive *r);
 
 #endif

@@ -261,6 +261,24 @@ static struct rx_entry *find_open(struct receive *r, uint64_t serial,
 	return NULL;
 }
 
+static bool knows_how(struct receive *r, const struct msg_block *m)
+{
+	bool is_known = false;
+
+	switch (m->how) {
+	case BLOCK_LITERAL:
+		is_known = proto_can(r->version, PROTO_LITERAL);
+		break;
+	}
+	if (!is_known)
+		rx_bye(r, BYE_PROTOCOL, m->serial,
+		       "block %" PRIu64 " of entry %" PRIu64
+		       " travels in a way (%d) that version %u of the protocol "
+		       "does not have",
+		       m->index, m->serial, (int)m->how, r->version);
+	return is_known;
+}
+
 void receive_block(struct receive *r, const struct msg_block *m)
 {
 	struct rx_entry *x;
@@ -271,8 +289,10 @@ void receive_block(struct receive *r, const struct msg_block *m)
 	x = find_open(r, m->serial, "a BLOCK");
 	if (!x)
 		return;
+	if (!knows_how(r, m))
+		return;
 	len = entry_payload_len(&x->en);
-	if (m->how != BLOCK_LITERAL || m->index >= x->n_blocks ||
+	if (m->index >= x->n_blocks ||
 	    m->data_len != block_len(len, m->index)) {
 		rx_bye(r, BYE_PROTOCOL, m->serial,
 		       "block %" PRIu64 " of entry %" PRIu64

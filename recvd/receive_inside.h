@@ -52,6 +52,7 @@ struct receive {
 	enum receive_state state;
 	struct msg_hello hello;
 	struct msg_welcome welcome;
+	uint16_t version; /* agreed; 0: no HELLO yet, or none in common */
 	uint64_t durable, applied, told_durable, told_applied;
 	uint32_t n_quarantined, told_quarantined;
 

@@ -144,11 +144,23 @@ static void got_drop(struct session *s, const struct frame *f)
 		receive_drop(s->rx, &m);
 }
 
-static void got_frame(struct session *s, const struct frame *f)
+/* Not of the agreed version, or not for a receiver. */
+static void got_unknown(struct session *s, const struct frame *f)
 {
 	char sentence[64];
 
-	switch (f->type) {
+	if (f->flags & FRAME_OPTIONAL)
+		return;
+	(void)snprintf(sentence, sizeof sentence, "%s is not for a receiver",
+		       msg_name(f->type));
+	receive_bad(s->rx, sentence);
+}
+
+static void got_frame(struct session *s, const struct frame *f)
+{
+	bool is_spoken = proto_speaks(receive_version(s->rx), f->type);
+
+	switch (is_spoken ? f->type : 0) {
 	case MSG_HELLO:
 		got_hello(s, f);
 		break;
@@ -170,11 +182,7 @@ static void got_frame(struct session *s, const struct frame *f)
 	case MSG_BYE: /* the edge says why it goes; the end of the stream follows */
 		break;
 	default: /* not an enum: a number from the wire */
-		if (f->flags & FRAME_OPTIONAL)
-			break;
-		(void)snprintf(sentence, sizeof sentence,
-			       "%s is not for a receiver", msg_name(f->type));
-		receive_bad(s->rx, sentence);
+		got_unknown(s, f);
 	}
 	session_pump(s);
 }

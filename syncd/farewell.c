@@ -53,8 +53,7 @@ static void send_hello(struct farewell *f, const struct pipe_row *row)
 	CLEANUP(buf_release) struct buf b;
 	struct msg_hello m = {0};
 
-	m.version_min = PROTO_VERSION_MIN;
-	m.version_max = PROTO_VERSION_MAX;
+	msg_hello_offer(&m);
 	memcpy(m.sender_id, f->edge->keys.id, SENDER_ID_LEN);
 	memcpy(m.sender_name, f->edge->set.sender_name, sizeof(m.sender_name));
 	(void)snprintf(m.program, sizeof(m.program), "%s", TSFERRY_VERSION);

@@ -152,8 +152,7 @@ static void send_hello(struct link *l, const struct upload_act *act)
 	const struct pipe_row *row = &l->pipe->row;
 	struct msg_hello m = {0};
 
-	m.version_min = PROTO_VERSION_MIN;
-	m.version_max = PROTO_VERSION_MAX;
+	msg_hello_offer(&m);
 	m.flags = row->is_resync ? HELLO_RESYNC : 0;
 	memcpy(m.sender_id, l->edge->keys.id, SENDER_ID_LEN);
 	memcpy(m.sender_name, l->edge->set.sender_name, sizeof(m.sender_name));
@@ -489,7 +488,9 @@ static int take_quarantine(struct link *l, const struct frame *f)
 
 static int take_frame(struct link *l, const struct frame *f)
 {
-	switch (f->type) {
+	bool is_spoken = proto_speaks(upload_version(l->upload), f->type);
+
+	switch (is_spoken ? f->type : 0) {
 	case MSG_WELCOME:
 		return take_welcome(l, f);
 	case MSG_PARTIAL:

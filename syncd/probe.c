@@ -54,8 +54,7 @@ static void on_opened(void *arg, const char *key)
 	struct msg_hello m = {0};
 
 	(void)snprintf(p->key, sizeof(p->key), "%s", key);
-	m.version_min = PROTO_VERSION_MIN;
-	m.version_max = PROTO_VERSION_MAX;
+	msg_hello_offer(&m);
 	m.flags = HELLO_PROBE;
 	memcpy(m.sender_id, p->edge->keys.id, SENDER_ID_LEN);
 	memcpy(m.sender_name, p->edge->set.sender_name, sizeof(m.sender_name));
@@ -67,14 +66,32 @@ static void on_opened(void *arg, const char *key)
 	call_send(p->call, &b);
 }
 
+static void got_welcome(struct probe *p, const struct frame *f)
+{
+	const struct err none = {0};
+	struct msg_welcome m;
+	char cause[160];
+
+	if (msg_welcome_decode(&m, f) < 0) {
+		refuse(p, EPROTO, "the receiver's WELCOME is malformed");
+	} else if (!proto_common(m.version, m.version)) {
+		(void)snprintf(cause, sizeof(cause),
+			       "the receiver chose version %u of the protocol, "
+			       "offered were %u to %u: update the older side",
+			       m.version, PROTO_VERSION_MIN, PROTO_VERSION_MAX);
+		refuse(p, EPROTO, cause);
+	} else {
+		finish(p, &none);
+	}
+}
+
 static void on_frame(void *arg, const struct frame *f)
 {
 	struct probe *p = arg;
-	const struct err none = {0};
 	struct msg_bye bye;
 
 	if (f->type == MSG_WELCOME)
-		finish(p, &none);
+		got_welcome(p, f);
 	else if (f->type == MSG_BYE && msg_bye_decode(&bye, f) == 0)
 		refuse(p, bye.why == BYE_REFUSED ? EACCES : ECONNREFUSED,
 		       bye.text);

@@ -77,6 +77,7 @@ void upload_cut(struct upload *u)
 {
 	upload_window_stop(u);
 	u->state = UPLOAD_OFF;
+	u->version = 0;
 	u->say_hello = u->ask_nonce = u->say_close = false;
 }
 
@@ -187,11 +188,11 @@ void upload_welcome(struct upload *u, const struct msg_welcome *m)
 		upload_leave(u, 0, "a WELCOME came that nobody asked for");
 		return;
 	}
-	if (m->version < PROTO_VERSION_MIN || m->version > PROTO_VERSION_MAX) {
+	u->version = proto_common(m->version, m->version);
+	if (u->version == 0) {
 		upload_leave(u, 0,
 			     "the receiver chose version %u of the protocol, "
-			     "expected "
-			     "%u to %u",
+			     "offered were %u to %u",
 			     m->version, PROTO_VERSION_MIN, PROTO_VERSION_MAX);
 		return;
 	}
@@ -416,6 +417,11 @@ int upload_next(struct upload *u, struct upload_act *act)
 		return say_serial(act, UP_NONCE, u->there_durable);
 	}
 	return u->state == UPLOAD_LIVE ? upload_window_next(u, act) : 0;
+}
+
+uint16_t upload_version(const struct upload *u)
+{
+	return u->version;
 }
 
 uint64_t upload_durable_serial(const struct upload *u)

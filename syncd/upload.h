@@ -96,6 +96,9 @@ int upload_next(struct upload *u, struct upload_act *act);
  * they are not taken they count as reads under way. */
 void *upload_take_unused(struct upload *u);
 
+/* What is agreed; 0: nothing yet on this link. Only what it has may be sent (version.h). */
+uint16_t upload_version(const struct upload *u);
+
 /* For status and tests. */
 uint64_t upload_durable_serial(const struct upload *u);
 uint64_t upload_applied_serial(const struct upload *u);

@@ -71,6 +71,7 @@ struct upload {
 	struct upload_failing failing[UPLOAD_FAILING];
 
 	/* What the WELCOME said, until it is checked. */
+	uint16_t version; /* agreed; 0: none yet */
 	uint64_t there_durable, there_nonce, there_applied;
 	uint32_t partials_left;
 

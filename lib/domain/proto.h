@@ -24,9 +24,7 @@
 
 #include "entry.h"
 #include "frame.h"
-
-#define PROTO_VERSION_MIN 1
-#define PROTO_VERSION_MAX 1
+#include "version.h"
 
 enum msg_type {
 	MSG_HELLO = 1,
@@ -94,8 +92,8 @@ struct msg_entry {
 	uint32_t data_len;
 };
 
-/* How a block travels. Version 1 knows only literal bytes; compression and references
- * to held blocks are further values of `how`, told apart by the negotiated version. */
+/* How a block travels. Further values are further features (version.h): a decoder takes
+ * every value that this program knows, the receive machine those of the agreed version. */
 enum block_how { BLOCK_LITERAL = 0 };
 
 struct msg_block {
@@ -159,6 +157,9 @@ struct msg_bye {
 /* The maximum length of a type's message, 0 for an unknown type (for frame_take). */
 uint32_t msg_len_max(uint16_t type);
 const char *msg_name(uint16_t type);
+
+/* Fills in the versions that this program speaks. */
+void msg_hello_offer(struct msg_hello *m);
 
 /* Each adds one whole frame to b (with FRAME_HEAD_LEN in front). */
 void msg_hello_encode(const struct msg_hello *m, struct buf *b);

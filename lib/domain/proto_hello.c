@@ -3,6 +3,12 @@
 #include "proto.h"
 #include "proto_wire.h"
 
+void msg_hello_offer(struct msg_hello *m)
+{
+	m->version_min = PROTO_VERSION_MIN;
+	m->version_max = PROTO_VERSION_MAX;
+}
+
 void msg_hello_encode(const struct msg_hello *m, struct buf *b)
 {
 	size_t at = frame_begin(b, MSG_HELLO, 0, 0);
@@ -70,8 +76,8 @@ void msg_welcome_encode(const struct msg_welcome *m, struct buf *b)
 
 static bool is_welcome_good(const struct msg_welcome *m)
 {
-	if (m->version < PROTO_VERSION_MIN || m->version > PROTO_VERSION_MAX)
-		return false;
+	if (m->version == 0)
+		return false; /* whether it was offered, the machine judges */
 	if (m->durable > ENTRY_SERIAL_MAX || m->applied > m->durable)
 		return false;
 	if ((m->durable == 0) != (m->durable_nonce == 0))

@@ -165,8 +165,6 @@ static void act_durable(struct sim *s, uint64_t serial)
 static void act_hello(struct sim *s, const struct upload_act *a)
 {
 	struct msg_hello m = {
-		.version_min = PROTO_VERSION_MIN,
-		.version_max = PROTO_VERSION_MAX,
 		.sender_name = "edge",
 		.program = "sim",
 		.pipe = "p",
@@ -174,6 +172,7 @@ static void act_hello(struct sim *s, const struct upload_act *a)
 		.released = a->serial,
 	};
 
+	msg_hello_offer(&m);
 	msg_hello_encode(&m, &s->edge.link->up);
 }
 

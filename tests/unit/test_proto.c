@@ -167,7 +167,6 @@ static void hello_bounds(void)
 static void welcome_bounds(void)
 {
 	BAD(welcome, m.version = 0);
-	BAD(welcome, m.version = PROTO_VERSION_MAX + 1);
 	BAD(welcome, m.applied = 10);
 	BAD(welcome, m.durable_nonce = 0);
 	BAD(welcome, (m.durable = 0, m.applied = 0));
