@@ -1,13 +1,11 @@
-#include "derive.h"
-
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "derive_inside.h"
 #include "follow.h"
-#include "overlap.h"
 #include "restate.h"
 
 /* ---- the look at the sources ---- */
@@ -66,26 +64,17 @@ int derive_prepare(struct listing *l)
 
 /* ---- the judgement ---- */
 
-struct judging {
-	struct listing *l;
-	struct plan *plan;
-	struct living_list *fresh, *vanished;
-	size_t n_fresh; /* of fresh: sorted; what follows was added here */
-	struct known_list known;
-};
-
 static void judging_release(struct judging *j)
 {
 	known_release(&j->known);
 }
 
-static struct living *vanished_one(const struct judging *j,
-				   const struct living *f)
+struct living *derive_vanished(const struct judging *j, const struct living *f)
 {
 	return living_find(j->vanished, f);
 }
 
-static struct living *fresh_one(const struct judging *j, const struct living *f)
+struct living *derive_fresh(const struct judging *j, const struct living *f)
 {
 	const struct living_list sorted = {.v = j->fresh->v, .n = j->n_fresh};
 
@@ -105,12 +94,12 @@ static struct known_file *product_one(const struct judging *j,
 }
 
 /* A source that is gone from the edge and captured, itself or by derivation. */
-static const struct known_file *captured_source(const struct judging *j,
-						const struct living *f)
+const struct known_file *derive_source(const struct judging *j,
+				       const struct living *f)
 {
 	const struct known_file *k = product_one(j, f);
 
-	if (k || !vanished_one(j, f))
+	if (k || !derive_vanished(j, f))
 		return k;
 	return known_find(&j->known, f);
 }
@@ -126,8 +115,9 @@ static void withhold(struct judging *j, const struct compaction *c)
 	size_t i;
 
 	for (i = 0; i < c->n; i++) {
-		struct living *f = is_source(c, i) ? vanished_one(j, &c->v[i].f)
-						   : fresh_one(j, &c->v[i].f);
+		struct living *f = is_source(c, i)
+					   ? derive_vanished(j, &c->v[i].f)
+					   : derive_fresh(j, &c->v[i].f);
 
 		if (f)
 			f->is_explained = true;
@@ -153,7 +143,7 @@ static const char *what_lacks(const struct judging *j,
 
 		if (!is_source(c, i))
 			continue;
-		k = captured_source(j, &c->v[i].f);
+		k = derive_source(j, &c->v[i].f);
 		if (!k)
 			return "not all of its sources were captured";
 		if (k->is_owed)
@@ -175,14 +165,14 @@ static int find_stale(struct judging *j, const struct compaction *c,
 	int r = 0;
 
 	for (i = 0; r == 0 && i < c->n; i++) {
-		struct living *f = fresh_one(j, &c->v[i].f);
+		struct living *f = derive_fresh(j, &c->v[i].f);
 		const struct known_file *k;
 
 		if (c->v[i].role == JOURNAL_TARGET && f)
 			products[n++] = f;
 		if (!is_source(c, i))
 			continue;
-		k = captured_source(j, &c->v[i].f);
+		k = derive_source(j, &c->v[i].f);
 		n_unread += !is_read_to_the_end(&c->v[i], k);
 		r = known_add(&sources, k);
 	}
@@ -192,101 +182,6 @@ static int find_stale(struct judging *j, const struct compaction *c,
 	*why = "the deletions of a source may not have been read to the end";
 	for (i = 0; r == 0 && i < sources.n; i++)
 		r = known_add(&j->plan->stale, &sources.v[i]);
-	return r;
-}
-
-/* Whether what the cloud loaded last, of a captured file and one source, wins at the
- * edge between that file and the product, too. */
-static bool is_in_order(const struct known_file *k, const struct known_file *s,
-			bool is_above)
-{
-	return is_above ? k->serial_low > s->serial : k->serial < s->serial_low;
-}
-
-static bool is_disturbed(const struct judging *j, const struct compaction *c,
-			 const struct known_file *k, bool is_above)
-{
-	size_t i;
-
-	for (i = 0; i < c->n; i++) {
-		const struct known_file *s =
-			is_source(c, i) ? captured_source(j, &c->v[i].f) : NULL;
-
-		if (!s || is_in_order(k, s, is_above))
-			continue;
-		if (!s->range.any || !k->range.any ||
-		    overlap_ranges(&s->range, &k->range))
-			return true;
-	}
-	return false;
-}
-
-static int follow_again(struct judging *j, const struct known_file *k)
-{
-	struct living again = k->f;
-	size_t i;
-	int r;
-
-	for (i = 0; i < j->plan->owed.n; i++) {
-		if (living_compare(&j->plan->owed.v[i], &again) == 0)
-			return 0;
-	}
-	if (k->is_owed)
-		return 0; /* it goes again anyway */
-	again.is_again = true;
-	r = living_add(&j->plan->owed, &again);
-	return r ? r : living_add(j->fresh, &again);
-}
-
-/* One captured file against one product: 1 when the product must be sent. */
-static int cross_one(struct judging *j, const struct compaction *c,
-		     const struct living *product, const struct overlap *spans,
-		     const struct known_file *k)
-{
-	bool is_above = living_rank(&k->f, product, j->l->precedence) > 0;
-	struct known_file at = *k;
-	struct tsfile_range range;
-	CLEANUP_CLOSE int fd = -1;
-
-	if (vanished_one(j, &k->f) || !is_disturbed(j, c, k, is_above))
-		return 0;
-	fd = follow_open(j->l, &at.f);
-	if (fd < 0 || !overlap_hits(spans, fd, &range))
-		return 0;
-	return is_above ? follow_again(j, &at) : 1;
-}
-
-/* 1 when some captured file forbids it that this product is derived. */
-static int is_crossed(struct judging *j, const struct compaction *c,
-		      struct living *product)
-{
-	CLEANUP(overlap_release) struct overlap spans = {.n = 0};
-	CLEANUP_CLOSE int fd = follow_open(j->l, product);
-	struct tsfile_range range;
-	size_t i;
-	int r = 0;
-
-	if (fd < 0)
-		return 0; /* gone again */
-	overlap_add(&spans, fd, &range);
-	for (i = 0; r == 0 && i < j->known.n; i++)
-		r = cross_one(j, c, product, &spans, &j->known.v[i]);
-	return r;
-}
-
-static int find_crossing(struct judging *j, const struct compaction *c)
-{
-	size_t i;
-	int r = 0;
-
-	for (i = 0; r == 0 && i < c->n; i++) {
-		struct living *f = c->v[i].role == JOURNAL_TARGET
-					   ? fresh_one(j, &c->v[i].f)
-					   : NULL;
-
-		if (f)
-			r = is_crossed(j, c, f);
-	}
 	return r;
 }
 
@@ -333,7 +228,7 @@ static struct known_file make_product(const struct judging *j,
 
 	for (i = 0; i < c->n; i++) {
 		const struct known_file *s =
-			is_source(c, i) ? captured_source(j, &c->v[i].f) : NULL;
+			is_source(c, i) ? derive_source(j, &c->v[i].f) : NULL;
 
 		if (!s)
 			continue;
@@ -359,7 +254,7 @@ static int derive_targets(struct judging *j, const struct compaction *c)
 
 		if (t->role != JOURNAL_TARGET)
 			continue;
-		f = fresh_one(j, &t->f);
+		f = derive_fresh(j, &t->f);
 		p = make_product(j, c, f ? f : &t->f);
 		r = known_add(&j->plan->products, &p);
 		if (f) {
@@ -377,7 +272,7 @@ static void tell_sent(struct judging *j, const struct compaction *c,
 
 	for (i = 0; i < c->n; i++) {
 		struct living *f = c->v[i].role == JOURNAL_TARGET
-					   ? fresh_one(j, &c->v[i].f)
+					   ? derive_fresh(j, &c->v[i].f)
 					   : NULL;
 
 		if (f)
@@ -392,7 +287,7 @@ static int let_go(struct judging *j, const struct compaction *c)
 
 	for (i = 0; r == 0 && i < c->n; i++) {
 		struct living *f =
-			is_source(c, i) ? vanished_one(j, &c->v[i].f) : NULL;
+			is_source(c, i) ? derive_vanished(j, &c->v[i].f) : NULL;
 
 		if (!f || f->is_explained)
 			continue;
@@ -409,7 +304,7 @@ static int decide(struct judging *j, struct compaction *c)
 
 	c->is_decided = true;
 	if (r == 0 && !why)
-		r = find_crossing(j, c);
+		r = derive_cross(j, c);
 	if (r == 1)
 		why = "a captured file ranks between its sources and it";
 	if (r >= 0 && !why)
@@ -426,7 +321,7 @@ static bool is_ripe(const struct judging *j, const struct compaction *c)
 	size_t i;
 
 	for (i = 0; i < c->n; i++) {
-		if (is_source(c, i) && !captured_source(j, &c->v[i].f))
+		if (is_source(c, i) && !derive_source(j, &c->v[i].f))
 			return false;
 	}
 	return true;
@@ -434,8 +329,8 @@ static bool is_ripe(const struct judging *j, const struct compaction *c)
 
 static bool is_living(const struct judging *j, const struct living *f)
 {
-	return fresh_one(j, f) ||
-	       (known_find(&j->known, f) && !vanished_one(j, f));
+	return derive_fresh(j, f) ||
+	       (known_find(&j->known, f) && !derive_vanished(j, f));
 }
 
 /* While a source stands, its compaction was seen half done, or was undone: the product
@@ -481,7 +376,7 @@ static void drop_consumed(struct judging *j)
 	size_t i, n = 0;
 
 	for (i = 0; i < l->n; i++) {
-		if (fresh_one(j, &l->v[i].f))
+		if (derive_fresh(j, &l->v[i].f))
 			l->v[n++] = l->v[i];
 	}
 	l->n = n;
