@@ -195,12 +195,6 @@ static enum job_result read_payload(const struct load_job *j,
 	return JOB_QUARANTINE;
 }
 
-static bool is_tree(const char *database)
-{
-	return strncmp(database, "root", 4) == 0 &&
-	       (database[4] == '.' || !database[4]);
-}
-
 enum job_result archive_delete(struct archive *a, const struct load_job *j,
 			       struct err *e)
 {
@@ -213,7 +207,7 @@ enum job_result archive_delete(struct archive *a, const struct load_job *j,
 	int r;
 
 	buf_init(&payload, MODS_MAX);
-	if (j->kind == ENTRY_RESTATE && !is_tree(j->file.database)) {
+	if (j->kind == ENTRY_RESTATE && !database_is_tree(j->file.database)) {
 		(void)err_set(e, ENOTSUP,
 			      "database %s is one of tables, where a list of "
 			      "devices does not tell tags apart (SKIP it: the "

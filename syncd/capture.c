@@ -35,7 +35,7 @@ struct batch {
 	bool is_again[CAPTURE_BATCH]; /* captured before, and wanted again */
 	struct capture_list *list_of[CAPTURE_BATCH];
 	/* out */
-	size_t n_done;
+	size_t n_done, n_outside;
 	uint64_t assigned, assigned_bytes;
 	bool is_dropped; /* the pipe is gone: nobody is told */
 	enum pin_block block;
@@ -145,6 +145,8 @@ static int pin_all(struct batch *b, struct outbox_writer *w)
 			b->n_done++;
 			if (b->n >= SYNCFS_FROM)
 				pin_close(&b->pins[i]);
+		} else if (r == 0 && b->pins[i].result == PIN_OUTSIDE) {
+			b->n_outside++;
 		}
 	}
 	return r;
@@ -220,6 +222,15 @@ static int add_entry(struct batch *b, struct outbox_writer *w, size_t i,
 	return outbox_add_entry(w, b->pipe, &en, &b->job.err);
 }
 
+/* Known, so that it is not read again; without an entry: serial 0. */
+static int add_outside(struct batch *b, struct outbox_writer *w, size_t i)
+{
+	struct outbox_entry en;
+
+	fill_entry(&en, &b->pins[i], 0, 0);
+	return outbox_add_known(w, b->pipe, &en, &b->job.err);
+}
+
 static int add_entries(struct batch *b, struct outbox_writer *w)
 {
 	int64_t now_ms = clock_wall_ms();
@@ -234,6 +245,8 @@ static int add_entries(struct batch *b, struct outbox_writer *w)
 	for (i = 0, r = 0; r == 0 && i < b->n; i++) {
 		if (b->pins[i].result == PIN_DONE)
 			r = add_entry(b, w, i, now_ms);
+		else if (b->pins[i].result == PIN_OUTSIDE)
+			r = add_outside(b, w, i);
 	}
 	return r ? r
 		 : outbox_set_assigned(w, b->pipe, b->assigned,
@@ -245,12 +258,14 @@ static void undo_all(struct batch *b)
 	size_t i;
 
 	for (i = 0; i < b->n; i++) {
+		if (b->pins[i].result == PIN_OUTSIDE)
+			b->pins[i].result = PIN_BLOCKED;
 		if (b->pins[i].result != PIN_DONE)
 			continue;
 		pin_undo(&b->pins[i], &b->places[b->place_of[i]]);
 		b->pins[i].result = PIN_BLOCKED;
 	}
-	b->n_done = 0;
+	b->n_done = b->n_outside = 0;
 }
 
 /* Pins, syncs, adds. What was pinned before a block is kept; *blocked is the block. */
@@ -260,7 +275,7 @@ static int fill_transaction(struct batch *b, struct outbox_writer *w,
 	int r = 0;
 
 	*blocked = pin_all(b, w);
-	if (!b->n_done)
+	if (!b->n_done && !b->n_outside)
 		return 0;
 	r = sync_all(b);
 	return r ? r : add_entries(b, w);
@@ -277,7 +292,7 @@ static int run_batch(struct outbox_job *j, struct outbox_writer *w)
 	if (r)
 		return r;
 	r = fill_transaction(b, w, &blocked);
-	if (r == 0 && b->n_done)
+	if (r == 0 && (b->n_done || b->n_outside))
 		r = outbox_commit(w, &j->err);
 	else
 		outbox_rollback(w);
@@ -371,6 +386,7 @@ static void count_file(struct capture *c, const struct pin *p,
 			c->newest_sealed_ms = p->sealed_ms;
 		break;
 	case PIN_KNOWN:
+	case PIN_OUTSIDE:
 		break;
 	case PIN_GONE:
 		l->n_gone++;

@@ -28,10 +28,11 @@ static bool piece_touches(const struct deletion_piece *p,
 {
 	if (p->first > d->range.last || p->last < d->range.first)
 		return false;
-	return p->rec.is_table ? pattern_is_table(p->rec.path, p->rec.path_len,
-						  d->path, d->path_len)
-			       : pattern_may_touch(p->rec.path, p->rec.path_len,
-						   d->path, d->path_len);
+	return p->rec.is_table
+		       ? d->table_len == p->rec.path_len &&
+				 memcmp(d->path, p->rec.path, d->table_len) == 0
+		       : pattern_may_touch(p->rec.path, p->rec.path_len,
+					   d->path, d->path_len);
 }
 
 static bool is_touched(const struct deletion_pieces *p,
@@ -64,15 +65,19 @@ static bool is_plain_line(const struct tsfile_device *d)
 
 static int take_device(void *arg, const struct tsfile_device *d)
 {
+	struct tsfile_device at = *d;
 	struct clipping *c = arg;
 
-	if (!d->range.any || d->range.last < c->floor || !is_plain_line(d) ||
-	    !is_touched(c->p, d))
+	if (!d->range.any || d->range.last < c->floor || !is_plain_line(d))
+		return 0;
+	if (at.range.first < c->floor)
+		at.range.first = c->floor;
+	if (!is_touched(c->p, &at))
 		return 0;
 	buf_add(&c->devices, d->path, d->path_len);
 	buf_adds(&c->devices, "\n");
-	if (!c->range.any || d->range.first < c->range.first)
-		c->range.first = d->range.first;
+	if (!c->range.any || at.range.first < c->range.first)
+		c->range.first = at.range.first;
 	if (!c->range.any || d->range.last > c->range.last)
 		c->range.last = d->range.last;
 	c->range.any = true;
@@ -128,11 +133,10 @@ static struct deletion *make_one(struct deletions *d, enum mods_kind kind,
 
 static int add_file(struct deletion *o, const struct clipping *c)
 {
-	int64_t first = c->range.first > c->floor ? c->range.first : c->floor;
 	bool is_long;
 
-	if (first < o->first)
-		o->first = first;
+	if (c->range.first < o->first)
+		o->first = c->range.first;
 	if (c->range.last > o->last)
 		o->last = c->range.last;
 	is_long = o->devices.len < LINES_SORTED_FROM &&

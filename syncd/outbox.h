@@ -183,6 +183,9 @@ int outbox_live_pipe(struct outbox_writer *w, int64_t pipe, uint64_t *assigned,
 /* Adds an entry (serial, nonce and head are in it) and what makes it known. */
 int outbox_add_entry(struct outbox_writer *w, int64_t pipe,
 		     const struct outbox_entry *en, struct err *e) MUST_CHECK;
+/* Only what makes a file known; of serial 0: a file without an entry. */
+int outbox_add_known(struct outbox_writer *w, int64_t pipe,
+		     const struct outbox_entry *en, struct err *e) MUST_CHECK;
 int outbox_set_assigned(struct outbox_writer *w, int64_t pipe,
 			uint64_t assigned, uint64_t assigned_bytes,
 			struct err *e) MUST_CHECK;

@@ -152,7 +152,7 @@ static void bind_blob(sqlite3_stmt *st, int i, const struct buf *b)
 		(void)sqlite3_bind_null(st, i);
 }
 
-static int add_known(struct outbox_writer *w, int64_t pipe,
+int outbox_add_known(struct outbox_writer *w, int64_t pipe,
 		     const struct outbox_entry *en, struct err *e)
 {
 	int r;
@@ -195,7 +195,7 @@ int outbox_add_entry(struct outbox_writer *w, int64_t pipe,
 	r = run(w, W_ADD_ENTRY, e);
 	(void)sqlite3_clear_bindings(st);
 	if (r == 0 && en->entry.kind == ENTRY_FILE)
-		r = add_known(w, pipe, en, e);
+		r = outbox_add_known(w, pipe, en, e);
 	return r;
 }
 

@@ -358,6 +358,63 @@ static int put_kept(struct pin *p, struct buf *b, struct err *e)
 		 : 0;
 }
 
+/* Where the rows are not known there may be some on both sides. */
+static bool needs_cut(const struct pin *p, const struct pin_cut *cut)
+{
+	return cut->is_set &&
+	       (!p->range.any || p->range.first <= cut->last_deleted);
+}
+
+struct cutting {
+	int64_t last_deleted;
+	struct buf *out;
+	size_t table; /* of the last record in `out`, where it begins; its length */
+	size_t len;
+};
+
+/* The devices of a table stand together. */
+static int cut_table(void *arg, const struct tsfile_device *d)
+{
+	struct cutting *c = arg;
+
+	if (c->len && c->len == d->table_len &&
+	    memcmp(buf_data(c->out) + c->table, d->path, c->len) == 0)
+		return 0;
+	mods_add_table_cut(d->path, d->table_len, c->last_deleted, c->out);
+	c->len = d->table_len;
+	/* Behind the name stand one byte and one number of one byte. */
+	c->table = c->out->len - 2 - c->len;
+	return buf_end(c->out) ? -E2BIG : 0;
+}
+
+static int add_cut(const struct pin *p, const struct pin_cut *cut,
+		   struct buf *b, struct err *e)
+{
+	struct cutting c = {.last_deleted = cut->last_deleted, .out = b};
+	const struct tsfile_visit visit = {.device = cut_table, .arg = &c};
+	struct tsfile_index ix;
+	char name[FILEID_PATH_MAX];
+	int r;
+
+	if (database_is_tree(p->file.database)) {
+		mods_add_cut(p->mods_kind, cut->last_deleted, b);
+		return 0;
+	}
+	r = tsfile_index_read(p->fd, &visit, &ix, e);
+	if (r < 0) {
+		(void)err_wrap(e, "%s", fileid_path(&p->file, name));
+		(void)err_hint(e, "its rows before the start time cannot be "
+				  "left out, so the file is");
+	}
+	return r;
+}
+
+static bool is_outside(const struct pin *p, const struct pin_cut *cut)
+{
+	return cut->is_set && p->range.any &&
+	       p->range.last <= cut->last_deleted;
+}
+
 static bool take_mods(struct pin *p, const struct pin_place *pl,
 		      const struct pin_cut *cut, bool may_copy, struct err *e)
 {
@@ -380,8 +437,11 @@ static bool take_mods(struct pin *p, const struct pin_place *pl,
 		refuse(p, PIN_REFUSED);
 		return false;
 	}
-	if (cut->is_set) {
-		mods_add_cut(p->mods_kind, cut->last_deleted, &b);
+	if (needs_cut(p, cut)) {
+		if (add_cut(p, cut, &b, e)) {
+			refuse(p, PIN_REFUSED);
+			return false;
+		}
 		is_own = true;
 	}
 	if (is_own)
@@ -403,6 +463,11 @@ void pin_file(struct pin *p, struct pin_place *pl, const struct pin_cut *cut,
 	p->fd = p->mods_fd = -1;
 	p->mods_len = p->mods_seen = 0;
 	if (!open_source(p, pl, &st, e)) {
+		pin_close(p);
+		return;
+	}
+	if (is_outside(p, cut)) {
+		p->result = PIN_OUTSIDE;
 		pin_close(p);
 		return;
 	}

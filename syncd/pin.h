@@ -17,6 +17,7 @@
 
 enum pin_result {
 	PIN_DONE,
+	PIN_OUTSIDE, /* all of its rows come before the start time */
 	PIN_KNOWN, /* captured before */
 	PIN_GONE,  /* the source vanished or is another file now: look again */
 	PIN_REFUSED, /* no sealed TsFile, or its mods are malformed: sentence */
@@ -39,7 +40,8 @@ struct pin_place {
 	int spool_fd; /* open for one batch; -1 = not */
 };
 
-/* The start time of a pipe, as rows that must not travel. */
+/* The start time of a pipe, as rows that must not travel. A file with rows on both sides
+ * travels with one record more, a file without rows behind it not at all. */
 struct pin_cut {
 	bool is_set;
 	int64_t last_deleted; /* every row up to it, inclusive */

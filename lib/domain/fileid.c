@@ -103,6 +103,12 @@ int database_check(const char *database, struct err *e)
 		       fault);
 }
 
+bool database_is_tree(const char *database)
+{
+	return strncmp(database, "root", 4) == 0 &&
+	       (database[4] == '.' || !database[4]);
+}
+
 bool database_is_internal(const char *database)
 {
 	return strcmp(database, "root.__system") == 0 ||

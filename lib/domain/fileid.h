@@ -34,6 +34,9 @@ char *name_shown(char *to, size_t size, const char *p, size_t n);
 /* name_is_plain() with a sentence (-EINVAL). Back-quotes belong to the name. */
 int database_check(const char *database, struct err *e) MUST_CHECK;
 
+/* One of the tree model: "root", or below it; others are of tables. */
+bool database_is_tree(const char *database);
+
 /* root.__system, root.__audit: IoTDB's own, never carried. */
 bool database_is_internal(const char *database);
 

@@ -336,3 +336,15 @@ void mods_add_cut(enum mods_kind kind, int64_t last_deleted_time,
 	wr_svarint(out, (int32_t)sizeof everything - 1);
 	buf_adds(out, everything);
 }
+
+void mods_add_table_cut(const char *table, size_t len,
+			int64_t last_deleted_time, struct buf *out)
+{
+	wr_u8(out, TABLE_DELETION);
+	wr_be64(out, (uint64_t)INT64_MIN);
+	wr_be64(out, (uint64_t)last_deleted_time);
+	wr_svarint(out, (int32_t)len);
+	buf_add(out, table, len);
+	wr_u8(out, TAGS_ANY);
+	wr_svarint(out, 0); /* every column */
+}

@@ -37,6 +37,9 @@ void mods_add_standing(const void *p, size_t n, struct buf *out);
 
 /* Adds one record that deletes every row of a file before `time` (or at it too):
  * the row-exact cut of a pipe's start time (iotdb-observed, section 3). */
+/* The same for one table of a database of tables; binary. */
+void mods_add_table_cut(const char *table, size_t len,
+			int64_t last_deleted_time, struct buf *out);
 void mods_add_cut(enum mods_kind kind, int64_t last_deleted_time, struct buf *out);
 
 #endif

@@ -151,10 +151,3 @@ bool pattern_may_touch(const char *pattern, size_t n, const char *device,
 		;
 	return want.p >= want.end;
 }
-
-bool pattern_is_table(const char *table, size_t n, const char *device,
-		      size_t len)
-{
-	return len >= n && memcmp(table, device, n) == 0 &&
-	       (len == n || device[n] == '.');
-}

@@ -14,8 +14,4 @@
 bool pattern_may_touch(const char *pattern, size_t n, const char *device,
 		       size_t len);
 
-/* Whether a device, as printed (its table first), is one of a table. */
-bool pattern_is_table(const char *table, size_t n, const char *device,
-		      size_t len);
-
 #endif

@@ -142,7 +142,10 @@ static void walk_device(struct walk *w, const struct tsfile_child *c,
 {
 	struct tsfile_device *d = &w->device;
 
-	*d = (struct tsfile_device){.path = w->path, .path_len = c->key_len};
+	*d = (struct tsfile_device){
+		.path = w->path,
+		.path_len = c->key_len,
+		.table_len = w->tree.version == 4 ? w->tree.table_len : 0};
 	w->begun = false;
 	w->has_time = false;
 	walk_series(w, c, level);

