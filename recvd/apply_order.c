@@ -38,7 +38,8 @@ static int find_one(struct apply_order *o, struct catalog *c, struct gather *g,
 		return r;
 	if (r == 0)
 		return err_say(e, ERR_REFUSED, ENOENT,
-			       "There is no quarantined entry %lld.",
+			       "There is no quarantined entry %lld. (SHOW "
+			       "QUARANTINE lists them)",
 			       (long long)o->id);
 	if (row.state == ENTRY_RELEASED && o->is_skip)
 		return err_say(e, ERR_REFUSED, EBUSY,

@@ -192,7 +192,8 @@ static struct sender *choose(struct recvd *d, struct request *rq)
 	struct sender *x = senders_choose(&d->senders, name, &n);
 
 	if (!x)
-		fail(rq, ERR_REFUSED, ENOENT, "There is no sender %s.", name);
+		fail(rq, ERR_REFUSED, ENOENT,
+		     "There is no sender %s. (SHOW SENDERS lists them)", name);
 	else if (n > 1)
 		fail(rq, ERR_REFUSED, EBUSY,
 		     "%u keys ask to be sender %s, name the key instead (SHOW "
@@ -277,7 +278,8 @@ static void order(struct recvd *d, struct request *rq, bool is_skip)
 	if (!rq->stmt.is_all && (rq->stmt.id == 0 || rq->stmt.id > INT64_MAX)) {
 		free(o);
 		fail(rq, ERR_REFUSED, ENOENT,
-		     "There is no quarantined entry %llu.",
+		     "There is no quarantined entry %llu. (SHOW QUARANTINE "
+		     "lists them)",
 		     (unsigned long long)rq->stmt.id);
 		return;
 	}

@@ -170,10 +170,10 @@ sorted() { tr ' ' '\n' <<<"$*" | LC_ALL=C sort | tr '\n' ' ' | sed 's/ $//'; }
 			return 1
 		}
 	}
-	tells 'RETRY 17' 'Msg: 411: There is no quarantined entry 17.*'
-	tells 'SKIP 17' 'Msg: 411: There is no quarantined entry 17.*'
+	tells 'RETRY 17' 'Msg: 411: There is no quarantined entry 17. (SHOW QUARANTINE lists them)'
+	tells 'SKIP 17' 'Msg: 411: There is no quarantined entry 17. (SHOW QUARANTINE lists them)'
 	tells 'RETRY ALL' 'Msg: The statement is executed successfully.'
-	tells 'ADMIT nobody' 'Msg: 411: There is no sender nobody.*'
+	tells 'ADMIT nobody' 'Msg: 411: There is no sender nobody. (SHOW SENDERS lists them)'
 	tells 'FORGET edge-1' 'Msg: 411: Can not forget sender edge-1, because it is connected*'
 	tells 'ADMIT edge-1' 'Msg: The statement is executed successfully.'
 	tells 'START' 'Msg: The statement is executed successfully.'
