@@ -30,11 +30,24 @@ def labels(n, line, text):
     return tuple(sorted(found.items()))
 
 
+def histogram(n, line, family, suffix, found, value, buckets):
+    """Buckets go up, and the last is the count."""
+    rest = (family, tuple(p for p in found if p[0] != "le"))
+    if suffix == "_bucket":
+        le = float(dict(found).get("le", "nan"))
+        last = buckets.get(rest, (float("-inf"), 0))
+        if not le > last[0] or value < last[1]:
+            fail(n, line, "buckets do not go up")
+        buckets[rest] = (le, value)
+    elif suffix == "_count" and buckets.get(rest) != (float("inf"), value):
+        fail(n, line, "the count is not the last bucket")
+
+
 def main():
     data = sys.stdin.buffer.read()
     if not data.endswith(b"\n"):
         sys.exit("the last line has no end")
-    family, kind, seen, samples = None, None, set(), set()
+    family, kind, seen, samples, buckets = None, None, set(), set(), {}
     for n, line in enumerate(data.decode("utf-8").split("\n")[:-1], 1):
         m = re.match(rf"# HELP ({NAME}) (\S.*)$", line)
         if m:
@@ -54,7 +67,8 @@ def main():
         m = SAMPLE.match(line)
         if not m:
             fail(n, line, "neither HELP, TYPE nor a sample")
-        if m[1] != family or not kind:
+        suffix = m[1][len(family or ""):] if family and m[1].startswith(family) else None
+        if not kind or suffix not in (("_bucket", "_sum", "_count") if kind == "histogram" else ("",)):
             fail(n, line, "a sample outside of its family")
         value = float(m[4])
         if kind == "counter" and not value >= 0:
@@ -63,6 +77,11 @@ def main():
         if key in samples:
             fail(n, line, "the same sample twice")
         samples.add(key)
+        if kind == "histogram":
+            histogram(n, line, family, suffix, key[1], value, buckets)
+    for (name, _), (le, _) in buckets.items():
+        if le != float("inf"):
+            sys.exit(f"{name}: a histogram without +Inf")
     if not samples:
         sys.exit("no sample")
 
