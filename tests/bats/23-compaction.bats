@@ -258,6 +258,27 @@ surveyed() { known_is 'count(*) FROM known WHERE row_sum IS NULL' 0; }
 	known_is 'count(*) FROM known' 2
 }
 
+@test "a product may be made in another data directory than its sources" {
+	mkdir -p "$EDGE/cold/sequence" "$EDGE/cold/unsequence"
+	edge_conf data_dirs "$DATADIR;$EDGE/cold"
+	pair_start
+	seal "$V3/tiny.tsfile" root.sg 1-1-0-0
+	seal "$V3/old.tsfile" root.sg 2-2-0-0
+	statement 'WAIT PIPE p 30'
+	begin sequence 1-1-1-0.inner.inner-compaction.log sequence 1-1-1-0.inner sequence/1-1-0-0 sequence/2-2-0-0
+	seen 1-1-1-0.inner.inner-compaction.log
+	(DATADIR=$EDGE/cold product "$V3/compacted.tsfile" sequence 1-1-1-0 inner)
+	statement 'WAIT PIPE p 30'
+	sent_is 2 # its journal stands elsewhere
+	end sequence 1-1-1-0.inner.inner-compaction.log sequence/1-1-0-0 sequence/2-2-0-0
+	wait_until 20 derived 1 1
+	# what is born below it is followed by it, from where it stands
+	seal "$V3/compacted.tsfile" root.sg 1-0-0-0
+	wait_until 20 archive_has root.sg 1-1-1-0
+	statement 'WAIT PIPE p 30'
+	sent_is 4
+}
+
 @test "files born and compacted while syncd was down: their product is sent, once" {
 	pair_start
 	statement 'WAIT PIPE p 30'
