@@ -384,14 +384,17 @@ int restate_add(struct listing *l, struct listing_pipe *lp,
 	CLEANUP(devices_release) struct devices d = {.n = 0};
 	int r;
 
-	if (!lp->plan.stale.n)
+	/* Who wants no deletions keeps the rows. */
+	if (!lp->plan.stale.n || !lp->sync_del_op)
 		return 0;
 	r = take_all_living(l, lp, fresh, &d);
 	if (r == 0)
 		r = add_lost(l, lp, &d);
 	if (r == 0)
 		r = add_region(l, &d);
-	if (r || !d.range.any)
+	if (d.range.first < lp->floor)
+		d.range.first = lp->floor;
+	if (r || !d.range.any || d.range.first > d.range.last)
 		return r;
 	drop_duplicates(&d);
 	r = add_entries(&lp->plan, &d);

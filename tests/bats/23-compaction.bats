@@ -258,6 +258,46 @@ surveyed() { known_is 'count(*) FROM known WHERE row_sum IS NULL' 0; }
 	known_is 'count(*) FROM known' 2
 }
 
+@test "compacted while syncd was down: without SyncDelOp missing rows are no reason to delete any" {
+	recvd_start
+	syncd_start
+	statement 'START PIPESERVER'
+	statement "CREATE PIPESINK s AS IoTDB (ip='127.0.0.1',port=$(server_port))"
+	statement 'CREATE PIPE p TO s WITH SyncDelOp=false'
+	statement 'START PIPE p'
+	seal "$V3/al.tsfile" root.sg 1-1-0-0
+	statement 'WAIT PIPE p 30'
+	wait_until 20 surveyed
+	daemon_stop syncd
+	rm "$(dir_of sequence)/1-1-0-0.tsfile"*
+	product "$V3/tiny.tsfile" sequence 1-1-1-0 inner
+	syncd_start
+	statement 'WAIT PIPE p 30'
+	progress_is p applied_serial 2
+	archive_has root.sg 1-1-1-0
+	! grep -r DELETION "$ARCHIVE"
+}
+
+@test "a compaction between the link and the look at the deletions undoes the capture" {
+	pair_start
+	statement 'WAIT PIPE p 30'
+	daemon_stop syncd
+	# the daemon sleeps behind its first link for as long as IoTDB needs to compact
+	daemon_start syncd strace -DD -f -q -b execve -o "$T/strace.out" -e trace=linkat \
+		-e inject=linkat:delay_exit=1500000:when=1 "$TSFERRY_BUILD/syncd/syncd" -c "$T/syncd.conf"
+	daemon_ready syncd "$SYNCD_SOCK"
+	seal "$V3/tiny.tsfile" root.sg 1-1-0-0
+	linked() { [ -n "$(find "$DATADIR/.tsferry-spool" -name '*.tsfile')" ]; }
+	wait_until 20 linked
+	begin sequence 1-1-1-0.inner.inner-compaction.log sequence 1-1-1-0.inner sequence/1-1-0-0
+	product "$V3/old.tsfile" sequence 1-1-1-0 inner
+	end sequence 1-1-1-0.inner.inner-compaction.log sequence/1-1-0-0
+	statement 'WAIT PIPE p 60'
+	archive_equals_edge
+	sent_is 1
+	nothing_left
+}
+
 @test "a product may be made in another data directory than its sources" {
 	mkdir -p "$EDGE/cold/sequence" "$EDGE/cold/unsequence"
 	edge_conf data_dirs "$DATADIR;$EDGE/cold"
