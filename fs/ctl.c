@@ -85,11 +85,12 @@ static void free_ctl(struct ctl *c)
 
 /* ---- answers ---- */
 
-void ctl_stat(const struct fs *fs, unsigned uid, struct view_entry *en)
+void ctl_stat(const struct fs *fs, unsigned uid, const char *path,
+	      struct view_entry *en)
 {
 	const struct answer *an = answers_get(fs->answers, uid);
 
-	en->size = an ? an->text.len : strlen(view_usage());
+	en->size = an ? an->text.len : strlen(view_usage(path));
 	en->node.mtime_ms = an ? an->wall_ms : fs->own.start_ms;
 }
 
@@ -124,7 +125,7 @@ static void fetch_last(struct ctl *c)
 		an->was_read = true;
 		buf_add(&c->answer, buf_data(&an->text), an->text.len);
 	} else {
-		buf_adds(&c->answer, view_usage());
+		buf_adds(&c->answer, view_usage(c->file.node->path));
 	}
 }
 

@@ -28,6 +28,6 @@ void ctl_flush(struct open_file *f, fuse_req_t req);
 void ctl_release(struct open_file *f, fuse_req_t req);
 
 /* Size and time that a user sees. */
-void ctl_stat(const struct fs *fs, unsigned uid, struct view_entry *en);
+void ctl_stat(const struct fs *fs, unsigned uid, const char *path, struct view_entry *en);
 
 #endif

@@ -55,7 +55,7 @@ static void complete_entry(fuse_req_t req, struct node *nd,
 	const struct fs *fs = op_fs(req);
 
 	if (view_is_ctl(nd->path))
-		ctl_stat(fs, fuse_req_ctx(req)->uid, en);
+		ctl_stat(fs, fuse_req_ctx(req)->uid, nd->path, en);
 	else if (nd->files)
 		file_stat(nd, fuse_req_ctx(req)->pid, loop_now_ms(fs->loop),
 			  en);

@@ -30,6 +30,7 @@ struct pipectl {
 	const char *sockets[SOCKETS_MAX];
 	unsigned homes[SOCKETS_MAX]; /* who is behind each; 0 = not known yet */
 	size_t n_sockets;
+	const char *denied; /* a socket that this user may not open; or NULL */
 	enum table_form form;
 };
 
@@ -259,11 +260,14 @@ static bool is_absent(int err)
 }
 
 /* Who is behind a socket that -s names: SHOW VERSION says it. Nobody: 0. */
-static unsigned home_of(const char *socket)
+static unsigned home_of(struct pipectl *pc, const char *socket)
 {
 	struct reply r CLEANUP(reply_release) = {0};
+	int err = control_ask(socket, "SHOW VERSION", TREE_MS, &r);
 
-	if (control_ask(socket, "SHOW VERSION", TREE_MS, &r) < 0 || !r.n_rows)
+	if (err == -EACCES)
+		pc->denied = socket;
+	if (err < 0 || !r.n_rows)
 		return 0;
 	if (strncmp(r.rows[0], "syncd\t", 6) == 0)
 		return HOME_SYNCD;
@@ -274,11 +278,11 @@ static void find_homes(struct pipectl *pc)
 {
 	for (size_t i = 0; i < pc->n_sockets; i++) {
 		if (!pc->homes[i])
-			pc->homes[i] = home_of(pc->sockets[i]);
+			pc->homes[i] = home_of(pc, pc->sockets[i]);
 	}
 }
 
-static void ask_each(const struct pipectl *pc, const struct stmt_form *form,
+static void ask_each(struct pipectl *pc, const struct stmt_form *form,
 		     const char *text, int timeout_ms, struct reply *all)
 {
 	for (size_t i = 0; i < pc->n_sockets; i++) {
@@ -289,7 +293,9 @@ static void ask_each(const struct pipectl *pc, const struct stmt_form *form,
 			continue;
 		err = control_ask(pc->sockets[i], text, timeout_ms, &r);
 		if (err < 0) {
-			if (!is_absent(err))
+			if (err == -EACCES)
+				pc->denied = pc->sockets[i];
+			else if (!is_absent(err))
 				add_trouble(all, err, timeout_ms);
 			continue;
 		}
@@ -331,9 +337,16 @@ static int run(struct pipectl *pc, const char *text)
 	ask_each(pc, form, text, timeout_of(st), &all);
 	if (all.text[0])
 		return show(pc, &all);
-	(void)err_say(&e, ERR_REFUSED, ENXIO, "%s is%s running on this host",
-		      home_name(form->home),
-		      form->home == HOME_BOTH ? "" : " not");
+	if (pc->denied)
+		(void)err_say(&e, ERR_REFUSED, EACCES,
+			      "The control socket %s may not be opened by this "
+			      "user. (its directory must let him through)",
+			      pc->denied);
+	else
+		(void)err_say(&e, ERR_REFUSED, ENXIO,
+			      "%s is%s running on this host",
+			      home_name(form->home),
+			      form->home == HOME_BOTH ? "" : " not");
 	return refuse(pc, text, &e);
 }
 

@@ -106,6 +106,12 @@ static void add_trouble(struct run *rn, unsigned daemon, int err)
 			      "for may still happen (SHOW PIPES or SHOW "
 			      "SENDERS tells)",
 			      names[daemon], rn->timeout_ms / 1000);
+	else if (err == -EACCES)
+		(void)err_say(&e, ERR_REFUSED, EACCES,
+			      "The control socket of %s may not be opened by "
+			      "the user whose mount this is. (its directory "
+			      "must let him through)",
+			      names[daemon]);
 	else if (err == -ECANCELED)
 		(void)err_say(&e, ERR_REFUSED, ECANCELED,
 			      "pipefs is ending; what was asked for may still "

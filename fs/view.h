@@ -81,8 +81,9 @@ int view_list(const struct view *v, const struct view_own *own, struct view_entr
 bool view_is_ctl(const char *path);
 bool view_is_growing(const char *path);
 
-/* The fixed texts: the table of statements, and what `cat ctl` says before any answer. */
+/* The fixed texts: the table of statements, and what `cat ctl` says before any answer,
+ * with the short forms that the ctl at `path` takes. */
 void view_help(struct buf *out);
-const char *view_usage(void);
+const char *view_usage(const char *path);
 
 #endif

@@ -127,7 +127,7 @@ static int stat_own(const char *path, const struct view_own *own,
 	if (is_help)
 		view_help(&text);
 	else
-		buf_adds(&text, view_usage());
+		buf_adds(&text, view_usage(path));
 	own_entry(out, strrchr(path, '/') + 1, TREE_FILE, is_help ? 0444 : 0666,
 		  own);
 	out->size = text.len;
@@ -187,7 +187,7 @@ int view_read(const struct view *v, const struct view_own *own, struct buf *out)
 	if (view_is_ctl(v->path)) {
 		if (strcmp(v->path, "/ctl") != 0 && !is_in_dir(v, at))
 			return -ENOENT;
-		buf_adds(out, view_usage());
+		buf_adds(out, view_usage(v->path));
 		return buf_end(out);
 	}
 	if (at < 0)
@@ -286,13 +286,22 @@ void view_help(struct buf *out)
 	}
 }
 
-const char *view_usage(void)
+#define USAGE                                                             \
+	"Write statements to this file, then read it for the answer:\n"   \
+	"\n"                                                              \
+	"    echo 'SHOW PIPES' > ctl; cat ctl\n"                          \
+	"\n"                                                              \
+	"A statement ends at ; or at the end of its line. The file help " \
+	"at the top lists\n"                                              \
+	"all statements, last_error has the last refusal.\n"
+
+const char *view_usage(const char *path)
 {
-	return "Write statements to this file, then read it for the answer:\n"
-	       "\n"
-	       "    echo 'SHOW PIPES' > ctl; cat ctl\n"
-	       "\n"
-	       "A statement ends at ; or at the end of its line. The file help "
-	       "at the top lists\n"
-	       "all statements, last_error has the last refusal.\n";
+	if (strcmp(path, "/ctl") == 0)
+		return USAGE;
+	if (strcmp(path, "/server/ctl") == 0)
+		return USAGE "Here also: START, STOP, ADMIT <sender>, FORGET "
+			     "<sender>.\n";
+	return USAGE "Here also, for this pipe: START, STOP, DROP, RESYNC "
+		     "[FROM <time>], WAIT [<seconds>].\n";
 }

@@ -65,8 +65,10 @@ static void unknown_attr(struct parse *p, const struct attr *a)
 static void wrong_value(struct parse *p, const struct attr *a, const char *key,
 			const char *type, const char *hint)
 {
+	const char *alike = lex_lookalike(a->value.at, a->value.len);
 	struct err *e = parse_late(p);
 
+	hint = alike ? alike : hint;
 	(void)err_say(e, ERR_REFUSED, EINVAL,
 		      "%s=%.*s has wrong format, require for %s.", key,
 		      shown_len(a->value.at, a->value.len, 300), a->value.at,

@@ -34,6 +34,31 @@ bool lex_is_comment(const char *p, const char *end)
 	return end - p >= 2 && p[0] == '-' && p[1] == '-';
 }
 
+const char *lex_lookalike(const char *text, size_t n)
+{
+	static const struct {
+		const char *sign, *words;
+	} signs[] = {
+		{"\xef\xbc\x88", "the full-width bracket is written ("},
+		{"\xef\xbc\x89", "the full-width bracket is written )"},
+		{"\xef\xbc\x9b", "the full-width semicolon is written ;"},
+		{"\xef\xbc\x9d", "the full-width sign is written ="},
+		{"\xe2\x80\x98", "a curled quote is written '"},
+		{"\xe2\x80\x99", "a curled quote is written '"},
+		{"\xe2\x80\x9c", "a curled quote is written \""},
+		{"\xe2\x80\x9d", "a curled quote is written \""},
+		{"\xe2\x80\x93", "a long dash is written -"},
+		{"\xc2\xa0", "the no-break space is written as a blank"},
+		{"\xe3\x80\x80", "the wide space is written as a blank"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(signs); i++) {
+		if (memmem(text, n, signs[i].sign, strlen(signs[i].sign)))
+			return signs[i].words;
+	}
+	return NULL;
+}
+
 size_t lex_prompt(const char *p, const char *end)
 {
 	static const char prompt[] = "IoTDB>";

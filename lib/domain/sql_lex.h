@@ -50,6 +50,10 @@ void lex_place(const char *text, const char *at, unsigned *line, unsigned *col);
 bool lex_is_word_byte(const char *p);
 bool lex_is_blank(char c); /* newlines too */
 
+/* What a sign in n bytes of text that only looks like one of ours stands for, as a person
+ * is told it (text that passed a word processor or a Chinese keyboard); NULL: none. */
+const char *lex_lookalike(const char *text, size_t n);
+
 /* How long the prompt of IoTDB's command line ("IoTDB>") with the blanks before it is,
  * that a pasted statement begins with; 0: none. */
 size_t lex_prompt(const char *p, const char *end);

@@ -85,6 +85,7 @@ static bool splits_a_name(const struct parse *p)
 int expected(struct parse *p, const char *what)
 {
 	char came[SHOWN_MAX + 48];
+	const char *alike;
 	unsigned line, col;
 
 	describe(&p->now, came, sizeof came);
@@ -92,7 +93,10 @@ int expected(struct parse *p, const char *what)
 	(void)err_say(p->e, ERR_SYNTAX, EINVAL,
 		      SYNTAX "line %u:%u expected %s, came %s", line, col, what,
 		      came);
-	if (splits_a_name(p))
+	alike = lex_lookalike(p->lx.text, strlen(p->lx.text));
+	if (alike)
+		(void)err_hint(p->e, "%s", alike);
+	else if (splits_a_name(p))
 		(void)err_hint(p->e, "names with other letters than A-Z a-z "
 				     "0-9 _ : @ # $ { } are written in back "
 				     "quotes: `a-b`");

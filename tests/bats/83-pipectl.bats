@@ -67,6 +67,10 @@ pc() { "$TSFERRY_BUILD/fs/pipectl" -s "$SYNCD_SOCK" -s "$RECVD_SOCK" "$@"; }
 	run -3 "$TSFERRY_BUILD/fs/pipectl" -s "$T/nobody.sock" cat /p/status
 	run -3 "$TSFERRY_BUILD/fs/pipectl" -s "$SYNCD_SOCK" 'SHOW SENDERS'
 	run -1 pc cat /no/such
+	mkdir -m 700 "$T/closed"
+	chmod 755 "$BATS_RUN_TMPDIR" "$T"
+	run -1 setpriv --reuid=nobody --regid=nogroup --clear-groups pipectl -s "$T/closed/syncd.sock" 'SHOW PIPES'
+	[[ $output == "Msg: 411: The control socket $T/closed/syncd.sock may not be opened by this user."* ]]
 	run -0 pc ls
 	run -0 pc ls /pipes/p
 	pc 'STOP PIPE p'

@@ -355,6 +355,13 @@ static const struct bad bads[] = {
 	 "key=12ab has wrong format, require for TEXT. "
 	 "(the 64 hexadecimal digits that"},
 	{CS "(key='" KEY "0')", 411, "key='" KEY "0' has wrong format"},
+	{"CREATE PIPESINK s AS IoTDB（ip='1.2.3.4'）", 401,
+	 S "1:29 expected the end of the statement, came '=' (the full-width"},
+	{"SHOW PIPES；", 401, S "1:5 expected PIPESINKTYPE"},
+	{CS "(ip=‘1.2.3.4’)", 411,
+	 "ip=‘1.2.3.4’ has wrong format, require for TEXT. (a curled quote is "
+	 "written ')"},
+	{"SHOW\xc2\xa0PIPES", 401, S "1:0 expected CREATE"},
 	{CP "WITH syncdelop=1", 411,
 	 "SyncDelOp=1 has wrong format, require for BOOLEAN. (true or false)"},
 	{CP "WITH syncdelop=yes", 411, "SyncDelOp=yes has wrong format"},

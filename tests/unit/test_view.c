@@ -233,7 +233,9 @@ static void ctl_stands_in_pipes(void)
 	CHECK(view_init(&v, VIEW_STAT, "/p/ctl") == 0);
 	TAKE(&v, VIEW_SYNCD, 0, "d 755 0 1");
 	CHECK(view_stat(&v, &own, &en) == 0 && en.node.mode == 0666);
-	CHECK(en.size == strlen(view_usage()));
+	CHECK(en.size == strlen(view_usage("/p/ctl")));
+	CHECK(strstr(view_usage("/p/ctl"), "RESYNC") &&
+	      strstr(view_usage("/server/ctl"), "ADMIT"));
 	TAKE(&v, VIEW_SYNCD, 0, "f 444 0 1");
 	CHECK(view_stat(&v, &own, &en) == -ENOENT);
 	take_failure(&v, VIEW_SYNCD, ENOENT);
