@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "apply_batch.h"
+#include "ground/backoff.h"
 #include "ground/clock.h"
 #include "turn.h"
 
@@ -213,13 +214,12 @@ static void pause_until(struct apply *a, uint64_t when_ms)
 
 static void loader_failed(struct apply *a, const char *why)
 {
-	uint64_t now = loop_now_ms(a->d->loop), pause = APPLY_RETRY_MAX_MS;
+	uint64_t now = loop_now_ms(a->d->loop), pause;
 
 	if (now - a->started_ms > APPLY_RETRY_MAX_MS)
 		a->n_failures = 0; /* it had lived */
-	if (a->n_failures < 9)
-		pause = (uint64_t)APPLY_RESTART_MS << a->n_failures;
-	a->n_failures++;
+	pause = backoff_ms(a->n_failures++, APPLY_RESTART_MS,
+			   APPLY_RETRY_MAX_MS);
 	a->not_before_ms = now + pause;
 	(void)snprintf(a->text, sizeof a->text, "%s", why);
 	events_say(&a->d->events, LOG_ERR_, "apply",
@@ -232,12 +232,9 @@ static void start_loader(struct apply *a)
 {
 	const struct settings *s = &a->d->settings;
 	const char *const archive[] = {a->program, s->archive_dir, NULL};
-	const char *const iotdb[] = {a->program,
-				     "--iotdb",
-				     s->load_dir,
-				     s->iotdb_rpc,
-				     s->iotdb_user,
-				     s->iotdb_password_file,
+	const char *const iotdb[] = {a->program,    "--iotdb",
+				     s->load_dir,   s->iotdb_rpc,
+				     s->iotdb_user, s->iotdb_password_file,
 				     NULL};
 	struct err e = {0};
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "apply_batch.h"
+#include "ground/backoff.h"
 #include "ground/clock.h"
 #include "retain.h"
 #include "session.h"
@@ -134,11 +135,9 @@ static void take_quarantined(struct recvd *d, struct apply_item *it)
 static void take_retry(struct recvd *d, struct apply_item *it)
 {
 	struct domain *dom = it->pick->domain;
-	uint64_t pause = APPLY_RETRY_MAX_MS;
+	uint64_t pause = backoff_ms(dom->n_retries++, APPLY_RETRY_MS,
+				    APPLY_RETRY_MAX_MS);
 
-	if (dom->n_retries < 6)
-		pause = (uint64_t)APPLY_RETRY_MS << dom->n_retries;
-	dom->n_retries++;
 	dom->not_before_ms = loop_now_ms(d->loop) + pause;
 	(void)snprintf(dom->retry_text, sizeof dom->retry_text, "%s",
 		       it->text ? it->text : "");
@@ -152,13 +151,11 @@ static void take_retry(struct recvd *d, struct apply_item *it)
 
 static void take_stop(struct apply *a, const struct apply_item *it)
 {
-	uint64_t now = loop_now_ms(a->d->loop), pause = APPLY_STOP_MAX_MS;
+	uint64_t now = loop_now_ms(a->d->loop), pause;
 
 	if (a->not_before_ms > now)
 		return; /* another database of the same batch said so */
-	if (a->n_stops < 5)
-		pause = (uint64_t)APPLY_RETRY_MS << a->n_stops;
-	a->n_stops++;
+	pause = backoff_ms(a->n_stops++, APPLY_RETRY_MS, APPLY_STOP_MAX_MS);
 	(void)snprintf(a->text, sizeof a->text, "%s",
 		       it->text ? it->text : "the loader said stop");
 	a->not_before_ms = now + pause;
@@ -274,8 +271,8 @@ void apply_end(struct apply_batch *b)
 		    b->items[i].result == JOB_MISMATCH)
 			add_reach(b, b->items[i].pick->domain->incarnation);
 	for (unsigned i = 0; i < b->n_items; i++)
-		b->items[i].is_retained = retain_wants(
-			&b->apply->d->settings, b->items[i].payload_len);
+		b->items[i].is_retained = retain_wants(&b->apply->d->settings,
+						       b->items[i].payload_len);
 	b->task = (struct catalog_task){.run = end_run, .done = end_done};
 	catalog_submit(b->apply->d->catalog, &b->task);
 }

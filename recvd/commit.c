@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "apply.h"
+#include "gather.h"
 #include "ground/clock.h"
 #include "ground/fileio.h"
 #include "retain.h"
@@ -466,13 +467,15 @@ static void gathered(struct loop_timer *t)
 static void start_soon(struct commit *c)
 {
 	struct loop *l = c->d->loop;
+	uint64_t wait_ms;
 
 	if (c->is_running || !c->queue)
 		return;
-	if (c->n_queued_files > 0 && c->n_queued_files < COMMIT_GATHER_FILES &&
-	    loop_now_ms(l) - c->files_done_ms <= COMMIT_GATHER_MS) {
+	wait_ms =
+		gather_ms(c->n_queued_files, loop_now_ms(l), c->files_done_ms);
+	if (wait_ms) {
 		if (!c->gather.slot)
-			loop_timer_set(l, &c->gather, COMMIT_GATHER_MS);
+			loop_timer_set(l, &c->gather, wait_ms);
 		return;
 	}
 	loop_defer(l, &c->start);

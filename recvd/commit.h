@@ -16,10 +16,6 @@
 #define COMMIT_GROUP_MAX 1024u
 #define COMMIT_BYTES_MAX (8u << 20)
 #define COMMIT_FILES_ONE_BY_ONE 1u /* more are synced by syncfs: one wait for the disk */
-/* Files that come right behind a group of files wait a moment for others: each sync
- * waits for the disk's cache as a whole, so few large groups beat many small ones. */
-#define COMMIT_GATHER_FILES 16u
-#define COMMIT_GATHER_MS 3
 
 struct commit;
 

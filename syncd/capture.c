@@ -9,6 +9,7 @@
 
 #include "coverage.h"
 #include "covered.h"
+#include "ground/backoff.h"
 #include "ground/clock.h"
 #include "ground/fileio.h"
 #include "pin.h"
@@ -49,7 +50,7 @@ struct capture {
 	unsigned n_under_way;
 	bool is_paused;
 	struct loop_timer retry;
-	unsigned retry_ms;
+	unsigned n_pauses; /* one behind the other; 0: capture goes on */
 	int64_t newest_sealed_ms;
 	void (*resumed)(void *arg);
 	void *arg;
@@ -364,9 +365,8 @@ static void pause_for(struct capture *c, const struct batch *b)
 {
 	edge_note(c->edge, cause_of(b), b->job.err.text);
 	c->is_paused = true;
-	loop_timer_set(c->edge->loop, &c->retry, c->retry_ms);
-	c->retry_ms =
-		c->retry_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : c->retry_ms * 2;
+	loop_timer_set(c->edge->loop, &c->retry,
+		       backoff_ms(c->n_pauses++, RETRY_MS, RETRY_MAX_MS));
 	hand_back(c);
 }
 
@@ -403,7 +403,7 @@ static void count_file(struct capture *c, const struct pin *p,
 static void tell(struct capture *c, const struct batch *b)
 {
 	if (b->n_done) {
-		c->retry_ms = RETRY_MS;
+		c->n_pauses = 0;
 		clear_notes(c->edge);
 		pipes_captured(c->edge->pipes, b->pipe, b->assigned,
 			       b->assigned_bytes);
@@ -550,7 +550,6 @@ struct capture *capture_new(struct edge *e, void (*resumed)(void *arg),
 
 	c->edge = e;
 	c->last = &c->first;
-	c->retry_ms = RETRY_MS;
 	c->retry.fn = try_again;
 	c->resumed = resumed;
 	c->arg = arg;

@@ -102,8 +102,7 @@ static void on_opened(void *arg, const char *key)
 
 	(void)key;
 	l->state = LINK_GREETING;
-	l->sample_ms = clock_mono_ms();
-	l->sample_bytes = 0;
+	rate_begin(&l->rate, clock_mono_ms());
 	upload_connected(l->upload);
 	upload_room(l->upload, true);
 	loop_timer_set(l->edge->loop, &l->silence, LINK_SILENCE_MS);
@@ -340,7 +339,7 @@ bool link_is_online(const struct link *l)
 uint64_t link_rate(struct link *l)
 {
 	link_rate_sample(l);
-	return link_is_online(l) ? l->rate : 0;
+	return link_is_online(l) ? l->rate.per_second : 0;
 }
 
 uint64_t link_resent_bytes(const struct link *l)

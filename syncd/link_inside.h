@@ -4,6 +4,7 @@
 #define TSFERRY_LINK_INSIDE_H
 
 #include "call.h"
+#include "ground/rate.h"
 #include "link.h"
 #include "patience.h"
 #include "reader.h"
@@ -52,8 +53,7 @@ struct link {
 	uint64_t allowance_at_ms;
 	uint64_t resent_before; /* of machines that are gone */
 
-	/* rate */
-	uint64_t sample_ms, sample_bytes, rate;
+	struct rate rate; /* of the call's bytes */
 };
 
 /* link.c */

@@ -14,8 +14,6 @@
 #define JOB_READS 6 /* so that two jobs can be under way: one read, one sent */
 #define JOB_BYTES (2ull * BLOCK_LEN)
 #define REFILL_MS 50
-#define RATE_SAMPLE_MS 200  /* between two looks at the bytes sent */
-#define RATE_MEMORY_MS 1000 /* how fast older looks fade */
 
 /* ---- buffers ---- */
 
@@ -63,25 +61,10 @@ void link_io_release(struct link *l)
 
 /* ---- sending ---- */
 
-/* A mean that fades with time, so that it is right soon after a beginning, and near
- * zero soon after an end. */
 void link_rate_sample(struct link *l)
 {
-	uint64_t now = clock_mono_ms(), past = now - l->sample_ms, bytes, rate;
-
-	if (!l->call || past < RATE_SAMPLE_MS)
-		return;
-	bytes = call_bytes_out(l->call);
-	rate = bytes < l->sample_bytes
-		       ? 0
-		       : (bytes - l->sample_bytes) * 1000 / past;
-	if (l->rate == 0 || past > 10ull * RATE_MEMORY_MS)
-		l->rate = rate;
-	else
-		l->rate = (l->rate * RATE_MEMORY_MS + rate * past) /
-			  (RATE_MEMORY_MS + past);
-	l->sample_ms = now;
-	l->sample_bytes = bytes;
+	if (l->call)
+		rate_look(&l->rate, clock_mono_ms(), call_bytes_out(l->call));
 }
 
 static void take_allowance(struct link *l, size_t n)
