@@ -7,6 +7,7 @@
 #include "call.h"
 
 #define PROBE_MS 10000
+#define BUSY_PAUSE_MS 700 /* a receiver bounds how often a sender may come */
 
 struct probe {
 	struct edge *edge;
@@ -14,7 +15,8 @@ struct probe {
 	struct sink_row sink;
 	char pipe[NAME_LEN_MAX + 1];
 	char key[KEY_TEXT_LEN];
-	struct loop_timer deadline;
+	char busy[SENTENCE_MAX + 1]; /* why it shall come later; "" = not */
+	struct loop_timer deadline, again;
 	void (*done)(void *arg, const char *key, const struct err *e);
 	void *arg;
 };
@@ -24,6 +26,7 @@ void probe_free(struct probe *p)
 	if (!p)
 		return;
 	loop_timer_stop(p->edge->loop, &p->deadline);
+	loop_timer_stop(p->edge->loop, &p->again);
 	call_free(p->call);
 	free(p);
 }
@@ -85,6 +88,15 @@ static void got_welcome(struct probe *p, const struct frame *f)
 	}
 }
 
+/* Not a no: it is asked again until the time is over. */
+static void come_later(struct probe *p, const struct msg_bye *bye)
+{
+	call_free(p->call);
+	p->call = NULL;
+	(void)snprintf(p->busy, sizeof(p->busy), "%s", bye->text);
+	loop_timer_set(p->edge->loop, &p->again, BUSY_PAUSE_MS);
+}
+
 static void on_frame(void *arg, const struct frame *f)
 {
 	struct probe *p = arg;
@@ -92,7 +104,11 @@ static void on_frame(void *arg, const struct frame *f)
 
 	if (f->type == MSG_WELCOME)
 		got_welcome(p, f);
-	else if (f->type == MSG_BYE && msg_bye_decode(&bye, f) == 0)
+	else if (f->type != MSG_BYE || msg_bye_decode(&bye, f) < 0)
+		return;
+	else if (bye.why == BYE_BUSY)
+		come_later(p, &bye);
+	else
 		refuse(p, bye.why == BYE_REFUSED ? EACCES : ECONNREFUSED,
 		       bye.text);
 }
@@ -126,11 +142,22 @@ static const struct call_events call_events = {
 	.closed = on_closed,
 };
 
+static void ask_again(struct loop_timer *t)
+{
+	struct probe *p = CONTAINER_OF(t, struct probe, again);
+
+	p->call = call_new(p->edge, &p->sink, &call_events, p);
+}
+
 static void too_late(struct loop_timer *t)
 {
 	struct probe *p = CONTAINER_OF(t, struct probe, deadline);
 	char cause[128];
 
+	if (p->busy[0]) {
+		refuse(p, EHOSTUNREACH, p->busy);
+		return;
+	}
 	(void)snprintf(cause, sizeof(cause), "%.90s: no answer in 10 s",
 		       call_address(p->call));
 	refuse(p, EHOSTUNREACH, cause);
@@ -150,6 +177,7 @@ struct probe *probe_new(struct edge *e, const struct sink_row *sink,
 	p->done = done;
 	p->arg = arg;
 	p->deadline.fn = too_late;
+	p->again.fn = ask_again;
 	loop_timer_set(e->loop, &p->deadline, PROBE_MS);
 	p->call = call_new(e, sink, &call_events, p);
 	return p;

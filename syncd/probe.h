@@ -1,6 +1,7 @@
 /* CREATE PIPE asks a receiver whether it would let this edge in, and learns its key.
  *
- * One call with a HELLO that only asks; at most ten seconds. `done` is called once,
+ * One call with a HELLO that only asks, again while the receiver says that this edge
+ * comes too often; at most ten seconds. `done` is called once,
  * never from inside probe_new(); with e->sys 0 when the receiver would. */
 #ifndef TSFERRY_PROBE_H
 #define TSFERRY_PROBE_H
