@@ -204,6 +204,29 @@ trim() { sed -E 's/^ +//; s/ +$//' <<<"$1"; }
 	done < <(rows 'SHOW STATEMENTS' | cut -f1 | grep '^SHOW' | sed 's/ \[.*//')
 }
 
+@test "members of the group tsferry may, through the socket and through the mount" {
+	chmod 755 "$BATS_RUN_TMPDIR" "$T"
+	# A mount name space in which the group exists, whatever this host has.
+	{
+		grep -v '^tsferry:' /etc/group
+		echo 'tsferry:x:4242:'
+	} >"$T/group"
+	daemon_start space unshare -m bash -c "mount --bind '$T/group' /etc/group; touch '$T/space.up'; exec sleep 1000"
+	wait_until 10 test -e "$T/space.up"
+	recvd_start
+	daemon_start syncd nsenter -t "$(daemon_pid space)" -m -- syncd -c "$T/syncd.conf"
+	daemon_ready syncd "$SYNCD_SOCK"
+	pipefs_start
+	as_group() { setpriv --reuid=nobody --regid=nogroup --groups="$1" "${@:2}"; }
+	run -1 as_group 4241 pipectl -s "$SYNCD_SOCK" 'CREATE PIPESINK x AS IoTDB'
+	[[ $output == 'Msg: 602: '* ]]
+	as_group 4242 pipectl -s "$SYNCD_SOCK" 'CREATE PIPESINK x AS IoTDB'
+	run as_group 4241 bash -c "echo 'DROP PIPESINK x' >'$PIPES/ctl'"
+	[ "$status" -ne 0 ]
+	as_group 4242 bash -c "echo 'DROP PIPESINK x' >'$PIPES/ctl'"
+	[ ! -e "$PIPES/sinks/x" ]
+}
+
 refuses_with() { # CAUSE
 	local said
 	said=$(statement 'CREATE PIPE p TO s') && return 1

@@ -34,6 +34,34 @@ small_disk() { # SIZE
 	progress_is p remaining_entries 0
 }
 
+@test "statements on a full disk are refused with the errno for it, and work when there is room" {
+	small_disk 4m
+	mkdir "$T/small/edge" "$T/small/cloud"
+	edge_conf state_dir "$T/small/edge"
+	cloud_conf state_dir "$T/small/cloud"
+	cloud_conf archive_dir "$ARCHIVE"
+	pair_start -m
+	head -c 8000000 /dev/zero >"$T/small/ballast" 2>/dev/null || true
+	fills() { # statements until the catalog finds no room
+		for n in $(seq 400); do
+			ctl "CREATE PIPESINK s$n AS IoTDB" 2>"$T/said" || return 0
+		done
+		return 1
+	}
+	fills
+	grep -q 'No space left on device' "$T/said"
+	[[ $(cat "$PIPES/ctl") == 'Msg: 4'*'disk is full (free space on its file system)'* ]]
+	[ "$(cat "$PIPES/p/status")" = RUNNING ]
+	before=$(rows 'SHOW PIPESINKS' | wc -l)
+	rm "$T/small/ballast"
+	ctl 'CREATE PIPESINK after AS IoTDB'
+	[ "$(rows 'SHOW PIPESINKS' | wc -l)" = $((before + 1)) ]
+	ctl 'STOP PIPE p'
+	daemon_stop syncd
+	syncd_start
+	[ "$(rows 'SHOW PIPESINKS' | wc -l)" = $((before + 1)) ]
+}
+
 @test "staging_min_free is kept: the receiver refuses to fill its disk" {
 	cloud_conf staging_min_free 99%
 	recvd_start
