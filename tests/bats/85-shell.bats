@@ -134,7 +134,7 @@ read_all() {
 	run -124 timeout 1 tail -f "$PIPES/p/status"
 	[ "$output" = STOP ]
 	run -124 timeout 1 tail -F "$PIPES/p/message"
-	script -qec "timeout -s INT 1 watch -n 0.2 -t cat '$PIPES/p/status'" /dev/null </dev/null | grep -q STOP
+	TERM=xterm script -qec "timeout -s INT 1 watch -n 0.2 -t cat '$PIPES/p/status'" /dev/null </dev/null | grep -q STOP
 	if has inotifywait; then
 		run -2 inotifywait -q -t 1 "$PIPES/p/status"
 		inotifywait -q -t 20 -e close_write "$PIPES/ctl" >"$T/seen" 2>&1 3>&- 4>&- &

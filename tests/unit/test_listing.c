@@ -83,6 +83,7 @@ static void prepare(void)
 		" partition INTEGER, unsequence INTEGER, t INTEGER, v INTEGER,"
 		" i INTEGER, c INTEGER, serial INTEGER DEFAULT 1,"
 		" serial_low INTEGER DEFAULT 1, mods_seen INTEGER DEFAULT 0,"
+		" mods_stamp INTEGER DEFAULT 0,"
 		" is_derived INTEGER DEFAULT 0, is_owed INTEGER DEFAULT 0,"
 		" time_min INTEGER, time_max INTEGER, row_sum INTEGER);"
 		"CREATE TABLE compaction(database TEXT, region INTEGER,"
