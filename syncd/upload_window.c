@@ -402,8 +402,9 @@ static int send_next(struct upload *u, struct upload_act *act)
 		return 0;
 	en = head_of(u, u->send_serial);
 	if (!u->send_open) {
+		/* What has no block has none there, whatever a PARTIAL says. */
 		if (entry_payload_len(en) <= ENTRY_INLINE_MAX &&
-		    !find_run(u, &u->send_run, en, 0))
+		    (blocks_of(en) == 0 || !find_run(u, &u->send_run, en, 0)))
 			return send_inline(u, act, en);
 		return send_begins(u, act, en);
 	}

@@ -73,6 +73,26 @@ static int head(uint32_t len, uint16_t type, uint16_t flags, struct frame *f)
 	return take(f, &b);
 }
 
+/* All of a message as bulk: nothing of it would be summed. */
+static void nothing_but_bulk(void)
+{
+	CLEANUP(buf_release) struct buf b;
+	struct frame f;
+
+	for (uint32_t bulk = 4; bulk <= 6; bulk++) {
+		buf_init(&b, OUT_MAX);
+		wr_u32(&b, 5);
+		wr_u16(&b, MSG_ENTRY);
+		wr_u16(&b, 0);
+		wr_u64(&b, 0);
+		wr_u32(&b, bulk);
+		wr_u32(&b, 0);
+		CHECK(take(&f, &b) == (bulk < 5 ? 0 : -EBADMSG));
+		buf_release(&b);
+	}
+	buf_init(&b, 1);
+}
+
 static void hostile_heads(void)
 {
 	struct frame f;
@@ -118,6 +138,7 @@ static void optional_frames(void)
 int main(void)
 {
 	test_run("frames are taken off at every split", frames_at_every_split);
+	test_run("a message is not all bulk", nothing_but_bulk);
 	test_run("every flipped bit outside bulk is found", every_flipped_bit);
 	test_run("impossible heads are refused before their message comes",
 		 hostile_heads);

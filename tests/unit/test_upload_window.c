@@ -71,6 +71,22 @@ static void test_held_blocks(void)
 	CHECK_STR(o.log, "block:2.0 block:2.1 end:2 entry:3 end:3 ");
 }
 
+/* A receiver that claims to hold blocks of an entry without any is not believed: a head
+ * that announces blocks of nothing would be no message. */
+static void test_held_nothing(void)
+{
+	struct owner o CLEANUP(end);
+
+	begin(&o, 1, 0, 0);
+	o.len[1] = 0;
+	connect(&o, 0, 0);
+	upload_connected(o.u);
+	(void)acts(&o);
+	welcome(&o, 0, 0, 1);
+	partial(&o, 1, nonce_of(1), 0, 1);
+	CHECK_STR(fresh(&o), "fetch:1+1 entry:1i ");
+}
+
 /* The list of an entry is the same, whoever read the blocks. */
 static void test_held_digest(void)
 {
@@ -262,6 +278,7 @@ int main(void)
 	test_run("large payloads travel in blocks, empty ones without a read",
 		 test_blocks);
 	test_run("held blocks are not read", test_held_blocks);
+	test_run("held blocks of nothing are none", test_held_nothing);
 	test_run("held blocks count in the digest", test_held_digest);
 	test_run("reads are bounded and wait for room", test_reads_are_bounded);
 	test_run("reads of an old link are stale", test_stale_reads);
