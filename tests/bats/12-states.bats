@@ -291,12 +291,42 @@ refuses_with() { # CAUSE
 	wait_until 40 value_has /p/message '127.0.0.1 is not in ip_white_list'
 	value_is /p/status STOP
 	seal "$DATA/tsfile/v3/tiny.tsfile" root.sg 1-1-0-0
+	# also over a restart of the edge
+	message=$(value /p/message)
+	daemon_stop syncd
+	syncd_start
+	value_is /p/status STOP
+	[ "$(value /p/message)" = "$message" ]
 	cloud_conf ip_white_list '127.0.0.0/8, ::1/128'
 	statement 'LOAD CONFIGURATION'
 	wait_until 90 value_is /p/status RUNNING
 	value_is /p/message ''
 	statement 'WAIT PIPE p 30'
 	archive_equals_edge
+}
+
+@test "a pipe in ERROR that somebody stops, starts or drops does what he says" {
+	both_started
+	state RUNNING
+	wait_until 20 online p
+	cloud_conf ip_white_list 192.0.2.0/24
+	statement 'LOAD CONFIGURATION'
+	in_error() { value_has /p/message '[ERROR]' && value_is /p/status STOP; }
+	wait_until 40 in_error
+	[[ $(statement 'CREATE PIPE q TO s') == 'Msg: 411: Pipe p is STOP, please retry after drop it.' ]]
+	# START asks at once, and is told again
+	statement 'START PIPE p'
+	wait_until 20 in_error
+	# STOP means stopped: nothing is asked any more
+	statement 'STOP PIPE p'
+	value_is /p/message ''
+	value_is /p/status STOP
+	[[ $(value /p/link) != *'next try'* ]]
+	statement 'START PIPE p'
+	wait_until 20 in_error
+	statement 'DROP PIPE p'
+	[ "$(status_of)" = DROP ]
+	[ "$(rows 'SHOW PIPE p' | tail -n 1 | cut -f5)" = '' ]
 }
 
 @test "START PIPESERVER that cannot listen says 328 and why, and START and STOP are idempotent" {
