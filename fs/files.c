@@ -187,6 +187,7 @@ static void refreshed(void *arg, struct view *v)
 		tf->text = now;
 		tf->base = 0;
 		tf->read_end = 0;
+		tf->file.is_shown = false;
 		now = old;
 	}
 	/* What cannot be had again stays as it was. */

@@ -92,6 +92,12 @@ teardown() { pair_teardown; }
 		    assert len(text) == before[f][0], (f, len(text), before[f])
 		    while os.read(fd, 65536):
 		        pass
+		# Who reads from the beginning again sees the file as it is then.
+		fd = os.open(f"{pipes}/p/status", os.O_RDONLY)
+		assert os.pread(fd, 100, 0) == b"STOP\n" and look(fd)[0] == 5
+		open(f"{pipes}/ctl", "w").write("START PIPE p\n")
+		assert look(fd)[0] == 5
+		assert os.pread(fd, 100, 0) == b"RUNNING\n" and look(fd)[0] == 8
 		deadline = time.monotonic() + 20
 		while look(fds["events"])[0] == before["events"][0] or look(fds["progress"]) == before["progress"]:
 		    assert time.monotonic() < deadline, "the end was met, and nothing moved"
