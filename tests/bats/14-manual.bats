@@ -38,8 +38,8 @@ MAN=$TSFERRY_SOURCE/man
 		}
 		n=$((n + 1))
 	done < <(cat "$MAN"/*.[1-8] "$TSFERRY_SOURCE/README.md" "$TSFERRY_SOURCE"/docs/*.md |
-		sed 's/\\(aq/'"'"'/g; s/\\-/-/g' | grep -oE "echo ('[^']+'|\"[^\"]+\") *>+ *\S*ctl" |
-		sed -E "s/^echo ['\"]//; s/['\"] *>+.*//" |
+		sed 's/\\(aq/'"'"'/g; s/\\-/-/g' | grep -oE "echo ('[^']+'|\"[^\"]+\") *>+ *\S*ctl|pipectl( -[tj])? ('[^']+'|\"[^\"]+\")" |
+		sed -E "s/^(echo|pipectl( -[tj])?) ['\"]//; s/['\"]( *>+.*)?$//" |
 		grep -E '^(CREATE|ALTER|DROP|SHOW|START|STOP|RESYNC|WAIT|ADMIT|FORGET|RETRY|SKIP|LOAD) [A-Z]' | grep -v '[$<]' | sort -u)
 	[ "$n" -ge 5 ]
 }

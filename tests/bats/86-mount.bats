@@ -176,6 +176,20 @@ rss_kb() { awk '/^VmRSS/ { print $2 }' "/proc/$(daemon_pid "$1")/status"; }
 	[ "$(cat "$PIPES/p/status")" = STOP ]
 }
 
+@test "fusermount3 takes a busy mount only by force, and then the program ends" {
+	pair_start -m
+	exec 9<"$PIPES/p/status"
+	run ! fusermount3 -u "$PIPES"
+	[ "$(cat "$PIPES/p/status")" = RUNNING ]
+	fusermount3 -uz "$PIPES"
+	run ! mountpoint -q "$PIPES"
+	[ "$(cat <&9)" = RUNNING ] # who has it open still reads
+	exec 9<&-
+	wait_until 10 gone "$(daemon_pid pipefs)"
+	rm "$T/pipefs.pid"
+	[ "$(statement 'SHOW PIPES' | grep -c RUNNING)" = 1 ] # nothing of the transfer depends on it
+}
+
 @test "a hundred thousand opens leave no descriptor and no memory behind" {
 	pair_start -m
 	statement 'WAIT PIPE p 30'
