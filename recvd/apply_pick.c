@@ -157,8 +157,9 @@ static int judge(struct apply_batch *b, const struct walk *w,
 	bool is_delivered = w->pick->is_delivered || w->has_file;
 	const char *hold;
 
-	if (row->state == ENTRY_RELEASED || kind == ENTRY_FILE)
-		return 0;
+	if (row->state == ENTRY_RELEASED || kind == ENTRY_FILE ||
+	    (kind == ENTRY_RESTATE && !row->entry.devices))
+		return 0; /* the last one only fills a serial */
 	hold = hold_reason(b, w->pick, row);
 	if (hold)
 		*reason = xstrdup(hold);

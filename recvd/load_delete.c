@@ -207,7 +207,8 @@ enum job_result archive_delete(struct archive *a, const struct load_job *j,
 	int r;
 
 	buf_init(&payload, MODS_MAX);
-	if (j->kind == ENTRY_RESTATE && !database_is_tree(j->file.database)) {
+	if (j->kind == ENTRY_RESTATE && j->devices && *j->devices &&
+	    !database_is_tree(j->file.database)) {
 		(void)err_set(e, ENOTSUP,
 			      "database %s is one of tables, where a list of "
 			      "devices does not tell tags apart (SKIP it: the "

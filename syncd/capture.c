@@ -12,6 +12,7 @@
 #include "ground/backoff.h"
 #include "ground/clock.h"
 #include "ground/fileio.h"
+#include "lost.h"
 #include "pin.h"
 #include "pipes.h"
 
@@ -82,7 +83,7 @@ static int open_place(struct batch *b, struct pin_place *pl)
 		return 0;
 	r = pin_place_open(pl, b->min_free, &b->job.err);
 	if (r)
-		b->block = r == -ENOSPC ? PIN_BLOCK_SPACE : PIN_BLOCK_OTHER;
+		b->block = PIN_BLOCK_OTHER;
 	return r;
 }
 
@@ -204,12 +205,13 @@ static int add_entry(struct batch *b, struct outbox_writer *w, size_t i,
 		     int64_t now_ms)
 {
 	const struct pin_place *pl = &b->places[b->place_of[i]];
-	CLEANUP(buf_release) struct buf covered;
+	CLEANUP(buf_release) struct buf covered, line;
 	const struct pin *p = &b->pins[i];
 	struct outbox_entry en;
 	int r = 0;
 
 	buf_init(&covered, COVERAGE_MAX);
+	buf_init(&line, OUTBOX_GAP_LEN);
 	fill_entry(&en, p, pl->volume, now_ms);
 	if (p->mods_len)
 		r = covered_of_pin(p, pl, &covered, &b->job.err);
@@ -217,6 +219,10 @@ static int add_entry(struct batch *b, struct outbox_writer *w, size_t i,
 		return r;
 	if (p->mods_len)
 		en.covered = &covered;
+	if (p->is_loose)
+		lost_line(p, pl->data_dir, &line);
+	en.is_loose = p->is_loose;
+	en.body = p->is_loose ? &line : NULL;
 	en.entry.serial = ++b->assigned;
 	b->assigned_bytes += entry_payload_len(&en.entry);
 	en.total = b->assigned_bytes;
@@ -443,6 +449,7 @@ static void take_places(struct batch *b, const struct spool *s)
 						  .spool_dir = v->spool_dir,
 						  .dev = v->dev,
 						  .ino = v->ino,
+						  .is_loose = v->is_full,
 						  .spool_fd = -1};
 	}
 }

@@ -146,6 +146,9 @@ static const char *what_lacks(const struct judging *j,
 		k = derive_source(j, &c->v[i].f);
 		if (!k)
 			return "not all of its sources were captured";
+		if (k->is_loose)
+			return "a source was captured while the spool was "
+			       "full";
 		if (k->is_owed)
 			return "one of its sources still had to follow "
 			       "another file";

@@ -31,6 +31,7 @@ void known_row(sqlite3_stmt *st, struct known_file *out)
 	out->has_sum = sqlite3_column_type(st, 12) != SQLITE_NULL;
 	out->row_sum = column(st, 12);
 	out->mods_stamp = column(st, 13);
+	out->is_loose = sqlite3_column_int(st, 14) != 0;
 }
 
 void known_bind(sqlite3_stmt *st, int64_t pipe, const char *database,

@@ -19,6 +19,7 @@ struct known_file {
 		mods_seen; /* bytes of its deletions that travelled or became DELETEs */
 	uint64_t mods_stamp; /* the deletion file that was read; 0 = none */
 	bool is_derived;
+	bool is_loose; /* captured while the spool was full: only IoTDB had it */
 	bool is_owed; /* must follow again: something below it came later */
 	bool has_sum;
 	uint64_t row_sum;	   /* overlap_row_sum() */
@@ -28,7 +29,7 @@ struct known_file {
 #define KNOWN_COLUMNS                                            \
 	"unsequence, t, v, i, c, serial, serial_low, mods_seen," \
 	" is_derived, is_owed, time_min, time_max, row_sum," \
-	" mods_stamp"
+	" mods_stamp, is_loose"
 
 void known_row(sqlite3_stmt *st, struct known_file *out);
 

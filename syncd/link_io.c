@@ -7,6 +7,7 @@
 
 #include "ground/clock.h"
 #include "link_inside.h"
+#include "lost.h"
 #include "progress.h"
 
 #define OUT_MAX (4u << 20)
@@ -198,6 +199,7 @@ static int take_head(void *arg, struct outbox_entry *en)
 	}
 	l->volumes[f->next % LINK_HEADS] =
 		spool_volume(&l->edge->spool, en->volume);
+	l->is_loose[f->next % LINK_HEADS] = en->is_loose;
 	f->next++;
 	upload_entry(l->upload, &en->entry);
 	return 0;
@@ -233,21 +235,37 @@ static void answer_nonce(struct link *l, uint64_t serial)
 	upload_nonce(l->upload, serial, nonce);
 }
 
+/* The link is cut before the machine hears of it, so that it does not take the spool for
+ * broken. */
+static void lose(struct link *l, const struct read_one *o)
+{
+	char text[200];
+
+	(void)snprintf(text, sizeof(text),
+		       "IoTDB removed the file of entry %" PRIu64
+		       " before it could be sent",
+		       o->serial);
+	lost_fill(l->edge, l->pipe, o->serial);
+	link_offline(l, text);
+}
+
 static void reads_done(struct job *j)
 {
 	struct read_job *rj = CONTAINER_OF(j, struct read_job, job);
 	struct link *l = rj->arg;
 	size_t i;
 
-	l->n_jobs--;
 	for (i = 0; i < rj->n; i++) {
 		struct read_one *o = &rj->ones[i];
 
+		if (o->is_loose && o->err == -ENOENT && l->pipe && l->call)
+			lose(l, o);
 		upload_block(l->upload, o->serial, o->index, o->digest, o->data,
 			     o->len, o->err);
 		drop_unused(l);
 	}
 	free(rj);
+	l->n_jobs--; /* so long the link stays, whatever becomes of its pipe */
 	link_pump(l);
 }
 
@@ -297,6 +315,7 @@ static void add_read(struct link *l, const struct upload_act *act)
 		.mods_len = en->mods_len,
 		.mods_kind = en->mods_kind,
 		.volume = l->volumes[act->serial % LINK_HEADS],
+		.is_loose = l->is_loose[act->serial % LINK_HEADS],
 		.data = take_buffer(l, act->len),
 	};
 	if (en->kind != ENTRY_FILE)

@@ -12,10 +12,11 @@ enum note_cause {
 	/* of one pipe */
 	NOTE_QUARANTINE,
 	NOTE_ATTEMPT,
+	NOTE_GAPS, /* what the cloud lacks and will not get by itself */
 	/* of the edge */
 	NOTE_LINK,  /* files cannot be linked */
 	NOTE_SPACE, /* no room */
-	NOTE_FULL,  /* spool_max_bytes */
+	NOTE_FULL,  /* spool_max_bytes, spool_min_free: files are captured loose */
 	NOTE_CATALOG,
 	NOTE_FILE, /* single files that are no TsFiles, or whose mods are malformed */
 	NOTE_DATA_DIR,

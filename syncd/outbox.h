@@ -79,7 +79,9 @@ struct outbox_entry {
 			     * mods had when they were read */
 	const struct tsfile_range *range; /* FILE: of its rows; NULL = unknown */
 	const struct buf *covered; /* FILE: coverage.h; borrowed; NULL = none */
-	const struct buf *body;	   /* other kinds: the payload; borrowed */
+	/* Other kinds: the payload; a loose FILE: its line in gaps, should IoTDB
+	 * remove it before it is sent. Borrowed. */
+	const struct buf *body;
 };
 
 /* ---- opening; blocks ---- */
@@ -134,6 +136,7 @@ int64_t outbox_captured_ms(struct outbox *o, int64_t pipe, uint64_t serial);
  * -ENODATA when it is shorter than that. */
 int outbox_body(struct outbox *o, int64_t pipe, uint64_t serial,
 		uint64_t offset, void *to, size_t n) MUST_CHECK;
+uint64_t outbox_count_gaps(struct outbox *o, int64_t pipe);
 /* Adds the lines of the pipe's gaps. */
 void outbox_gaps(struct outbox *o, int64_t pipe, struct buf *out);
 
@@ -228,12 +231,33 @@ int outbox_covered(struct outbox_writer *w, int64_t pipe,
 int outbox_add_gap(struct outbox_writer *w, int64_t pipe, const char *line,
 		   struct err *e) MUST_CHECK;
 
+/* ---- loose entries (outbox_loose.c) ---- */
+
+#define OUTBOX_GAP_LEN 1000
+
+/* Calls fn for the entries that are durable and still pinned in a volume's spool, the
+ * oldest first, until it answers other than 0: that is the answer. */
+int outbox_each_durable_pin(struct outbox_writer *w, int64_t volume,
+			    int (*fn)(void *arg, int64_t pipe, uint64_t serial,
+				      uint64_t nonce),
+			    void *arg, struct err *e) MUST_CHECK;
+int outbox_set_loose(struct outbox_writer *w, int64_t pipe, uint64_t serial,
+		     struct err *e) MUST_CHECK;
+/* The first loose entry from a serial on, with its line for gaps: 1, or 0. */
+int outbox_loose(struct outbox_writer *w, int64_t pipe, uint64_t from,
+		 struct outbox_entry *en, char line[OUTBOX_GAP_LEN],
+		 struct err *e) MUST_CHECK;
+/* Puts another entry at a serial that is not durable: head and nonce, no payload. */
+int outbox_fill(struct outbox_writer *w, int64_t pipe, const struct entry *en,
+		struct err *e) MUST_CHECK;
+
 /* Entries that leave: at most n of the lowest serials up to `serial` are read into
  * `out` and removed; the row's released columns follow. Returns how many. */
 struct outbox_gone {
 	uint64_t serial, nonce;
 	int64_t volume;
 	uint64_t total; /* bytes of all entries up to and with this one */
+	bool is_loose;
 };
 
 int outbox_release(struct outbox_writer *w, int64_t pipe, uint64_t serial,

@@ -231,6 +231,19 @@ int outbox_body(struct outbox *o, int64_t pipe, uint64_t serial,
 	return r;
 }
 
+uint64_t outbox_count_gaps(struct outbox *o, int64_t pipe)
+{
+	sqlite3_stmt *st = o->read[R_COUNT_GAPS];
+	uint64_t n;
+
+	(void)sqlite3_bind_int64(st, 1, pipe);
+	if (db_row(&o->reader, st, NULL) != 1)
+		return 0;
+	n = column_u64(st, 0);
+	(void)sqlite3_reset(st);
+	return n;
+}
+
 void outbox_gaps(struct outbox *o, int64_t pipe, struct buf *out)
 {
 	sqlite3_stmt *st = o->read[R_GAPS];

@@ -41,6 +41,7 @@ const char *const outbox_steps[] = {
 	" is_owed INTEGER NOT NULL DEFAULT 0,"
 	" time_min INTEGER, time_max INTEGER, row_sum INTEGER,"
 	" mods_stamp INTEGER NOT NULL DEFAULT 0, covered BLOB,"
+	" is_loose INTEGER NOT NULL DEFAULT 0,"
 	" PRIMARY KEY(pipe, database, region, partition, unsequence, t, v, i, "
 	"c)"
 	") WITHOUT ROWID;"
@@ -91,11 +92,12 @@ const char *const outbox_write_sql[N_OUTBOX_WRITE] = {
 	[W_ADD_KNOWN] =
 		"INSERT INTO known(pipe, database, region, partition,"
 		" unsequence, t, v, i, c, serial, serial_low, mods_seen,"
-		" covered, time_min, time_max)"
-		" VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?10,?11,?12,?13,?14)"
+		" covered, time_min, time_max, is_loose)"
+		" VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?10,?11,?12,?13,?14,"
+		"?15)"
 		" ON CONFLICT DO UPDATE SET serial = ?10, serial_low = ?10,"
 		" mods_seen = ?11, covered = ?12, mods_stamp = 0,"
-		" time_min = ?13, time_max = ?14,"
+		" time_min = ?13, time_max = ?14, is_loose = ?15,"
 		" is_derived = 0, is_owed = 0",
 	[W_SET_ASSIGNED] = "UPDATE pipe SET assigned = ?2, assigned_bytes = ?3"
 			   " WHERE id = ?1",
@@ -125,6 +127,20 @@ const char *const outbox_write_sql[N_OUTBOX_WRITE] = {
 	[W_SET_MODS] = "UPDATE known SET mods_seen = ?10, mods_stamp = ?11,"
 		       " covered = coalesce(?12, covered)" OF_FILE,
 	[W_ADD_GAP] = "INSERT OR IGNORE INTO gap VALUES(?1, ?2)",
+	[W_DURABLE_PINS] =
+		"SELECT entry.pipe, entry.serial, entry.nonce"
+		" FROM entry JOIN pipe ON pipe.id = entry.pipe"
+		" WHERE entry.volume = ?1 AND NOT entry.is_loose"
+		" AND entry.serial <= pipe.durable"
+		" ORDER BY entry.captured_ms, entry.serial",
+	[W_SET_LOOSE] = "UPDATE entry SET is_loose = 1"
+			" WHERE pipe = ?1 AND serial = ?2",
+	[W_NEXT_LOOSE] =
+		"SELECT head, volume, CAST(body AS TEXT) FROM entry"
+		" WHERE pipe = ?1 AND serial >= ?2 AND is_loose"
+		" ORDER BY serial LIMIT 1",
+	[W_FILL] = "UPDATE entry SET nonce = ?3, head = ?4, volume = 0,"
+		   " is_loose = 0, body = NULL WHERE pipe = ?1 AND serial = ?2",
 	[W_LOWEST] =
 		"SELECT serial, nonce, volume, total FROM entry"
 		" WHERE pipe = ?1 AND serial <= ?2 ORDER BY serial LIMIT ?3",
@@ -136,7 +152,8 @@ const char *const outbox_write_sql[N_OUTBOX_WRITE] = {
 		"SELECT id FROM volume WHERE data_dir = ?1 AND spool_dir = ?2",
 	[W_ADD_VOLUME] =
 		"INSERT INTO volume(data_dir, spool_dir) VALUES(?1, ?2)",
-	[W_EACH_PINNED] = "SELECT pipe, serial, nonce, volume FROM entry",
+	[W_EACH_PINNED] = "SELECT pipe, serial, nonce, volume, is_loose"
+			  " FROM entry",
 };
 
 const char *const outbox_read_sql[N_OUTBOX_READ] = {
@@ -146,5 +163,6 @@ const char *const outbox_read_sql[N_OUTBOX_READ] = {
 	[R_ENTRY] = "SELECT nonce, captured_ms, total FROM entry"
 		    " WHERE pipe = ?1 AND serial = ?2",
 	[R_BODY] = "SELECT body FROM entry WHERE pipe = ?1 AND serial = ?2",
+	[R_COUNT_GAPS] = "SELECT count(*) FROM gap WHERE pipe = ?1",
 	[R_GAPS] = "SELECT line FROM gap WHERE pipe = ?1 ORDER BY line",
 };

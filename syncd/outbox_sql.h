@@ -30,6 +30,10 @@ enum outbox_write {
 	W_SET_MODS,
 	W_GET_COVERED,
 	W_ADD_GAP,
+	W_DURABLE_PINS,
+	W_SET_LOOSE,
+	W_NEXT_LOOSE,
+	W_FILL,
 	W_LOWEST,
 	W_REMOVE_ENTRIES,
 	W_SET_RELEASED,
@@ -44,6 +48,7 @@ enum outbox_read {
 	R_ENTRY,
 	R_BODY,
 	R_GAPS,
+	R_COUNT_GAPS,
 	N_OUTBOX_READ
 };
 

@@ -165,6 +165,7 @@ int outbox_add_known(struct outbox_writer *w, int64_t pipe,
 		bind_num(w->st[W_ADD_KNOWN], 13, en->range->first);
 		bind_num(w->st[W_ADD_KNOWN], 14, en->range->last);
 	}
+	bind_num(w->st[W_ADD_KNOWN], 15, en->is_loose);
 	r = run(w, W_ADD_KNOWN, e);
 	(void)sqlite3_clear_bindings(w->st[W_ADD_KNOWN]);
 	return r;
@@ -312,6 +313,7 @@ int outbox_each_pinned(struct outbox_writer *w,
 		en.nonce = (uint64_t)sqlite3_column_int64(st, 2);
 		en.volume = sqlite3_column_int64(st, 3);
 		en.total = 0;
+		en.is_loose = sqlite3_column_int(st, 4) != 0;
 		r = fn(arg, sqlite3_column_int64(st, 0), &en);
 		if (r) {
 			(void)sqlite3_reset(st);

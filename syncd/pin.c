@@ -39,14 +39,7 @@ int pin_place_open(struct pin_place *pl, const char *min_free, struct err *e)
 	if (r)
 		return err_set(e, -r, "spool %s: %s", pl->spool_dir,
 			       err_words(-r));
-	if (free_bytes < wanted)
-		return err_set(e, ENOSPC,
-			       "capture waits: %llu MiB are free on the file "
-			       "system of %s, spool_min_free asks for %llu MiB "
-			       "(free some room; capture goes on by itself)",
-			       (unsigned long long)(free_bytes >> 20),
-			       pl->spool_dir,
-			       (unsigned long long)(wanted >> 20));
+	pl->is_loose |= free_bytes < wanted;
 	return 0;
 }
 
@@ -471,7 +464,8 @@ void pin_file(struct pin *p, struct pin_place *pl, const struct pin_cut *cut,
 		pin_close(p);
 		return;
 	}
-	if (link_tsfile(p, pl, &st, may_copy, e) &&
+	p->is_loose = pl->is_loose;
+	if ((p->is_loose || link_tsfile(p, pl, &st, may_copy, e)) &&
 	    take_mods(p, pl, cut, may_copy, e) &&
 	    is_same_inode(AT_FDCWD, source_path(p, pl, MODS_NONE, path), &st))
 		return;

@@ -38,6 +38,7 @@ struct pin_place {
 	dev_t dev;			  /* of the spool that was checked */
 	ino_t ino;
 	int spool_fd; /* open for one batch; -1 = not */
+	bool is_loose; /* no room for pins: in, or found out at opening */
 };
 
 /* The start time of a pipe, as rows that must not travel. A file with rows on both sides
@@ -56,6 +57,7 @@ struct pin {
 	enum pin_result result;
 	enum pin_block block;
 	uint64_t nonce; /* in: random, not 0 */
+	bool is_loose; /* only its deletions are in the spool */
 	uint64_t body_len, mods_len;
 	enum mods_kind mods_kind;
 	uint64_t mods_seen; /* bytes of whole records read at the source */
@@ -64,8 +66,8 @@ struct pin {
 	int fd, mods_fd;    /* until pin_sync(); -1 = not held */
 };
 
-/* Opens the spool; refuses one that is not the one that was checked (-ESTALE), and
- * a file system with less free room than `min_free` says ("10%", "2G"; -ENOSPC). */
+/* Opens the spool; refuses one that is not the one that was checked (-ESTALE). Less free
+ * room than `min_free` says ("10%", "2G"): what is pinned now would be loose. */
 int pin_place_open(struct pin_place *pl, const char *min_free,
 		   struct err *e) MUST_CHECK;
 void pin_place_close(struct pin_place *pl);

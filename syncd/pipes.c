@@ -9,6 +9,7 @@
 #include "farewell.h"
 #include "ground/clock.h"
 #include "link.h"
+#include "lost.h"
 #include "progress.h"
 #include "release.h"
 #include "scan.h"
@@ -605,6 +606,8 @@ void pipes_begin(struct pipes *ps)
 		} else if (p->row.state == PIPE_RUNNING || p->row.error[0]) {
 			begin_link(ps, p);
 		}
+		if (p->row.state != PIPE_DROP)
+			lost_note(ps->edge, p);
 	}
 	if (pipes_capturing(ps, &id, 1))
 		scan_everything(ps->edge->scan);

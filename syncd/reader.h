@@ -28,6 +28,7 @@ struct read_one {
 	const struct volume *volume; /* what of it never changes */
 	/* The owner read it from the catalog: `data` and `err` are set. */
 	bool is_catalogued;
+	bool is_loose; /* the owner's: the spool never had it */
 	/* out */
 	void *data; /* malloc'ed by the job, unless the owner gave a buffer */
 	struct digest digest;

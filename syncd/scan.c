@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bounds.h"
 #include "pipes.h"
 #include "plan_job.h"
 #include "reconcile.h"
@@ -361,7 +362,7 @@ static void submit_listing(struct scan *s, struct partition *p)
 static bool may_list(const struct scan *s)
 {
 	return !s->edge->is_ending && !s->is_listing && !s->n_unready &&
-	       !s->is_full && !capture_is_paused(s->edge->capture) &&
+	       !capture_is_paused(s->edge->capture) &&
 	       capture_waiting(s->edge->capture) < LIST_BELOW;
 }
 
@@ -426,8 +427,6 @@ static void take_notes(struct scan *s, const struct walk *w)
 
 	note_or_clear(s, NOTE_DATA_DIR, &w->away);
 	note_or_clear(s, NOTE_SPOOL, &w->spool);
-	note_or_clear(s, NOTE_FULL, &w->full);
-	s->is_full = w->full.sys != 0;
 	note_or_clear(s, NOTE_LIST, &w->list);
 	if (w->is_limit_reached)
 		(void)err_set(&limit, ENOSPC,
@@ -449,8 +448,10 @@ static void take_volumes(struct scan *s, const struct walk *w)
 		v->is_ready = w->volumes[i].is_ready;
 		v->dev = w->volumes[i].dev;
 		v->ino = w->volumes[i].ino;
+		v->over_bytes = w->volumes[i].over_bytes;
 		n_ready += v->is_ready;
 	}
+	bounds_judge(s->edge, w->over);
 	s->n_away = w->n_away;
 	s->n_unready = w->n_volumes - n_ready - w->n_away;
 	s->is_network = w->is_network;
@@ -510,6 +511,8 @@ void scan_begin_walk(struct scan *s)
 	w->state = &s->edge->state;
 	memcpy(w->spool_max_bytes, s->edge->set.spool_max_bytes,
 	       sizeof(w->spool_max_bytes));
+	memcpy(w->spool_min_free, s->edge->set.spool_min_free,
+	       sizeof(w->spool_min_free));
 	w->inotify_fd = watch_fd(s->watch);
 	w->n_volumes = s->edge->spool.n_configured;
 	for (i = 0; i < w->n_volumes; i++)

@@ -19,7 +19,6 @@ struct scan {
 	uint64_t n_walks;  /* begun */
 	size_t n_away,
 		n_unready; /* data directories; spools that cannot be used */
-	bool is_full;	   /* the spools hold as much as they may: no capture */
 	size_t n_swept;	   /* ready spools at the last sweep */
 	size_t n_singles;
 	struct loop_timer next, survey;

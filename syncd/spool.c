@@ -134,29 +134,55 @@ static int measure_one(void *arg, const char *name, unsigned char d_type)
 	return 0;
 }
 
-int spool_measure(struct volume *v, const char *max_bytes, struct err *e)
+#define LOOSE_CONSEQUENCE                                                 \
+	"files are sent from IoTDB's own directory, and what it removes " \
+	"before is a gap"
+
+static int judge_bounds(struct volume *v, uint64_t max, uint64_t free_bytes,
+			uint64_t min, struct err *e)
+{
+	uint64_t over = v->alone_bytes > max ? v->alone_bytes - max : 0;
+	uint64_t lack = free_bytes < min ? min - free_bytes : 0;
+
+	v->over_bytes = over > lack ? over : lack;
+	/* Without what changes at every look: a note stands as long as its words. */
+	if (over)
+		return err_set(
+			e, EDQUOT,
+			"spool %s alone holds more than spool_max_bytes "
+			"(%" PRIu64
+			" MiB) that IoTDB has removed: " LOOSE_CONSEQUENCE
+			" (bring the receiver back, or raise spool_max_bytes)",
+			v->spool_dir, max >> 20);
+	if (lack)
+		return err_set(e, ENOSPC,
+			       "less than spool_min_free (%" PRIu64
+			       " MiB) is free on the file system of "
+			       "%s: " LOOSE_CONSEQUENCE " (free some room)",
+			       min >> 20, v->spool_dir);
+	return 0;
+}
+
+int spool_measure(struct volume *v, const char *max_bytes, const char *min_free,
+		  struct err *e)
 {
 	CLEANUP_CLOSE int fd = file_open_dir(v->spool_dir);
 	struct measuring m = {.fd = fd};
-	uint64_t free_bytes, total, max = 0;
+	uint64_t free_bytes, total, max = 0, min = 0;
 	int r = fd < 0 ? fd : file_space(fd, &free_bytes, &total);
 
+	v->over_bytes = 0;
 	if (r == 0)
 		r = settings_share(max_bytes, total, &max);
+	if (r == 0)
+		r = settings_share(min_free, total, &min);
 	if (r == 0)
 		r = file_list(fd, measure_one, &m);
 	if (r < 0)
 		return err_set(e, -r, "spool %s: %s", v->spool_dir,
 			       err_words(-r));
 	v->alone_bytes = m.bytes;
-	if (m.bytes <= max)
-		return 0;
-	return err_set(e, EDQUOT,
-		       "capture waits: spool %s alone holds %" PRIu64
-		       " MiB that IoTDB has removed, spool_max_bytes allows "
-		       "%" PRIu64 " MiB (bring the receiver back, or raise "
-		       "spool_max_bytes)",
-		       v->spool_dir, m.bytes >> 20, max >> 20);
+	return judge_bounds(v, max, free_bytes, min, e);
 }
 
 int spool_check_all(const struct spool *s, const struct statedir *state,
@@ -281,10 +307,14 @@ static int match_entry(void *arg, int64_t pipe, const struct outbox_gone *en)
 	const struct volume *v = spool_volume(sw->spool, en->volume);
 	const uint64_t *at = bsearch(&en->nonce, sw->names.nonces, sw->names.n,
 				     sizeof(uint64_t), by_value);
+	char path[SPOOL_PATH_LEN];
 
+	if (at && en->is_loose && v)
+		(void)unlink(
+			spool_path(v->spool_dir, en->nonce, MODS_NONE, path));
 	if (at) {
 		sw->seen[at - sw->names.nonces] = 1;
-	} else if (v && v->is_ready) {
+	} else if (v && v->is_ready && !en->is_loose) {
 		if (!sw->out->n_missing++) {
 			sw->out->first_missing = *en;
 			sw->out->first_missing_pipe = pipe;

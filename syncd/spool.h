@@ -31,6 +31,8 @@ struct volume {
 	ino_t ino;
 	uint64_t
 		alone_bytes; /* what only the spool still holds, at the last look */
+	uint64_t over_bytes; /* beyond the bounds then; 0 = within */
+	bool is_full;	     /* so still, with all given up that can be */
 };
 
 struct spool {
@@ -51,9 +53,10 @@ const struct volume *spool_volume(const struct spool *s, int64_t id);
 int spool_check(struct volume *v, const struct statedir *state,
 		struct err *e) MUST_CHECK;
 
-/* Blocks. Adds up what only the spool still holds (files with one name) into `v`;
- * -EDQUOT with a sentence when that is more than spool_max_bytes (a share or bytes). */
-int spool_measure(struct volume *v, const char *max_bytes,
+/* Blocks. Adds up what only the spool still holds (files with one name) into `v`, and by
+ * how much that is more than spool_max_bytes, or the free room less than spool_min_free
+ * (shares or bytes): -EDQUOT, -ENOSPC with a sentence. */
+int spool_measure(struct volume *v, const char *max_bytes, const char *min_free,
 		  struct err *e) MUST_CHECK;
 
 /* At start: a spool that belongs to another instance is refused (-ESTALE): what it holds

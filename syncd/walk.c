@@ -176,8 +176,10 @@ static void walk_volume(struct walk *w, size_t i)
 	}
 	if (r)
 		w->spool = e;
-	else if (spool_measure(v, w->spool_max_bytes, &e) == -EDQUOT)
-		w->full = e;
+	else if (spool_measure(v, w->spool_max_bytes, w->spool_min_free,
+			       &w->over[i]) &&
+		 !v->over_bytes)
+		w->spool = w->over[i];
 	note_type(w, v->data_dir);
 	if (walk_dir(w, &at, LEVEL_SPACE, v->data_dir))
 		(void)err_set(&w->list, ENOMEM, "%s: too many directories",

@@ -17,10 +17,10 @@ struct walk {
 
 	/* in */
 	const struct statedir *state;
-	char spool_max_bytes[24];
+	char spool_max_bytes[24], spool_min_free[24];
 	int inotify_fd;
 	struct volume
-		volumes[DATA_DIRS_MAX]; /* copies; is_ready, dev, ino are out */
+		volumes[DATA_DIRS_MAX]; /* copies; is_ready, dev, ino, over_bytes are out */
 	size_t n_volumes;
 	struct listing_db *
 		known; /* partitions of which files are known are seen too; or NULL */
@@ -32,8 +32,8 @@ struct walk {
 	bool is_limit_reached; /* of watches */
 	bool is_network; /* a volume is on a file system that tells of nothing */
 	size_t n_away;	 /* data directories that are not there */
-	struct err away, spool, full,
-		list; /* one sentence each; sys 0 = none */
+	struct err away, spool, list; /* one sentence each; sys 0 = none */
+	struct err over[DATA_DIRS_MAX]; /* why a volume is over its bounds */
 };
 
 void walk_run(struct job *j);

@@ -35,7 +35,8 @@ struct entry {
 	uint64_t mods_len;  /* FILE: records behind the TsFile */
 	enum mods_kind mods_kind; /* FILE with mods, and DELETE */
 	int64_t time_min, time_max; /* DELETE, RESTATE: the clipped range, inclusive */
-	char *devices; /* DELETE, RESTATE: one a line, owned; NULL = none */
+	char *devices; /* DELETE, RESTATE: one a line, owned; NULL = none: a
+			  * RESTATE that only fills its serial */
 	bool held;     /* RESTATE that waits for an operator at the receiver */
 };
 
