@@ -174,6 +174,7 @@ static int load_row(struct compactions *cs, sqlite3_stmt *st)
 	c = make(cs, journal);
 	if (!c)
 		return -ENOMEM;
+	free(c->stored);
 	c->stored = xstrdup(body);
 	return load_body(c, body);
 }
