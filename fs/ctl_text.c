@@ -149,7 +149,7 @@ static void trim_end(char *s)
 
 void ctl_complete(struct buf *out, const char *dir, const char *text, size_t n)
 {
-	struct buf flat CLEANUP(buf_release);
+	struct buf flat CLEANUP(buf_release) = {0};
 	char *copy CLEANUP_FREE = NULL;
 	const char *p;
 

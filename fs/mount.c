@@ -159,7 +159,7 @@ static char *prepare(const char *mountpoint, struct err *e)
 /* Others may look in when root mounts, or when fuse.conf lets users say so. */
 static bool may_allow_other(void)
 {
-	struct buf b CLEANUP(buf_release);
+	struct buf b CLEANUP(buf_release) = {0};
 	char *line, *rest;
 
 	if (geteuid() == 0)

@@ -96,7 +96,7 @@ static int stat_joined(const struct view *v, const struct view_own *own,
 		       struct view_entry *out)
 {
 	bool is_ours = !strcmp(v->path, "/last_error");
-	struct buf text CLEANUP(buf_release);
+	struct buf text CLEANUP(buf_release) = {0};
 	int at = first_part(v);
 
 	if (at < 0 && !is_ours)

@@ -135,7 +135,7 @@ static int keep_paths(void *arg, uint64_t serial, const char *paths)
 static int take_cure(void *arg, const struct entry_row *row)
 {
 	struct looking *k = arg;
-	CLEANUP(buf_release) struct buf bytes;
+	CLEANUP(buf_release) struct buf bytes = {0};
 	int r;
 
 	if (row->state == ENTRY_QUARANTINED)

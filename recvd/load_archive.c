@@ -302,7 +302,7 @@ static enum job_result check_tsfile(const struct load_job *j, struct err *e)
 /* A malformed record would disable the whole file of deletions. */
 static enum job_result check_mods(const struct load_job *j, struct err *e)
 {
-	CLEANUP(buf_release) struct buf bytes;
+	CLEANUP(buf_release) struct buf bytes = {0};
 	size_t whole = 0;
 	struct err why = {0};
 	char text[160];

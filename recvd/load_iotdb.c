@@ -143,7 +143,7 @@ static void add_known(struct iotdb *db, const char *database)
 enum job_result iotdb_make_database(struct iotdb *db, const char *database,
 				    struct err *e)
 {
-	CLEANUP(buf_release) struct buf sql;
+	CLEANUP(buf_release) struct buf sql = {0};
 	struct rpc_reply reply;
 	enum job_result result;
 	int r;

@@ -44,7 +44,7 @@ struct deletes {
 
 static bool deletes_flush(struct deletes *d)
 {
-	CLEANUP(buf_release) struct buf sql;
+	CLEANUP(buf_release) struct buf sql = {0};
 	struct rpc_reply reply;
 	int r;
 
@@ -302,7 +302,7 @@ static void compare_series(struct iotdb *db, const char *sql)
 	struct compare c = {.sql = sql};
 	struct rpc_visit visit = {.row = compare_row, .arg = &c, .max_rows = 8};
 	const char *path = strcasestr(sql, "TIMESERIES ");
-	CLEANUP(buf_release) struct buf ask;
+	CLEANUP(buf_release) struct buf ask = {0};
 
 	if (!path || strcasestr(sql, "ALIGNED"))
 		return;

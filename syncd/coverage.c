@@ -178,7 +178,7 @@ int coverage_missing(struct coverage *c, const struct record *rec,
 			       int64_t first, int64_t last),
 		     void *arg)
 {
-	CLEANUP(buf_release) struct buf what;
+	CLEANUP(buf_release) struct buf what = {0};
 	int64_t from = rec->start;
 	size_t i;
 	int r = 0;

@@ -120,7 +120,7 @@ static int read_whole(struct deletion_judging *j, struct deletion_source *s,
 /* A line `aborted` takes the record before it back (0.13 to 1.1). */
 static int drop_cancelled(const struct deletion_source *s, struct buf *b)
 {
-	CLEANUP(buf_release) struct buf standing;
+	CLEANUP(buf_release) struct buf standing = {0};
 
 	if (s->kind != MODS_TEXT || !b->len)
 		return 0;

@@ -196,7 +196,7 @@ static int write_one(const struct writing *wr, struct deletion *d)
 	int r = deletion_sort_lines(&d->devices);
 
 	while (r == 0 && left) {
-		CLEANUP(buf_release) struct buf body;
+		CLEANUP(buf_release) struct buf body = {0};
 		size_t n = some_records(d->kind, at, left);
 
 		if (!n)

@@ -112,7 +112,7 @@ void link_send_status(struct link *l)
 	const struct pipes *ps = l->edge->pipes;
 	const struct pipe *p = l->pipe;
 	struct msg_status m = {0};
-	CLEANUP(buf_release) struct buf b;
+	CLEANUP(buf_release) struct buf b = {0};
 
 	if (!l->call || l->state != LINK_ONLINE)
 		return;

@@ -200,7 +200,7 @@ static int take_mods(struct pass *p, const char *name)
 static int take_journal(void *arg, const char *name, unsigned char d_type)
 {
 	struct pass *p = arg;
-	CLEANUP(buf_release) struct buf b;
+	CLEANUP(buf_release) struct buf b = {0};
 	int r;
 
 	(void)d_type;

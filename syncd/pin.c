@@ -323,7 +323,7 @@ static bool write_mods(struct pin *p, const struct pin_place *pl,
 /* The records that stand; true when they are not the linked bytes as they are. */
 static bool keep_standing(const struct pin *p, struct buf *b)
 {
-	CLEANUP(buf_release) struct buf standing;
+	CLEANUP(buf_release) struct buf standing = {0};
 	size_t len = b->len;
 
 	if (p->mods_kind != MODS_TEXT || !len)

@@ -49,7 +49,7 @@ static void print_all(const struct reply *r, size_t n)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	CLEANUP(buf_release) struct buf b;
+	CLEANUP(buf_release) struct buf b = {0};
 	int result;
 
 	if (size > 65536)
