@@ -3,8 +3,12 @@
 #include <errno.h>
 #include <string.h>
 
-#define TREE_MAX 8
-#define STATEMENT_MAX 48
+static const size_t lane_max[POOL_LANES] = {
+	[LANE_TREE] = 8,
+	[LANE_STATEMENT] = 16,
+	[LANE_WAIT] = 32,
+};
+
 #define IDLE_MAX 4
 #define LATE_MS 1000
 
@@ -46,7 +50,7 @@ struct lane {
 struct daemon {
 	const char *socket; /* borrowed */
 	uint64_t late_until_ms;
-	struct lane lane[2];
+	struct lane lane[POOL_LANES];
 };
 
 struct pool {
@@ -410,7 +414,7 @@ static void init_lane(struct pool *p, struct daemon *d, enum pool_lane kind)
 	ln->pool = p;
 	ln->daemon = d;
 	ln->kind = kind;
-	ln->max = kind == LANE_TREE ? TREE_MAX : STATEMENT_MAX;
+	ln->max = lane_max[kind];
 	ln->last = &ln->first;
 }
 
@@ -424,6 +428,7 @@ struct pool *pool_new(struct loop *l, const char *const sockets[POOL_DAEMONS])
 		p->daemon[i].socket = sockets[i];
 		init_lane(p, &p->daemon[i], LANE_TREE);
 		init_lane(p, &p->daemon[i], LANE_STATEMENT);
+		init_lane(p, &p->daemon[i], LANE_WAIT);
 	}
 	return p;
 }
@@ -445,7 +450,7 @@ void pool_close(struct pool *p)
 		finish(a, NULL, -ECANCELED);
 	}
 	for (unsigned i = 0; i < POOL_DAEMONS; i++) {
-		for (unsigned k = 0; k < 2; k++) {
+		for (unsigned k = 0; k < POOL_LANES; k++) {
 			while (drop_idle(&p->daemon[i].lane[k]))
 				;
 		}

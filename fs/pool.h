@@ -1,7 +1,8 @@
 /* Connections to the daemons of this host, kept and used again.
  *
- * One pool for both daemons; each has two lanes, so that a hundred parked WAITs do not
- * keep `ls` waiting: questions about the tree, and statements. What finds no free
+ * One pool for both daemons; each has three lanes, so that a hundred parked WAITs keep
+ * neither `ls` nor STOP PIPE waiting: questions about the tree, statements, and those
+ * that wait. What finds no free
  * connection waits in line; its time counts from pool_ask(). Nothing is remembered of a
  * daemon that is not there: the next question tries to connect again, so that one that
  * appears is seen at once. One that let a question about the tree run into its time
@@ -20,7 +21,8 @@
 #define POOL_SYNCD 0u
 #define POOL_RECVD 1u
 
-enum pool_lane { LANE_TREE, LANE_STATEMENT };
+enum pool_lane { LANE_TREE, LANE_STATEMENT, LANE_WAIT };
+#define POOL_LANES 3
 
 struct pool;
 

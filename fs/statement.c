@@ -158,7 +158,9 @@ static void put(struct run *rn, unsigned daemon)
 	pool_ask(rn->fs->pool,
 		 &(struct pool_question){
 			 .daemon = daemon,
-			 .lane = LANE_STATEMENT,
+			 .lane = rn->form->kind == STMT_WAIT_PIPE
+					 ? LANE_WAIT
+					 : LANE_STATEMENT,
 			 .as = rn->form->is_open ? "" : rn->as,
 			 .request = rn->text,
 			 .timeout_ms = rn->timeout_ms,

@@ -141,6 +141,38 @@ rss_kb() { awk '/^VmRSS/ { print $2 }' "/proc/$(daemon_pid "$1")/status"; }
 	wait_until 10 back
 }
 
+@test "a hundred parked WAITs keep neither ls nor a statement waiting" {
+	pair_start -m
+	statement 'STOP PIPE p'
+	seal "$DATA/tsfile/v3/tiny.tsfile" root.sg 1-1-0-0
+	cat >"$T/park.py" <<-'END'
+		import os, subprocess, sys, threading, time
+		pipes = sys.argv[1]
+		ends = []
+		def wait():
+		    try:
+		        open(f"{pipes}/ctl", "w").write("WAIT PIPE p 60\n")
+		        ends.append("")
+		    except OSError as e:
+		        ends.append(str(e))
+		crowd = [threading.Thread(target=wait) for _ in range(100)]
+		for t in crowd:
+		    t.start()
+		time.sleep(0.5)
+		assert not ends, ends
+		began = time.monotonic()
+		subprocess.run(["ls", "-lR", pipes], stdout=subprocess.DEVNULL, check=True)
+		open(f"{pipes}/ctl", "w").write("SHOW PIPES\n")
+		open(f"{pipes}/ctl", "w").write("START PIPE p\n")
+		took = time.monotonic() - began
+		for t in crowd:
+		    t.join()
+		assert took < 10, took
+		assert ends == [""] * 100, ends[:5]
+	END
+	timeout 90 python3 "$T/park.py" "$PIPES"
+}
+
 @test "a mount that kill -9 left behind is replaced at the start" {
 	pair_start -m
 	exec 9<"$PIPES/p/status"
