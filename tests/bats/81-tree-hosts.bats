@@ -89,6 +89,7 @@ sorted() { tr ' ' '\n' <<<"$*" | LC_ALL=C sort | tr '\n' ' ' | sed 's/ $//'; }
 
 @test "events and log: what is there is read at once, poll wakes, tail -f follows" {
 	pair_start -m
+	wait_until 20 online p
 	timeout 10 cat "$PIPES/p/events" | grep -q RUNNING
 	timeout 10 cat "$PIPES/log" | grep -q 'PIPESERVER is on'
 	tail -n 1 -f "$PIPES/p/events" >"$T/events.out" 2>/dev/null 3>&- 4>&- &

@@ -131,10 +131,12 @@ read_all() {
 }
 
 @test "tools that follow wait and do not hang: tail -f, watch, inotifywait, read with a limit" {
-	run -124 timeout 1 tail -f "$PIPES/p/status"
-	[ "$output" = STOP ]
+	tail -f "$PIPES/p/status" >"$T/followed" 2>/dev/null 3>&- 4>&- &
+	pid=$!
+	wait_until 10 grep -qx STOP "$T/followed"
+	kill "$pid"
 	run -124 timeout 1 tail -F "$PIPES/p/message"
-	TERM=xterm script -qec "timeout -s INT 1 watch -n 0.2 -t cat '$PIPES/p/status'" /dev/null </dev/null | grep -q STOP
+	TERM=xterm script -qec "timeout -s INT 3 watch -n 0.2 -t cat '$PIPES/p/status'" /dev/null </dev/null | grep -q STOP
 	if has inotifywait; then
 		run -2 inotifywait -q -t 1 "$PIPES/p/status"
 		inotifywait -q -t 20 -e close_write "$PIPES/ctl" >"$T/seen" 2>&1 3>&- 4>&- &

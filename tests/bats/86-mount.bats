@@ -135,7 +135,7 @@ rss_kb() { awk '/^VmRSS/ { print $2 }' "/proc/$(daemon_pid "$1")/status"; }
 		done
 		took=$((SECONDS - began))
 		kill -CONT "$(daemon_pid $d)"
-		[ "$took" -le 12 ]
+		[ "$took" -le 20 ]
 	done
 	back() { [ "$(cat "$PIPES/p/status")$(cat "$PIPES/server/status")" = RUNNINGtrue ]; }
 	wait_until 10 back
