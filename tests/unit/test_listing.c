@@ -83,6 +83,7 @@ static void prepare(void)
 		" partition INTEGER, unsequence INTEGER, t INTEGER, v INTEGER,"
 		" i INTEGER, c INTEGER, serial INTEGER DEFAULT 1,"
 		" serial_low INTEGER DEFAULT 1, mods_seen INTEGER DEFAULT 0,"
+		" is_loose INTEGER DEFAULT 0, covered BLOB,"
 		" mods_stamp INTEGER DEFAULT 0,"
 		" is_derived INTEGER DEFAULT 0, is_owed INTEGER DEFAULT 0,"
 		" time_min INTEGER, time_max INTEGER, row_sum INTEGER);"
@@ -90,7 +91,7 @@ static void prepare(void)
 		" partition INTEGER, journal TEXT, body TEXT);"
 		"CREATE TABLE entry(pipe INTEGER, serial INTEGER, nonce "
 		"INTEGER,"
-		" volume INTEGER);"
+		" volume INTEGER, is_loose INTEGER DEFAULT 0);"
 		"CREATE TABLE device(database TEXT, region INTEGER, path TEXT);"
 		"CREATE TABLE volume(id INTEGER, spool_dir TEXT)";
 	struct err e = {0};
