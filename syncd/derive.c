@@ -278,8 +278,10 @@ static void tell_sent(struct judging *j, const struct compaction *c,
 					   ? derive_fresh(j, &c->v[i].f)
 					   : NULL;
 
-		if (f)
-			tell(j, f, count_sources(c), why);
+		if (!f)
+			continue;
+		f->is_judged = true;
+		tell(j, f, count_sources(c), why);
 	}
 }
 

@@ -40,26 +40,29 @@ bool restate_is_equal(struct listing *l, const struct known_list *sources,
 
 /* ---- compactions that nobody saw ---- */
 
-/* An insertion keeps V and I, changes T and the space. */
-static bool is_inserted(const struct living *f,
-			const struct living_list *vanished)
+/* A product bears the name of one of its sources, with another I or C; an insertion
+ * keeps V and I, changes T and the space. Where no such source was captured, what else
+ * vanished is not known to be in it. */
+static bool is_named_after(const struct living *f, const struct living *v)
 {
-	size_t i;
-
-	for (i = 0; !f->unsequence && i < vanished->n; i++) {
-		const struct living *v = &vanished->v[i];
-
-		if (v->unsequence && v->v == f->v && v->i == f->i &&
-		    v->t != f->t)
-			return true;
-	}
-	return false;
+	if (v->unsequence == f->unsequence)
+		return v->v == f->v && v->t == f->t && v->i <= f->i &&
+		       v->c <= f->c;
+	return !f->unsequence && v->v == f->v && v->i == f->i && v->t != f->t;
 }
 
 static bool is_product(const struct living *f,
 		       const struct living_list *vanished)
 {
-	return f->i || f->c || is_inserted(f, vanished);
+	size_t i;
+
+	if (f->is_again || f->is_judged)
+		return false;
+	for (i = 0; i < vanished->n; i++) {
+		if (is_named_after(f, &vanished->v[i]))
+			return true;
+	}
+	return false;
 }
 
 static int read_vanished(struct listing *l, int64_t pipe,

@@ -278,6 +278,23 @@ surveyed() { known_is 'count(*) FROM known WHERE row_sum IS NULL' 0; }
 	! grep -r DELETION "$ARCHIVE"
 }
 
+@test "a file that somebody removed is no source of a product that happens to be new" {
+	pair_start
+	seal "$V3/tiny.tsfile" root.sg 1-1-0-0
+	seal "$V3/al.tsfile" root.sg 2-2-0-0
+	statement 'WAIT PIPE p 30'
+	wait_until 20 surveyed
+	daemon_stop syncd
+	rm "$(dir_of sequence)/2-2-0-0.tsfile"*
+	product "$V3/old.tsfile" sequence 5-5-1-0 inner # its sources were born and gone meanwhile
+	syncd_start
+	statement 'WAIT PIPE p 30'
+	archive_has root.sg 5-5-1-0
+	archive_has root.sg 2-2-0-0
+	! value_has /p/events 'was not seen'
+	! grep -r DELETION "$ARCHIVE"
+}
+
 @test "a compaction between the link and the look at the deletions undoes the capture" {
 	pair_start
 	statement 'WAIT PIPE p 30'
