@@ -111,6 +111,15 @@ WAL='fdatasync\(.*catalog\.db-wal'
 	in_order 'fdatasync\(.*\.tsfile>' 'fsync\(.*\.tsferry-spool>' "$WAL" 'sendto\(.*\\0\\0\\4\\0\\0\\0\\1\\0'
 }
 
+@test "syncd: many pinned files wait for the disk once, and before the catalog" {
+	pair_start
+	daemon_stop syncd
+	for i in $(seq 24); do seal "$DATA/tsfile/v3/tiny.tsfile" root.sg "$i-$i-0-0"; done
+	traced syncd
+	statement 'WAIT PIPE p 30'
+	in_order 'syncfs\(.*\.tsferry-spool>' "$WAL" 'sendto\(.*\\0\\0\\4\\0\\0\\0\\1\\0'
+}
+
 @test "recvd-load: what is in the archive is synced before it is called applied" {
 	recvd_start
 	statement 'START PIPESERVER'
