@@ -141,6 +141,7 @@ size_t sql_split(const char *text, size_t n, bool is_last)
 			 .at_line_start = true,
 			 .is_last = is_last};
 
+	s.i = lex_prompt(text, text + n); /* a comment may stand behind it */
 	while (s.i < n) {
 		char c = text[s.i];
 		size_t len = 0;
@@ -203,8 +204,11 @@ static const char *flatten_quoted(struct buf *out, const char *p,
 void sql_flatten(struct buf *out, const char *text, size_t n)
 {
 	const char *p = text, *end = text + n;
+	const char *behind_prompt = text + lex_prompt(text, end);
 	bool at_line_start = true;
 
+	for (; p < behind_prompt; p++)
+		buf_add(out, lex_is_blank(*p) ? " " : p, 1);
 	while (p < end) {
 		if (at_line_start && lex_is_comment(p, end)) {
 			p = memchr(p, '\n', (size_t)(end - p));

@@ -595,6 +595,8 @@ static void statements_end_where_they_should(void)
 		{"CREATE PIPE p\nTO", "CREATE PIPE p\nTO|"},
 		{"CREATE PIPE p\nT", "CREATE PIPE p\n|T|"},
 		{"X (a;\nb\n;) y;z", "X (a;\nb\n;) y;|z|"},
+		{"IoTDB> # don't\nSHOW PIPES\n-- it's\nSHOW PIPES\n",
+		 "SHOW PIPES\n|SHOW PIPES\n|"},
 		{"X [(a);\n]\n", "X [(a);\n]\n|"},
 		{"X (a\n# b ) '\nc)\nY\n", "X (a\n# b ) '\nc)\n|Y\n|"},
 		{"X ';\n' \"a''b;\" `;`;Y", "X ';\n' \"a''b;\" `;`;|Y|"},
