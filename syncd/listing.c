@@ -16,6 +16,7 @@
 #include "living.h"
 #include "outbox.h"
 #include "restate.h"
+#include "vanish.h"
 #include "survey.h"
 
 /* A directory that changed less than this ago may change again under the same time
@@ -402,6 +403,8 @@ static int judge_pipe(struct listing *l, struct living_list *files,
 		r = derive_judge(l, lp, &fresh, &vanished);
 	if (r >= 0 && l->db && l->may_forget)
 		r = restate_find_missed(l, lp, &fresh, &vanished);
+	if (r >= 0 && l->db)
+		r = vanish_judge(l, lp, &fresh, &vanished);
 	if (r >= 0 && l->db)
 		r = restate_add(l, lp, &fresh);
 	if (r >= 0 && l->db)

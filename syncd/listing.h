@@ -28,6 +28,8 @@ struct listing_seen {
 	uint64_t *slots; /* owned: LISTING_SEEN of them, or NULL */
 };
 
+struct vanish_question;
+
 /* The scan thread's own. */
 struct listing_db {
 	struct db db;
@@ -71,6 +73,9 @@ struct listing {
 	const struct spool *spool; /* what of it never changes */
 	size_t n_data_dirs;
 	enum precedence precedence;
+	bool may_ask; /* the edge IoTDB can be asked (iotdb_rpc) */
+	int inferred_deletes; /* enum inferred_deletes */
+	int (*ask)(const struct vanish_question *q); /* vanish.h */
 	bool may_forget; /* every data directory is there, so gone means gone */
 	struct held *held; /* owned: journals that may be gone */
 	struct listing_pipe pipes[LISTING_PIPES_MAX];

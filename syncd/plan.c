@@ -66,12 +66,15 @@ int plan_restate(struct plan *p, const char *devices, int64_t time_min,
 		p->cap_restates = cap;
 	}
 	p->restates[p->n_restates++] =
-		(struct plan_restate){xstrdup(devices), time_min, time_max};
+		(struct plan_restate){.devices = xstrdup(devices),
+				      .time_min = time_min,
+				      .time_max = time_max};
 	return 0;
 }
 
 bool plan_is_empty(const struct plan *p)
 {
-	return !p->deletions.n && !p->deletions.n_read && !p->learned.n && !p->products.n && !p->gone.n &&
-	       !p->n_journals && !p->n_restates && !p->owed.n && !p->news.len;
+	return !p->deletions.n && !p->deletions.n_read && !p->learned.n &&
+	       !p->products.n && !p->gone.n && !p->n_journals &&
+	       !p->n_restates && !p->owed.n && !p->news.len;
 }

@@ -25,6 +25,7 @@ struct plan_journal {
 struct plan_restate {
 	char *devices; /* owned: one a line */
 	int64_t time_min, time_max;
+	bool is_held;
 };
 
 struct plan {

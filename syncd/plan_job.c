@@ -141,6 +141,7 @@ static void fill_restate(const struct planning *pl,
 	en->entry.file.region = pl->key.region;
 	en->entry.time_min = rs->time_min;
 	en->entry.time_max = rs->time_max;
+	en->entry.held = rs->is_held;
 	en->entry.devices = rs->devices; /* the plan's */
 	en->captured_ms = clock_wall_ms();
 	en->total = pl->assigned_bytes;

@@ -411,3 +411,115 @@ int restate_add(struct listing *l, struct listing_pipe *lp,
 			  : "");
 	return r;
 }
+
+/* ---- single files ---- */
+
+void restate_release(struct restate *rs)
+{
+	size_t i;
+
+	for (i = 0; i < rs->n_devices; i++)
+		free(rs->devices[i]);
+	free(rs->devices);
+}
+
+/* The partition's living files have the devices that its lost ones had, mostly. */
+static int add_living_devices(struct listing *l, struct listing_pipe *lp,
+			      struct devices *d)
+{
+	CLEANUP(known_release) struct known_list all = {.n = 0};
+	const struct tsfile_range range = d->range;
+	size_t i;
+	int r;
+
+	known_bind(l->db->known, lp->pipe, l->database, l->region,
+		   l->partition);
+	r = known_read(&l->db->db, l->db->known, &all, &l->err);
+	for (i = 0; r == 0 && i < all.n; i++) {
+		struct living f = all.v[i].f;
+		CLEANUP_CLOSE int fd = follow_open(l, &f);
+
+		if (fd >= 0)
+			r = add_file(d, fd);
+	}
+	d->range = range;
+	return r;
+}
+
+int restate_of_files(struct listing *l, struct listing_pipe *lp,
+		     const struct known_list *lost, struct restate *out)
+{
+	CLEANUP(devices_release) struct devices d = {.n = 0};
+	bool is_unpinned = false;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < lost->n; i++) {
+		const struct known_file *k = &lost->v[i];
+		CLEANUP_CLOSE int fd = open_pin(l, lp->pipe, k->serial);
+
+		widen(&d.range, &k->range);
+		if (fd >= 0 && !k->is_derived)
+			r = add_file(&d, fd);
+		else
+			is_unpinned = true;
+	}
+	if (r == 0 && is_unpinned)
+		r = add_region(l, &d);
+	if (r == 0 && is_unpinned)
+		r = add_living_devices(l, lp, &d);
+	if (r || !d.range.any)
+		return r;
+	drop_duplicates(&d);
+	out->first = d.range.first < lp->floor ? lp->floor : d.range.first;
+	out->last = d.range.last;
+	out->devices = d.v;
+	out->n_devices = d.n;
+	d.v = NULL;
+	d.n = 0;
+	return 0;
+}
+
+void restate_print(const struct restate *rs, struct buf *lines)
+{
+	size_t i;
+
+	for (i = 0; i < rs->n_devices; i++)
+		buf_addf(lines, "%s%s", i ? "\n" : "", rs->devices[i]);
+}
+
+static int follow_overlapping(struct listing *l, struct listing_pipe *lp,
+			      struct living_list *fresh,
+			      const struct restate *rs)
+{
+	const struct tsfile_range range = {true, rs->first, rs->last};
+	CLEANUP(devices_release) struct devices unused = {.n = 0};
+	CLEANUP(known_release) struct known_list all = {.n = 0};
+	size_t i, n_fresh = fresh->n;
+	int r;
+
+	known_bind(l->db->known, lp->pipe, l->database, l->region,
+		   l->partition);
+	r = known_read(&l->db->db, l->db->known, &all, &l->err);
+	for (i = 0; r == 0 && i < all.n; i++) {
+		const struct known_file *k = &all.v[i];
+
+		if (!k->range.any || overlap_ranges(&k->range, &range))
+			r = take_living(l, lp, fresh, n_fresh, k, &unused);
+	}
+	return r;
+}
+
+int restate_send(struct listing *l, struct listing_pipe *lp,
+		 struct living_list *fresh, const struct restate *rs)
+{
+	const struct devices d = {.v = rs->devices,
+				  .n = rs->n_devices,
+				  .range = {true, rs->first, rs->last}};
+	size_t i, before = lp->plan.n_restates;
+	int r = add_entries(&lp->plan, &d);
+
+	for (i = before; i < lp->plan.n_restates; i++)
+		lp->plan.restates[i].is_held = rs->is_held;
+	return r ? r : follow_overlapping(l, lp, fresh, rs);
+}

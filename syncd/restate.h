@@ -29,4 +29,26 @@ int restate_find_missed(struct listing *l, struct listing_pipe *lp,
 int restate_add(struct listing *l, struct listing_pipe *lp,
 		struct living_list *fresh) MUST_CHECK;
 
+/* A RESTATE in the making, of single files (vanish.h). */
+struct restate {
+	char **devices; /* owned, with what it points to; sorted, each once */
+	size_t n_devices;
+	int64_t first, last; /* first > last: of no row */
+	bool is_held;
+};
+
+#define RESTATE_LINES_MAX (16u << 20)
+
+void restate_release(struct restate *rs);
+/* Devices and times of captured files that are gone: of their pins, else of all that the
+ * region was seen to have. */
+int restate_of_files(struct listing *l, struct listing_pipe *lp,
+		     const struct known_list *lost,
+		     struct restate *out) MUST_CHECK;
+void restate_print(const struct restate *rs, struct buf *lines);
+/* Adds it to the plan, and the living captured files that overlap it to `fresh`. */
+int restate_send(struct listing *l, struct listing_pipe *lp,
+		 struct living_list *fresh,
+		 const struct restate *rs) MUST_CHECK;
+
 #endif

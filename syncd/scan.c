@@ -15,6 +15,7 @@
 #include "plan_job.h"
 #include "reconcile.h"
 #include "scan_inside.h"
+#include "vanish.h"
 
 #define LIST_BELOW (2ul * CAPTURE_BATCH) /* files waiting at capture */
 #define NETWORK_INTERVAL_MS 10000
@@ -342,6 +343,9 @@ struct listing *scan_new_listing(struct scan *s, struct partition *p)
 	for (i = 0; i < l->n_pipes; i++)
 		fill_pipe(s, &l->pipes[i], ids[i]);
 	l->spool = &s->edge->spool;
+	l->may_ask = s->edge->set.iotdb_rpc[0] != '\0';
+	l->inferred_deletes = s->edge->set.inferred_deletes;
+	l->ask = vanish_ask;
 	l->job.run = listing_run;
 	p->is_listing = true;
 	p->is_again = false;

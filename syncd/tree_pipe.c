@@ -136,16 +136,17 @@ static void show_limits(const struct edge *e, const void *of, struct buf *out)
 			 "files does not travel: nothing at the edge tells it "
 			 "from TTL, DROP DATABASE or a person's rm (set "
 			 "iotdb_rpc)\n");
+	else if (p->row.sync_del_op &&
+		 e->set.inferred_deletes != INFERRED_IGNORE)
+		buf_adds(out,
+			 "whether rows were deleted with a file that IoTDB "
+			 "removed is not asked by this version: a RESTATE of "
+			 "them waits at the receiver for RETRY or SKIP "
+			 "(inferred_deletes=ignore sends none)\n");
 	buf_adds(out,
 		 "tags, attributes, aliases and deletions of series do not "
 		 "travel: this version does not ask the edge IoTDB, so "
-		 "iotdb_rpc, flush_interval and inferred_deletes have no "
-		 "effect\n");
-	buf_adds(out,
-		 "a file that seals after one that outranks it (a row "
-		 "overwritten while it is being flushed, a product of "
-		 "compaction) is loaded after it, so an older value may win "
-		 "in the cloud (RESYNC PIPE sends everything in order)\n");
+		 "flush_interval has no effect\n");
 	if (!e->set.facts.version[0])
 		buf_adds(out, "the version of the edge IoTDB is not known; the "
 			      "order of files is that of 1.3.3 and later (set "

@@ -1,0 +1,144 @@
+# A captured file that is gone without a journal: nothing is deleted in the cloud by
+# inference, and nothing is kept quiet.
+load lib/tsferry
+
+setup() { pair_setup; }
+teardown() { pair_teardown; }
+
+V3=$DATA/tsfile/v3 # tiny: root.sg.d1, times 1 to 3; tinyal: root.sg.d2, 100 to 102
+MAX=9223372036854775807
+
+vanish() { rm "$DATADIR/${2:-sequence}/root.sg/1/0/$1".tsfile*; }
+there() { cat "$ARCHIVE/edge-1/root.sg/${2:-sequence}/1/0/$1.tsfile.mods" 2>/dev/null; }
+catalog() { sqlite3 -cmd '.timeout 5000' "$EDGE/state/catalog.db" "$1"; }
+known_is() { [ "$(catalog 'SELECT count(*) FROM known')" = "$1" ]; }
+surveyed() { [ "$(catalog 'SELECT count(*) FROM known WHERE row_sum IS NULL')" = 0 ]; }
+held() { value_has /server/quarantine 'RESTATE root.sg region 1'; }
+with_rpc() { edge_conf iotdb_rpc 127.0.0.1:6667; }
+two_files() {
+	pair_start
+	seal "$V3/tiny.tsfile" root.sg 1-1-0-0
+	seal "$V3/tinyal.tsfile" root.sg 2-2-0-0
+	statement 'WAIT PIPE p 30'
+	wait_until 20 surveyed
+}
+
+@test "without iotdb_rpc nothing is sent, the events tell it, and limits says what would lift it" {
+	two_files
+	vanish 1-1-0-0
+	wait_until 20 known_is 1
+	statement 'WAIT PIPE p 30'
+	progress_is p sent_entries 2
+	value_has /p/events '1 captured files are gone and no journal says why: the cloud keeps their rows (see limits)'
+	value_has /p/limits 'set iotdb_rpc'
+	value_is /p/message ''
+	[ -z "$(there 1-1-0-0)" ]
+}
+
+@test "with iotdb_rpc a RESTATE of its devices and times waits, and RETRY deletes just these" {
+	with_rpc
+	two_files
+	vanish 1-1-0-0
+	wait_until 20 held
+	value_has /server/quarantine 'times 1..3'
+	value_has /p/events 'a RESTATE waits at the receiver for RETRY or SKIP'
+	[ -z "$(there 1-1-0-0)" ]
+	statement 'RETRY ALL'
+	statement 'WAIT PIPE p 30'
+	[ "$(there 1-1-0-0)" = "DELETION,root.sg.d1.*,$MAX,1,3"$'\n'"DELETION,root.sg.d2.*,$MAX,1,3" ]
+	progress_is p applied_serial 3
+	known_is 1
+}
+
+@test "SKIP keeps the rows, and what came behind is applied" {
+	with_rpc
+	edge_conf inferred_deletes send # nobody said that they are deleted: held all the same
+	two_files
+	vanish 1-1-0-0
+	wait_until 20 held
+	seal "$V3/old.tsfile" root.sg 3-3-0-0
+	wait_until 20 progress_is p durable_serial 4
+	! archive_has root.sg 3-3-0-0
+	statement "SKIP $(rows 'SHOW QUARANTINE' | cut -f1)"
+	statement 'WAIT PIPE p 30'
+	archive_has root.sg 3-3-0-0
+	[ -z "$(there 1-1-0-0)" ]
+}
+
+@test "inferred_deletes=ignore, and a pipe without deletions, send none" {
+	with_rpc
+	edge_conf inferred_deletes ignore
+	two_files
+	vanish 1-1-0-0
+	wait_until 20 known_is 1
+	statement 'WAIT PIPE p 30'
+	progress_is p sent_entries 2
+	statement 'DROP PIPE p'
+	daemon_stop syncd
+	edge_conf inferred_deletes hold
+	syncd_start
+	statement 'CREATE PIPE q TO s WITH SyncDelOp=false'
+	statement 'START PIPE q'
+	statement 'WAIT PIPE q 30'
+	vanish 2-2-0-0
+	forgotten() { [ "$(catalog "SELECT count(*) FROM known, pipe WHERE pipe = pipe.id AND name = 'q'")" = 0 ]; }
+	wait_until 20 forgotten
+	statement 'WAIT PIPE q 30'
+	progress_is q sent_entries 1
+}
+
+@test "living files that overlap what is deleted follow behind it" {
+	with_rpc
+	pair_start
+	seal "$V3/tiny.tsfile" root.sg 1-1-0-0
+	seal "$V3/tiny.tsfile" root.sg 2-2-0-0
+	seal "$V3/tinyal.tsfile" root.sg 3-3-0-0
+	statement 'WAIT PIPE p 30'
+	vanish 1-1-0-0
+	wait_until 20 held
+	statement 'RETRY ALL'
+	statement 'WAIT PIPE p 30'
+	[ -n "$(there 1-1-0-0)" ]
+	[ -z "$(there 2-2-0-0)" ] # came again, whole
+	progress_is p applied_serial 5
+}
+
+@test "a database that was dropped while syncd was down: one RESTATE a partition, once" {
+	with_rpc
+	pair_start
+	seal "$V3/tiny.tsfile" root.sg 1-1-0-0
+	seal "$V3/tiny.tsfile" root.sg 2-2-0-0
+	seal "$V3/tinyal.tsfile" root.sg 3-3-0-0 sequence 1 7
+	statement 'WAIT PIPE p 30'
+	wait_until 20 surveyed
+	daemon_stop syncd
+	rm -r "$DATADIR/sequence/root.sg"
+	for _ in 1 2 3; do
+		syncd_start
+		daemon_kill syncd
+	done
+	syncd_start
+	wait_until 20 held
+	wait_until 20 known_is 0
+	progress_is p durable_serial 5
+	statement 'RETRY ALL'
+	wait_until 20 progress_is p applied_serial 4
+	wait_until 20 held
+	statement 'RETRY ALL'
+	statement 'WAIT PIPE p 30'
+	progress_is p applied_serial 5
+	there 1-1-0-0 | grep -qF "DELETION,root.sg.d1.*,$MAX,1,3"
+	[ "$(catalog 'SELECT count(*) FROM entry')" = 0 ]
+}
+
+@test "a data directory that is away is no file that vanished" {
+	with_rpc
+	two_files
+	mv "$DATADIR" "$DATADIR.away"
+	wait_until 20 value_has /p/message "$DATADIR"
+	mv "$DATADIR.away" "$DATADIR"
+	wait_until 20 value_is /p/message ''
+	statement 'WAIT PIPE p 30'
+	progress_is p sent_entries 2
+	known_is 2
+}
