@@ -278,7 +278,9 @@ static void take_listing(struct scan *s, struct partition *p, struct listing *l)
 	p->oldest_unsealed_ms = l->oldest_unsealed_ms;
 	p->top = l->top;
 	p->has_top = l->has_top;
-	p->has_unread = l->has_unread;
+	/* What was captured while it ran is told by the capture. */
+	if (l->has_unread || p->has_unread)
+		scan_want_survey(s, p);
 	p->n_refused_now = 0;
 	p->is_clean = !p->is_again;
 	/* Held up, so that a list that comes back at once does not settle. */
