@@ -30,6 +30,7 @@ struct partition {
 	/* Change times of its directories as of the last listing, in nanoseconds; 0 = no
 	 * directory, or too young to be trusted. [volume][unsequence]. */
 	int64_t stamps[DATA_DIRS_MAX][2];
+	uint64_t mods_stamps[DATA_DIRS_MAX][2]; /* as a walk saw them; 0 = never */
 	uint64_t walk; /* the last walk that saw it */
 	unsigned n_dirs,
 		n_dirs_before; /* directories that this walk saw, and the last */

@@ -19,6 +19,7 @@
 
 #define LIST_BELOW (2ul * CAPTURE_BATCH) /* files waiting at capture */
 #define NETWORK_INTERVAL_MS 10000
+#define MODS_EVERY 10 /* walks: a look at deletion files that are watched, too */
 
 void scan_mark_dirty(struct scan *s, struct partition *p)
 {
@@ -388,6 +389,19 @@ void scan_pump(struct scan *s)
 
 /* ---- walks ---- */
 
+/* Deletion files of which no event told. */
+static void see_mods(struct scan *s, const struct watch_dir *d,
+		     struct partition *p)
+{
+	uint64_t *stamp = &p->mods_stamps[d->volume][d->unsequence];
+
+	if (!d->mods_stamp || d->mods_stamp == *stamp)
+		return;
+	if (*stamp)
+		scan_mark_dirty(s, p);
+	*stamp = d->mods_stamp;
+}
+
 static void see_dir(struct scan *s, const struct watch_dir *d)
 {
 	struct partition *p = partition_make(&s->partitions, d->database,
@@ -402,6 +416,7 @@ static void see_dir(struct scan *s, const struct watch_dir *d)
 	if (!p->stamps[d->volume][d->unsequence] ||
 	    p->stamps[d->volume][d->unsequence] != d->mtime_ns)
 		scan_mark_dirty(s, p);
+	see_mods(s, d, p);
 }
 
 static void after_walk(void *arg, struct partition *p)
@@ -520,6 +535,7 @@ void scan_begin_walk(struct scan *s)
 	memcpy(w->spool_min_free, s->edge->set.spool_min_free,
 	       sizeof(w->spool_min_free));
 	w->inotify_fd = watch_fd(s->watch);
+	w->looks_at_mods = s->n_walks % MODS_EVERY == 0;
 	w->n_volumes = s->edge->spool.n_configured;
 	for (i = 0; i < w->n_volumes; i++)
 		w->volumes[i] = s->edge->spool.volumes[i];

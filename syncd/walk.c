@@ -51,6 +51,11 @@ static struct watch_dir *add_dir(struct walk *w)
 	return &w->dirs[w->n_dirs++];
 }
 
+struct mods_look {
+	int fd;
+	uint64_t sum;
+};
+
 static int set_watch(struct walk *w, const char *path, bool is_partition)
 {
 	int wd = w->inotify_fd < 0
@@ -60,6 +65,36 @@ static int set_watch(struct walk *w, const char *path, bool is_partition)
 	if (wd == -ENOSPC)
 		w->is_limit_reached = true;
 	return wd < 0 ? -1 : wd;
+}
+
+/* Appending to a deletion file changes no directory. */
+static int add_mods(void *arg, const char *name, unsigned char d_type)
+{
+	struct mods_look *look = arg;
+	const char *p = strstr(name, ".tsfile.mods");
+	struct stat st;
+	uint64_t h;
+
+	(void)d_type;
+	if (!p || fstatat(look->fd, name, &st, AT_SYMLINK_NOFOLLOW))
+		return 0;
+	h = (uint64_t)st.st_ino * 0x9e3779b97f4a7c15ull ^
+	    (uint64_t)st.st_size * 0xbf58476d1ce4e5b9ull ^
+	    ((uint64_t)st.st_mtim.tv_sec * 1000000000ull +
+	     (uint64_t)st.st_mtim.tv_nsec);
+	h *= 0x94d049bb133111ebull;
+	look->sum += h ^ h >> 31;
+	return 0;
+}
+
+static uint64_t stamp_mods(const char *path)
+{
+	CLEANUP_CLOSE int fd = file_open_dir(path);
+	struct mods_look look = {.fd = fd, .sum = 1};
+
+	if (fd < 0 || file_list(fd, add_mods, &look) < 0)
+		return 0;
+	return look.sum ? look.sum : 1;
 }
 
 static int keep_dir(struct walk *w, const struct watch_dir *at,
@@ -73,6 +108,8 @@ static int keep_dir(struct walk *w, const struct watch_dir *at,
 	d->is_partition = is_partition;
 	d->database = is_partition ? xstrdup(at->database) : NULL;
 	d->wd = set_watch(w, path, is_partition);
+	if (is_partition && (d->wd < 0 || w->is_network || w->looks_at_mods))
+		d->mods_stamp = stamp_mods(path);
 	return 0;
 }
 

@@ -19,6 +19,8 @@ struct walk {
 	const struct statedir *state;
 	char spool_max_bytes[24], spool_min_free[24];
 	int inotify_fd;
+	/* Look at deletion files also where events tell of them. */
+	bool looks_at_mods;
 	struct volume
 		volumes[DATA_DIRS_MAX]; /* copies; is_ready, dev, ino, over_bytes are out */
 	size_t n_volumes;

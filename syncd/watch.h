@@ -22,6 +22,7 @@ struct watch_dir {
 	uint32_t region;
 	int64_t partition;
 	int64_t mtime_ns; /* as the walk saw it */
+	uint64_t mods_stamp; /* of its deletion files; 0 = not looked at */
 };
 
 struct watch_ops {
