@@ -4,8 +4,8 @@
 #include "capture.h"
 #include "scan_inside.h"
 
-#define QUIET_MS 2000 /* since the last capture */
-#define NEXT_MS 20    /* between two batches */
+#define QUIET_MS 500 /* since the last capture */
+#define NEXT_MS 20   /* between two batches */
 
 void scan_want_survey(struct scan *s, struct partition *p)
 {
