@@ -4,7 +4,7 @@
 #include "join.h"
 
 #define JUST_OPENED_MS 1000
-#define FROZEN_MS 5000
+#define FROZEN_MS 900 /* less than the second in which `tail -f` looks again */
 #define FOLLOWED_MAX (4u << 20)
 
 struct text_file {
@@ -82,12 +82,23 @@ bool text_has_more(const struct open_file *f, const struct buf *now)
 	const struct text_file *tf = (const struct text_file *)(const void *)f;
 
 	return tf->read_end < tf->base + tf->text.len ||
-	       join_overlap(&tf->text, now) < now->len;
+	       join_known(&tf->text, now) < now->len;
 }
 
 static struct text_file *text_of(struct open_file *f)
 {
 	return CONTAINER_OF(f, struct text_file, file);
+}
+
+/* Who follows a file for months has read its beginning. */
+static void forget_beginning(struct text_file *tf)
+{
+	size_t n = tf->text.len / 2;
+
+	if (tf->text.len < FOLLOWED_MAX)
+		return;
+	buf_consume(&tf->text, n);
+	tf->base += n;
 }
 
 /* ---- attributes ---- */
@@ -111,12 +122,42 @@ static void set_size(struct node *nd, uint64_t now_ms, struct view_entry *en)
 	}
 }
 
-static bool is_frozen(const struct open_file *f, int pid, uint64_t now_ms)
+/* Once over, it is over: a size that went back would be a truncation to who follows. */
+static bool is_frozen(struct open_file *f, int pid, uint64_t now_ms)
 {
 	uint64_t last = f->read_ms ? f->read_ms : f->opened_ms;
 
-	return f->kind == FILE_TEXT && f->opener && f->opener == pid &&
-	       !f->was_ended && now_ms - last < FROZEN_MS;
+	if (f->kind != FILE_TEXT || !f->opener || f->opener != pid)
+		return false;
+	if (now_ms - last >= FROZEN_MS)
+		f->was_ended = true;
+	return !f->was_ended;
+}
+
+struct open_file *text_followed(const struct node *nd, int pid, uint64_t now_ms)
+{
+	struct open_file *f = nd->files;
+
+	if (!view_is_growing(nd->path))
+		return NULL;
+	while (f && (f->kind != FILE_TEXT || f->opener != pid || !f->is_shown))
+		f = f->next;
+	return f && !is_frozen(f, pid, now_ms) ? f : NULL;
+}
+
+void text_grow(struct open_file *f, const struct buf *now, int64_t wall_ms,
+	       struct view_entry *en)
+{
+	struct text_file *tf = text_of(f);
+	uint64_t size;
+
+	forget_beginning(tf);
+	join_growth(&tf->text, now);
+	size = tf->base + tf->text.len;
+	if (size != f->shown.size)
+		f->shown.node.mtime_ms = wall_ms;
+	f->shown.size = size;
+	*en = f->shown;
 }
 
 void file_stat(struct node *nd, int pid, uint64_t now_ms, struct view_entry *en)
@@ -147,7 +188,8 @@ static void reply_text(struct text_file *tf, fuse_req_t req, size_t size,
 
 	n = n < size ? n : size;
 	tf->file.read_ms = loop_now_ms(tf->file.fs->loop);
-	if (!n && size)
+	if ((!n && size) ||
+	    (tf->file.is_shown && tf->base + at + n > tf->file.shown.size))
 		tf->file.was_ended = true;
 	if (n && tf->base + at + n > tf->read_end)
 		tf->read_end = tf->base + at + n;
@@ -156,17 +198,6 @@ static void reply_text(struct text_file *tf, fuse_req_t req, size_t size,
 				     (const char *)buf_data(&tf->text) + at, n);
 	else
 		(void)fuse_reply_buf(req, NULL, 0);
-}
-
-/* Who follows a file for months has read its beginning. */
-static void forget_beginning(struct text_file *tf)
-{
-	size_t n = tf->text.len / 2;
-
-	if (tf->text.len < FOLLOWED_MAX)
-		return;
-	buf_consume(&tf->text, n);
-	tf->base += n;
 }
 
 static void refreshed(void *arg, struct view *v)
@@ -188,6 +219,7 @@ static void refreshed(void *arg, struct view *v)
 		tf->base = 0;
 		tf->read_end = 0;
 		tf->file.is_shown = false;
+		tf->file.was_ended = false;
 		now = old;
 	}
 	/* What cannot be had again stays as it was. */

@@ -9,7 +9,7 @@
  * Size and mtime are frozen with it, for the process that opened it: tar, which looks at
  * a file before and after it reads it, must not see it change meanwhile. They move again
  * when that process has met the end of the file, as `tail -f` does before it waits, or
- * has not read for 5 s. */
+ * has not read for a second. */
 #ifndef TSFERRY_FILES_H
 #define TSFERRY_FILES_H
 
@@ -48,6 +48,13 @@ void text_release(struct open_file *f);
  * the daemon says now. To others a text that was just opened has the size that its
  * reader will get: programs with threads open in one and ask in another. */
 void file_stat(struct node *nd, int pid, uint64_t now_ms, struct view_entry *en);
+
+/* The open text of a growing node that process `pid` follows: it has been told the size
+ * and waits for more. Its size is that of what it holds, so it takes in what the daemons
+ * say now; `en` gets what the process is told. */
+struct open_file *text_followed(const struct node *nd, int pid, uint64_t now_ms);
+void text_grow(struct open_file *f, const struct buf *now, int64_t wall_ms,
+	       struct view_entry *en);
 
 /* Whether it has more than was read of it, when `now` is what it holds by now. */
 bool text_has_more(const struct open_file *f, const struct buf *now);

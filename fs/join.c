@@ -95,7 +95,7 @@ static bool is_equal(const uint8_t *a, const uint8_t *b, size_t n)
 }
 
 /* The longest such piece, found by trying each line of a as b's first. */
-size_t join_overlap(const struct buf *a, const struct buf *b)
+static size_t overlap(const struct buf *a, const struct buf *b)
 {
 	const uint8_t *pa = buf_data(a), *pb = buf_data(b);
 
@@ -112,9 +112,53 @@ size_t join_overlap(const struct buf *a, const struct buf *b)
 	return 0;
 }
 
+static bool last_time(const struct buf *b, struct line *last)
+{
+	struct lines ls = lines_of(b);
+	struct line l;
+	bool found = false;
+
+	while (next_line(&ls, &l)) {
+		if (!has_time(&l))
+			continue;
+		*last = l;
+		found = true;
+	}
+	return found;
+}
+
+/* Where what is younger than `old` begins: for a text that lost some of its middle, as
+ * the log does when one of two daemons began anew. */
+static size_t begin_of_younger(const struct buf *old, const struct buf *now)
+{
+	struct lines ls = lines_of(now);
+	const char *begin = ls.p;
+	struct line last, l;
+	int order;
+
+	if (!last_time(old, &last))
+		return 0;
+	while (next_line(&ls, &l)) {
+		if (!has_time(&l))
+			continue;
+		order = memcmp(l.at, last.at, TIME_LEN);
+		if (order > 0 || (order == 0 && !memmem(buf_data(old), old->len,
+							l.at, l.len)))
+			return (size_t)(l.at - begin);
+	}
+	return now->len;
+}
+
+size_t join_known(const struct buf *old, const struct buf *now)
+{
+	size_t n = overlap(old, now);
+
+	return n || !old->len || !now->len ? n : begin_of_younger(old, now);
+}
+
 void join_growth(struct buf *old, const struct buf *now)
 {
-	size_t n = join_overlap(old, now);
+	size_t n = join_known(old, now);
 
 	if (now->len > n)
 		buf_add(old, buf_data(now) + n, now->len - n);

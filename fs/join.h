@@ -13,9 +13,10 @@ void join_log(struct buf *out, const struct buf *a, const struct buf *b);
 /* Prometheus text: the samples of a family stand together under one HELP and TYPE. */
 void join_metrics(struct buf *out, const struct buf *a, const struct buf *b);
 
-/* A text that grows at its end and may lose its beginning: how many bytes at the end of
- * `old` are the beginning of `now`, whole lines; and what `now` has more put behind. */
-size_t join_overlap(const struct buf *old, const struct buf *now);
+/* A text that grows at its end and may lose its beginning, or, when one of two daemons
+ * began anew, some of its lines: how many bytes at the beginning of `now` are known from
+ * `old`, whole lines; and what `now` has more put behind. */
+size_t join_known(const struct buf *old, const struct buf *now);
 void join_growth(struct buf *old, const struct buf *now);
 
 /* from's rows behind to's; a failure wins over a success, the first failure over a

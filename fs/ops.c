@@ -152,12 +152,44 @@ static bool is_just_seen(fuse_req_t req, struct node *nd)
 	return true;
 }
 
+/* For who follows a file that grows. */
+static void got_growth(void *arg, struct view *v)
+{
+	struct op *op = arg;
+	struct node *nd = nodes_find(op->fs->nodes, op->id);
+	int pid = fuse_req_ctx(op->req)->pid;
+	struct open_file *f =
+		nd ? text_followed(nd, pid, loop_now_ms(op->fs->loop)) : NULL;
+	struct buf now CLEANUP(buf_release);
+	struct view_entry en;
+	struct stat st;
+
+	buf_init(&now, VIEW_TEXT_MAX);
+	if (!f) {
+		(void)fuse_reply_err(op->req, ESTALE);
+	} else {
+		if (view_read(v, &op->fs->own, &now) < 0)
+			buf_clear(&now);
+		text_grow(f, &now, clock_wall_ms(), &en);
+		fill_stat(op->fs, nd->ino, &en, &st);
+		(void)fuse_reply_attr(op->req, &st, 0);
+	}
+	op_free(op);
+}
+
 static void op_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 {
 	const char *path = op_path(req, id);
+	struct fs *fs = op_fs(req);
+	struct node *nd = nodes_find(fs->nodes, id);
 
 	(void)fi;
-	if (path && !is_just_seen(req, nodes_find(op_fs(req)->nodes, id)))
+	if (!path)
+		return;
+	if (nd->files &&
+	    text_followed(nd, fuse_req_ctx(req)->pid, loop_now_ms(fs->loop)))
+		op_ask(req, id, path, VIEW_READ, NULL, got_growth);
+	else if (!is_just_seen(req, nd))
 		op_ask(req, id, path, VIEW_STAT, NULL, got_attr);
 }
 

@@ -120,7 +120,10 @@ sorted() { tr ' ' '\n' <<<"$*" | LC_ALL=C sort | tr '\n' ' ' | sed 's/ $//'; }
 	ctl 'START PIPE p'
 	wait_until 20 grep -q RUNNING "$T/events.out"
 	kill "$one" "$two"
-	[ "$(grep -c STOP "$T/events.out")" = 1 ]
+	[ "$(grep -c ' STOP$' "$T/events.out")" = 1 ] || {
+		cat "$T/events.out" "$PIPES/p/events"
+		return 1
+	}
 }
 
 @test "metrics are well formed, with both daemons, with one, and with odd names" {

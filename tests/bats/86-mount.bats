@@ -176,14 +176,14 @@ rss_kb() { awk '/^VmRSS/ { print $2 }' "/proc/$(daemon_pid "$1")/status"; }
 @test "a mount that kill -9 left behind is replaced at the start" {
 	pair_start -m
 	exec 9<"$PIPES/p/status"
-	inodes=$(find "$PIPES" -printf '%i %P\n' | sort)
+	inodes=$(find "$PIPES/p" "$PIPES/sinks" -printf '%i %P\n' | sort)
 	daemon_kill pipefs
 	run ! cat "$PIPES/p/status"
 	pipefs_start
 	wait_until 10 test -e "$PIPES/p/status"
 	[ "$(cat "$PIPES/p/status")" = RUNNING ]
 	exec 9<&-
-	[ "$(find "$PIPES" -printf '%i %P\n' | sort)" = "$inodes" ]
+	[ "$(find "$PIPES/p" "$PIPES/sinks" -printf '%i %P\n' | sort)" = "$inodes" ]
 	[ "$(grep -c " $PIPES fuse" /proc/mounts)" = 1 ]
 }
 

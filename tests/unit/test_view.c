@@ -395,6 +395,28 @@ static void help_is_a_table(void)
 	CHECK(strstr(buf_str(&b), "  both   ") != NULL);
 }
 
+/* One of two daemons began anew: its lines are gone from the middle of the log, and who
+ * follows gets what is younger, nothing twice. */
+static void a_log_that_lost_lines_goes_on(void)
+{
+	struct buf a CLEANUP(buf_release), b CLEANUP(buf_release);
+
+	buf_init(&a, 1000);
+	buf_init(&b, 1000);
+	buf_adds(&a, "2026-01-01T00:00:00.001 info recvd: ready\n"
+		     "2026-01-01T00:00:00.002 info syncd: ready\n"
+		     "2026-01-01T00:00:00.003 info recvd: stopping\n");
+	buf_adds(&b, "2026-01-01T00:00:00.002 info syncd: ready\n"
+		     "2026-01-01T00:00:00.003 info syncd: offline\n"
+		     "2026-01-01T00:00:00.009 info recvd: ready\n");
+	join_growth(&a, &b);
+	CHECK(strstr(buf_str(&a), "stopping\n2026-01-01T00:00:00.003 info "
+				  "syncd: offline\n2026-01-01T00:00:00.009"));
+	CHECK(join_known(&a, &b) == b.len);
+	buf_clear(&b);
+	CHECK(join_known(&a, &b) == 0);
+}
+
 int main(void)
 {
 	test_run("what is asked, and whom", requests);
@@ -413,5 +435,7 @@ int main(void)
 	test_run("replies are joined", replies_are_joined);
 	test_run("refusals have classes", refusals_have_classes);
 	test_run("help is the table of statements", help_is_a_table);
+	test_run("a log that lost lines goes on",
+		 a_log_that_lost_lines_goes_on);
 	return test_end();
 }
