@@ -1,7 +1,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "syncd/journal.h"
+#include "syncd/compaction.h"
 
 /* A compaction journal, as bytes. Each target is an identity that a TsFile may have; a
  * journal that is still being written names a beginning of what it will name. */
@@ -38,6 +38,29 @@ static void check_beginning(const uint8_t *p, size_t n, const struct heard *all)
 		FUZZ_MUST(fileid_equal(&some.ids[i], &all->ids[i]));
 }
 
+/* What is kept of it in the catalog has a line for each file, and is not longer when the
+ * same journal is read again. */
+static void check_kept(const uint8_t *p, size_t n)
+{
+	static const char name[] = "1-1-1-0.inner.inner-compaction.log";
+	CLEANUP(compactions_release) struct compactions cs = {0};
+	CLEANUP(buf_release) struct buf body = {0};
+	size_t lines = 0, before;
+
+	FUZZ_MUST(compaction_read(&cs, name, p, n, true) == 0);
+	FUZZ_MUST(cs.n == 1 && cs.v[0].n <= COMPACTION_FILES_MAX);
+	before = cs.v[0].n;
+	FUZZ_MUST(compaction_read(&cs, name, p, n, true) == 0);
+	FUZZ_MUST(cs.n == 1 && cs.v[0].n == before);
+	buf_init(&body, COMPACTION_BODY_MAX);
+	compaction_print(&cs.v[0], &body);
+	FUZZ_MUST(buf_end(&body) == 0);
+	for (const char *s = buf_str(&body); *s; s++)
+		lines += *s == '\n';
+	FUZZ_MUST(lines >= before);
+	(void)compaction_is_whole(&cs.v[0]);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct heard all = {.n = 0};
@@ -47,10 +70,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	journal_targets(data, size, hear, &all);
 	for (size_t k = 0; k < size; k += step)
 		check_beginning(data, k, &all);
+	check_kept(data, size);
 	if (size)
 		memcpy(name, data, size);
+	(void)journal_is_output(name);
 	if (journal_is_one(name))
-		FUZZ_MUST(strstr(name, "-compaction.log") > name);
+		FUZZ_MUST(strlen(name) > strlen("-compaction.log"));
 	free(name);
 	return 0;
 }

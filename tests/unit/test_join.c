@@ -33,6 +33,8 @@ static void lines_of_one_event_stay_together(void)
 			 AT("200") "c\n"),
 		  AT("100") "a\nmore of a\nand more\n" AT("200") "c\n" AT(
 			  "300") "b\n");
+	CHECK_STR(joined(AT("200") "c\n", AT("100") "a\nmore of a\n"),
+		  AT("100") "a\nmore of a\n" AT("200") "c\n");
 }
 
 static void a_last_line_without_an_end_gets_one(void)
