@@ -155,7 +155,7 @@ daemon_stop() {
 daemon_kill() {
 	local pid
 	pid=$(daemon_pid "$1")
-	kill -KILL "$pid"
+	kill -KILL "$pid" 2>/dev/null || gone "$pid"
 	wait_until 10 gone "$pid"
 	rm -f "$T/$1.pid"
 }

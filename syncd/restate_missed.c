@@ -1,0 +1,122 @@
+/* Whether rows are missing, and compactions that nobody saw. */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "follow.h"
+#include "overlap.h"
+#include "restate.h"
+
+bool restate_is_equal(struct listing *l, const struct known_list *sources,
+		      struct living *const *products, size_t n)
+{
+	uint64_t before = 0, after = 0;
+	size_t i;
+
+	for (i = 0; i < sources->n; i++) {
+		if (!sources->v[i].has_sum)
+			return false;
+		before += sources->v[i].row_sum;
+	}
+	for (i = 0; i < n; i++) {
+		CLEANUP_CLOSE int fd = follow_open(l, products[i]);
+		struct tsfile_range range;
+		struct err e = {0};
+		uint64_t sum;
+
+		if (fd < 0 || overlap_row_sum(fd, &range, &sum, &e))
+			return false;
+		after += sum;
+	}
+	return sources->n > 0 && before == after;
+}
+
+/* A product bears the name of one of its sources, with another I or C; an insertion
+ * keeps V and I, changes T and the space. Where no such source was captured, what else
+ * vanished is not known to be in it. */
+static bool is_named_after(const struct living *f, const struct living *v)
+{
+	if (v->unsequence == f->unsequence)
+		return v->v == f->v && v->t == f->t && v->i <= f->i &&
+		       v->c <= f->c;
+	return !f->unsequence && v->v == f->v && v->i == f->i && v->t != f->t;
+}
+
+static bool is_product(const struct living *f,
+		       const struct living_list *vanished)
+{
+	size_t i;
+
+	if (f->is_again || f->is_judged)
+		return false;
+	for (i = 0; i < vanished->n; i++) {
+		if (is_named_after(f, &vanished->v[i]))
+			return true;
+	}
+	return false;
+}
+
+static int read_vanished(struct listing *l, int64_t pipe,
+			 const struct living_list *vanished,
+			 struct known_list *out)
+{
+	CLEANUP(known_release) struct known_list all = {.n = 0};
+	size_t i;
+	int r;
+
+	known_bind(l->db->known, pipe, l->database, l->region, l->partition);
+	r = known_read(&l->db->db, l->db->known, &all, &l->err);
+	for (i = 0; r == 0 && i < vanished->n; i++) {
+		const struct known_file *k = known_find(&all, &vanished->v[i]);
+
+		if (k)
+			r = known_add(out, k);
+	}
+	return r;
+}
+
+static int judge_missed(struct listing *l, struct listing_pipe *lp,
+			struct living **products, size_t n,
+			struct living_list *vanished)
+{
+	CLEANUP(known_release) struct known_list gone = {.n = 0};
+	bool is_equal;
+	size_t i;
+	int r = read_vanished(l, lp->pipe, vanished, &gone);
+
+	if (r)
+		return r;
+	is_equal = restate_is_equal(l, &gone, products, n);
+	buf_addf(&lp->plan.news,
+		 "%s/%" PRIu32 "/%" PRId64
+		 ": a compaction that was not seen made %zu files of %zu, %s\n",
+		 l->database, l->region, l->partition, n, gone.n,
+		 is_equal ? "no row is missing"
+			  : "rows may have been deleted before it");
+	for (i = 0; r == 0 && i < gone.n; i++) {
+		r = living_add(&lp->plan.gone, &gone.v[i].f);
+		if (r == 0 && !is_equal)
+			r = known_add(&lp->plan.stale, &gone.v[i]);
+	}
+	vanished->n = 0;
+	return r;
+}
+
+int restate_find_missed(struct listing *l, struct listing_pipe *lp,
+			const struct living_list *fresh,
+			struct living_list *vanished)
+{
+	CLEANUP_FREE struct living **products = NULL;
+	size_t i, n = 0;
+
+	if (!vanished->n || !fresh->n)
+		return 0;
+	products = calloc(fresh->n, sizeof(struct living *));
+	if (!products)
+		return -ENOMEM;
+	for (i = 0; i < fresh->n; i++) {
+		if (!fresh->v[i].is_again && is_product(&fresh->v[i], vanished))
+			products[n++] = &fresh->v[i];
+	}
+	return n ? judge_missed(l, lp, products, n, vanished) : 0;
+}
