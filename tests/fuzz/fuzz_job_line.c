@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "fuzz.h"
@@ -29,7 +30,7 @@ static void check_again(const struct job_fields *fields)
 	}
 }
 
-static void check_job(const struct load_job *j)
+static void check_job(const struct load_job *j, const struct job_fields *fields)
 {
 	FUZZ_MUST(j->id && name_is_plain(j->sender));
 	FUZZ_MUST(name_is_plain(j->file.database));
@@ -44,6 +45,10 @@ static void check_job(const struct load_job *j)
 		FUZZ_MUST(fileid_parse_path(&again,
 					    fileid_path(&j->file, path)) == 0);
 		FUZZ_MUST(fileid_equal(&again, &j->file));
+		(void)snprintf(path, sizeof path, "%.200s.tsfile",
+			       job_field(fields, "name"));
+		FUZZ_MUST(fileid_parse_name(&again, path) == 0 &&
+			  again.t == j->file.t && again.c == j->file.c);
 	}
 }
 
@@ -75,7 +80,7 @@ static void check_line(const uint8_t *p, size_t n)
 	FUZZ_MUST(job_result_parse(job_field(&fields, "result")) <=
 		  JOB_MISMATCH);
 	if (load_job_parse(&j, &fields, &e) == 0)
-		check_job(&j);
+		check_job(&j, &fields);
 	else
 		FUZZ_MUST(e.sys == EBADMSG && e.text[0]);
 }

@@ -383,6 +383,13 @@ static void a_torn_file_is_quarantined(void)
 	(void)snprintf(path, sizeof path, "%s/0.tsfile", staging);
 	CHECK(truncate(path, (off_t)tsfile.len - 1) == 0 && load(&b) == 0);
 	CHECK(strstr(answers, "job=0\tresult=quarantine\ttext="));
+	/* a TsFile, but not of the length that was verified */
+	CHECK(add_file(&b, 0, &one) == 0 && unlink(path) == 0);
+	CHECK(read_tsfile(5) == 0 &&
+	      put(staging, "0.tsfile", buf_data(&tsfile), tsfile.len) == 0);
+	CHECK(load(&b) == 0);
+	CHECK(strstr(answers, "job=0\tresult=quarantine") &&
+	      strstr(answers, "bytes, the staged file has"));
 	CHECK(add_file(&b, 0, &one) == 0 && unlink(path) == 0 && load(&b) == 0);
 	CHECK(strstr(answers, "job=0\tresult=quarantine") &&
 	      strstr(answers, "No such file"));
