@@ -228,7 +228,7 @@ rss_kb() { awk '/^VmRSS/ { print $2 }' "/proc/$(daemon_pid "$1")/status"; }
 	cat >"$T/opens.py" <<-'END'
 		import os, sys
 		pipes, n = sys.argv[1], int(sys.argv[2])
-		files = [f"{pipes}/{f}" for f in ("help", "p/status", "ctl", "p/ctl", "server/status", "sinks/s/ip", "help", "ctl")]
+		files = [f"{pipes}/{f}" for f in ("help", "ctl", "help", "p/status", "help", "ctl", "p/ctl", "help")]
 		for i in range(n):
 		    fd = os.open(files[i & 7], os.O_RDONLY)
 		    if not i & 15:
