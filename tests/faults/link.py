@@ -27,12 +27,11 @@ import collections
 import os
 import random
 import shutil
-import sqlite3
 import struct
 import sys
 import time
 
-from pair import DAEMONS, PORT, File, NoAnswer, Pair, Violation
+from pair import DAEMONS, PORT, File, NoAnswer, Pair, Violation, catalog
 from proxy import DOWN, UP, Proxy
 from stage import Stage, parser, report, run_all, tail
 
@@ -117,7 +116,7 @@ class Linked:
         self.until(self.proxy.is_idle, "the connection stands after DROP PIPE")
 
     def is_told(self):
-        with sqlite3.connect(f"file:{self.pair.cloud}/catalog.db?mode=ro", uri=True, timeout=5) as db:
+        with catalog(f"file:{self.pair.cloud}/catalog.db?mode=ro") as db:
             return not db.execute("SELECT 1 FROM incarnation WHERE dropped = 0").fetchall()
 
     # ---- cases ----
