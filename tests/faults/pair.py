@@ -2,7 +2,7 @@
 
 The scripted run: some files are sealed before the daemons start, some after the pipe
 runs; by default three and three in two databases, deletions beside some, one file that
-travels inline, one in blocks.
+travels inline, one in blocks; and when all is applied, rows of one file are deleted.
 Everything that may fail because a daemon was just shot is tried again; what a correct
 pair cannot get into (a daemon that ends without words, ends twice, does not converge,
 leaves something behind, disagrees with the other side) is a Violation.
@@ -32,6 +32,10 @@ FILES = tuple(map(File._make, (
     ("tiny", "root.a", "sequence", "3-3-0-0", False, False),
     ("tiny", "root.b", "sequence", "4-4-0-0", False, False),
 )))
+# Said at the edge when all is applied, of the first file, whose times are 1 to 3: a DELETE for its database.
+DELETED_IN = FILES[0]
+LATE_RECORD = b"DELETION,root.sg.d1.s1,212,2,9\n"
+LATE_IN_CLOUD = b"DELETION,root.sg.d1.s1,9223372036854775807,2,3\n"
 MODS = b"DELETION,%s.d1.s1,212,0,5\nDELETION,%s.d1.s2,212,7,9\n"
 
 
@@ -97,6 +101,7 @@ class Pair:
         self.dir, self.build, self.material, self.address = base, build, material, address
         self.files, self.late = files, [f for f in files if not f.is_early]
         self.late_at_once = late_at_once or len(self.late)
+        self.has_deletion, self.is_deleted = DELETED_IN in files, False
         edge, cloud = [(disk or {}).get(side, base) for side in ("edge", "cloud")]
         self.data, self.edge = f"{edge}/data", f"{edge}/edge"
         self.cloud, self.archive = f"{cloud}/cloud", f"{cloud}/archive"
@@ -135,6 +140,20 @@ class Pair:
         with open(path + ".resource.temp", "wb") as out:
             out.write(b"\1\1")
         os.rename(path + ".resource.temp", path + ".resource")
+
+    def delete(self):
+        """As IoTDB appends a record, and syncs it."""
+        with open(self.source(DELETED_IN) + ".mods", "ab") as f:
+            f.write(LATE_RECORD)
+            os.fsync(f.fileno())
+        fd = os.open(os.path.dirname(self.source(DELETED_IN)), os.O_RDONLY)
+        os.fsync(fd)
+        os.close(fd)
+        self.is_deleted = True
+
+    def is_deletion_there(self):
+        f = DELETED_IN
+        return os.path.exists(f"{self.archive}/edge-1/{f.database}/{f.space}/1/0/{f.name}.tsfile.mods")
 
     def unseal(self, f):
         for suffix in ("", ".mods", ".resource", ".resource.temp"):
@@ -224,10 +243,14 @@ class Pair:
         for _ in range(min(self.late_at_once, len(self.late))):
             self.seal(self.late[0])
             del self.late[0]
+        is_there = not self.has_deletion or self.is_deletion_there()
         progress = self.progress()
         # More entries than files: what came below others is followed by them again.
-        return (progress["applied_serial"] >= len(self.files) and progress["remaining_entries"] == 0
-                and self.n_known() == len(self.files))
+        is_done = (progress["applied_serial"] >= len(self.files) and progress["remaining_entries"] == 0
+                   and self.n_known() == len(self.files))
+        if is_done and self.has_deletion and not self.is_deleted:
+            self.delete()
+        return is_done and is_there
 
     def n_known(self):
         """How many files were captured."""
@@ -296,14 +319,15 @@ class Pair:
 
     # ---- what must be true afterwards ----
 
-    def wanted(self):
-        """{path in the archive: bytes}"""
+    def wanted(self, is_deleted):
+        """{path in the archive: bytes}; a DELETE stands beside every file of its database."""
         wanted = {}
         for f in self.files:
             path = f"{f.database}/{f.space}/1/0/{f.name}.tsfile"
             wanted[path] = self.material.bytes[f.kind]
-            if f.has_mods:
-                wanted[path + ".mods"] = self.mods(f.database)
+            late = LATE_IN_CLOUD if is_deleted and f.database == DELETED_IN.database else b""
+            if f.has_mods or late:
+                wanted[path + ".mods"] = (self.mods(f.database) if f.has_mods else b"") + late
         return wanted
 
     def archived(self):
@@ -316,7 +340,7 @@ class Pair:
         return found
 
     def check_archive(self):
-        wanted, found = self.wanted(), self.archived()
+        wanted, found = self.wanted(self.has_deletion), self.archived()
         for path in sorted(wanted.keys() | found.keys()):
             if path not in found:
                 raise Violation(f"the archive lacks {path}")
