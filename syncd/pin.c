@@ -78,7 +78,6 @@ static void read_range(struct pin *p)
 	const struct tsfile_visit visit = {0};
 	struct tsfile_index ix;
 
-	p->range = (struct tsfile_range){0};
 	if (tsfile_index_read(p->fd, &visit, &ix, NULL) == 0 && !ix.unsure)
 		p->range = ix.range;
 }
@@ -110,7 +109,6 @@ static bool open_source(struct pin *p, const struct pin_place *pl,
 		p->body_len = ends.len;
 		/* Text is what the servers that write version 3 read. */
 		p->mods_kind = ends.version == 3 ? MODS_TEXT : MODS_BINARY;
-		read_range(p);
 		p->sealed_ms = (int64_t)st->st_mtim.tv_sec * 1000 +
 			       st->st_mtim.tv_nsec / 1000000;
 		return true;
@@ -459,6 +457,9 @@ void pin_file(struct pin *p, struct pin_place *pl, const struct pin_cut *cut,
 		pin_close(p);
 		return;
 	}
+	p->range = (struct tsfile_range){0};
+	if (cut->is_set || pl->is_loose)
+		read_range(p);
 	if (is_outside(p, cut)) {
 		p->result = PIN_OUTSIDE;
 		pin_close(p);
@@ -467,8 +468,11 @@ void pin_file(struct pin *p, struct pin_place *pl, const struct pin_cut *cut,
 	p->is_loose = pl->is_loose;
 	if ((p->is_loose || link_tsfile(p, pl, &st, may_copy, e)) &&
 	    take_mods(p, pl, cut, may_copy, e) &&
-	    is_same_inode(AT_FDCWD, source_path(p, pl, MODS_NONE, path), &st))
+	    is_same_inode(AT_FDCWD, source_path(p, pl, MODS_NONE, path), &st)) {
+		if (p->mods_len && !p->range.any)
+			read_range(p);
 		return;
+	}
 	if (p->result == PIN_DONE)
 		p->result = PIN_GONE;
 	pin_undo(p, pl);

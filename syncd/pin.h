@@ -62,7 +62,9 @@ struct pin {
 	enum mods_kind mods_kind;
 	uint64_t mods_seen; /* bytes of whole records read at the source */
 	int64_t sealed_ms;  /* the source's last change */
-	struct tsfile_range range; /* of its rows; any = false: not known */
+	/* Of its rows, read for a start time, a file with deletions, a loose one; any =
+	 * false: not known, the survey will (survey.h). */
+	struct tsfile_range range;
 	int fd, mods_fd;    /* until pin_sync(); -1 = not held */
 };
 

@@ -221,6 +221,8 @@ queue_is() {
 	seal "$V3/tiny.tsfile" root.sg 1-1-0-0
 	seal "$V3/tinyal.tsfile" root.sg 2-2-0-0
 	wait_until 20 queued 2
+	surveyed() { known_is 'count(*) FROM known WHERE row_sum IS NULL' 0; }
+	wait_until 20 surveyed
 	journal=$DATADIR/sequence/root.sg/1/0/1-1-1-0.inner.inner-compaction.log
 	printf 'source sequence root.sg 1 0 %s.tsfile\n' 1-1-0-0 2-2-0-0 >"$journal"
 	echo 'target sequence root.sg 1 0 1-1-1-0.inner' >>"$journal"
@@ -289,7 +291,8 @@ queue_is() {
 			-e "inject=pwrite64:signal=KILL:when=$n" "$TSFERRY_BUILD/syncd/syncd" -c "$T/syncd.conf"
 		settled() { gone "$(daemon_pid syncd)" || archive_has root.sg "$n-$n-0-0"; }
 		wait_until 20 settled
-		if gone "$(daemon_pid syncd)"; then killed=$((killed + 1)); else daemon_kill syncd; fi
+		if ! kill -KILL "$(daemon_pid syncd)" 2>/dev/null; then killed=$((killed + 1)); fi
+		wait_until 10 gone "$(daemon_pid syncd)"
 		syncd_start
 		statement 'WAIT PIPE p 30' >/dev/null
 		there "$last" | grep -qF "DELETION,root.sg.d1.s1,$MAX,1,3"
