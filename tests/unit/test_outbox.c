@@ -422,6 +422,71 @@ static void gaps(void)
 	close_fixture(&f);
 }
 
+static int set_loose(struct outbox_writer *w, void *arg, struct err *e)
+{
+	return outbox_set_loose(w, *(int64_t *)arg, 2, e);
+}
+
+/* Serial 2 is loose: another entry stands there afterwards, of the same total. */
+static int fill_it(struct outbox_writer *w, void *arg, struct err *e)
+{
+	struct entry fill = {.nonce = 9, .kind = ENTRY_RESTATE};
+	char line[OUTBOX_GAP_LEN];
+	struct outbox_entry en;
+	int r = outbox_loose(w, *(int64_t *)arg, 1, &en, line, e);
+
+	if (r != 1 || en.entry.serial != 2 || line[0])
+		return r < 0 ? r : -EPROTO;
+	fill.serial = 2;
+	fill.file = en.entry.file;
+	entry_release(&en.entry);
+	r = outbox_fill(w, *(int64_t *)arg, &fill, e);
+	return r ? r : outbox_loose(w, *(int64_t *)arg, 1, &en, line, e);
+}
+
+static int count_pin(void *arg, int64_t pipe, uint64_t serial, uint64_t nonce)
+{
+	uint64_t *serials = arg;
+
+	(void)pipe;
+	*serials = *serials * 10 + (nonce == 1000 + serial ? serial : 9);
+	return 0;
+}
+
+static int list_pins(struct outbox_writer *w, void *arg, struct err *e)
+{
+	return outbox_each_durable_pin(w, 3, count_pin, arg, e);
+}
+
+static void loose(void)
+{
+	struct fixture f = {0};
+	struct pipe_row p = a_pipe("p");
+	struct adding a = {.n = 3};
+	struct outbox_entry en;
+	uint64_t pins = 0;
+	struct err e = {0};
+
+	CHECK(open_fixture(&f, "loose", &e));
+	CHECK(transact(&f, add_pipe, &p) == 0);
+	a.pipe = p.id;
+	CHECK(transact(&f, add_entries, &a) == 0);
+	CHECK(transact(&f, list_pins, &pins) == 0 && pins == 0);
+	CHECK(transact(&f, save_progress, &p.id) == 0);
+	CHECK(transact(&f, list_pins, &pins) == 0 && pins == 123);
+	CHECK(transact(&f, set_loose, &p.id) == 0);
+	pins = 0;
+	CHECK(transact(&f, list_pins, &pins) == 0 && pins == 13);
+	CHECK(transact(&f, fill_it, &p.id) == 0);
+	CHECK(outbox_entry(f.outbox, p.id, 2, &en, &e) == 1);
+	CHECK(en.entry.kind == ENTRY_RESTATE && en.entry.nonce == 9);
+	CHECK(!en.entry.held && !en.entry.devices && !en.is_loose);
+	CHECK(en.total == 200 && en.volume == 0);
+	CHECK(outbox_nonce(f.outbox, p.id, 2) == 9);
+	CHECK(outbox_count_gaps(f.outbox, p.id) == 0);
+	close_fixture(&f);
+}
+
 static void other_instance(void)
 {
 	struct fixture f = {0}, g = {0};
@@ -454,6 +519,7 @@ int main(void)
 	test_run("sinks are put and removed, volumes keep their ids",
 		 sinks_and_volumes);
 	test_run("gaps are lines, each once", gaps);
+	test_run("a loose entry gives its serial to another", loose);
 	test_run("another instance's catalog is refused", other_instance);
 	return test_end();
 }
