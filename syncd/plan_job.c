@@ -211,6 +211,7 @@ static void planned(struct outbox_job *j)
 		if (j->err.sys)
 			edge_note(pl->edge, NOTE_CATALOG, j->err.text);
 	} else {
+		edge_note_over(pl->edge, NOTE_CATALOG);
 		if (pl->has_entries)
 			pipes_captured(pl->edge->pipes, pl->pipe, pl->assigned,
 				       pl->assigned_bytes);

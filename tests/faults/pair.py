@@ -246,7 +246,8 @@ class Pair:
         is_there = not self.has_deletion or self.is_deletion_there()
         progress = self.progress()
         # More entries than files: what came below others is followed by them again.
-        is_done = (progress["applied_serial"] >= len(self.files) and progress["remaining_entries"] == 0
+        is_done = (len(self.files) <= progress["applied_serial"] == progress["durable_serial"]
+                   and progress["remaining_entries"] == 0
                    and self.n_known() == len(self.files))
         if is_done and self.has_deletion and not self.is_deleted:
             self.delete()
