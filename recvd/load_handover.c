@@ -196,7 +196,8 @@ static int share_domain(const struct handover_root *root, int domain_fd)
 
 static void set_name(struct handover *h, const char *name)
 {
-	(void)snprintf(h->name, sizeof h->name, "%s", name);
+	(void)snprintf(h->name, sizeof h->name, "%.*s",
+		       (int)sizeof h->name - 1, name);
 	(void)snprintf(h->path, sizeof h->path, "%s/%s/%s", h->root->path,
 		       h->domain, h->name);
 }
