@@ -27,6 +27,7 @@ struct batch {
 	int64_t pipe;
 	struct pin_cut cut;
 	bool may_copy;
+	bool wants_range;
 	bool is_kept_back; /* deletions since the first capture do not travel */
 	char min_free[24];
 	struct pin_place places[DATA_DIRS_MAX];
@@ -120,6 +121,7 @@ static int pin_one(struct batch *b, struct outbox_writer *w, size_t i)
 			return r;
 		p->kept = r == 1 ? &kept : NULL;
 	}
+	p->wants_range = b->wants_range;
 	pin_file(p, pl, &b->cut, b->may_copy, &e);
 	p->kept = NULL;
 	if (p->result == PIN_REFUSED)
@@ -508,6 +510,8 @@ static void submit_batch(struct capture *c)
 	if (p)
 		take_cut(b, &p->row);
 	b->is_kept_back = p && !p->row.sync_del_op;
+	/* A file that vanishes is asked about by its times. */
+	b->wants_range = !b->is_kept_back && e->set.iotdb_rpc[0];
 	fill_batch(c, b);
 	b->job.is_bare = true;
 	b->job.run = run_batch;

@@ -458,7 +458,7 @@ void pin_file(struct pin *p, struct pin_place *pl, const struct pin_cut *cut,
 		return;
 	}
 	p->range = (struct tsfile_range){0};
-	if (cut->is_set || pl->is_loose)
+	if (cut->is_set || pl->is_loose || p->wants_range)
 		read_range(p);
 	if (is_outside(p, cut)) {
 		p->result = PIN_OUTSIDE;

@@ -57,6 +57,7 @@ struct pin {
 	enum pin_result result;
 	enum pin_block block;
 	uint64_t nonce; /* in: random, not 0 */
+	bool wants_range; /* in: read its times in any case */
 	bool is_loose; /* only its deletions are in the spool */
 	uint64_t body_len, mods_len;
 	enum mods_kind mods_kind;

@@ -56,10 +56,10 @@ queue_is() {
 	statement 'WAIT PIPE p 30'
 	delete 'root.**' $MIN $MAX 1-1-0-0
 	wait_until 20 there_is 1-1-0-0 "DELETION,root.**,$MAX,1,3"
-	applied_is 2
+	wait_until 20 applied_is 2
 	delete root.sg.d1.s1 2 9 1-1-0-0
 	wait_until 20 applied_is 3
-	there_is 1-1-0-0 "DELETION,root.**,$MAX,1,3"$'\n'"DELETION,root.sg.d1.s1,$MAX,2,3"
+	wait_until 20 there_is 1-1-0-0 "DELETION,root.**,$MAX,1,3"$'\n'"DELETION,root.sg.d1.s1,$MAX,2,3"
 	nothing_left
 }
 
@@ -101,7 +101,7 @@ queue_is() {
 	delete root.sg.d1.s1 1 9 1-1-0-0 2-2-0-0
 	wait_until 20 there_is 2-2-0-0 "DELETION,root.sg.d1.s1,$MAX,1,3"
 	wait_until 20 all_read
-	applied_is 4
+	wait_until 20 applied_is 4
 }
 
 @test "deleted and inserted again while syncd was down: the deletion goes before the new rows" {
