@@ -192,7 +192,7 @@ void upload_welcome(struct upload *u, const struct msg_welcome *m)
 	if (u->version == 0) {
 		upload_leave(u, 0,
 			     "the receiver chose version %u of the protocol, "
-			     "offered were %u to %u",
+			     "offered were %u to %u: update the older side",
 			     m->version, PROTO_VERSION_MIN, PROTO_VERSION_MAX);
 		return;
 	}
