@@ -2,9 +2,9 @@
 
 #include <string.h>
 
-static bool has_something(const struct domain *dom)
+static bool has_something(const struct domain *dom, bool pass)
 {
-	return dom->n_entries > dom->n_quarantined && !dom->is_held;
+	return dom->n_entries > dom->n_quarantined && (pass || !dom->is_held);
 }
 
 /* What an older incarnation still has of the database goes first. */
@@ -22,5 +22,5 @@ static bool is_behind_older(const struct domain *dom, bool pass)
 
 bool turn_has(const struct domain *dom, bool pass)
 {
-	return has_something(dom) && !is_behind_older(dom, pass);
+	return has_something(dom, pass) && !is_behind_older(dom, pass);
 }

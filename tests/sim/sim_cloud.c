@@ -1,15 +1,72 @@
-/* The cloud around the receive machine: sessions, and what the machine asks for. */
+/* The cloud around the receive machine: sessions, and what the machine asks for. The
+ * daemon's memory of senders, incarnations and databases is recvd's own. */
 #include <inttypes.h>
 #include <string.h>
 
 #include "sim.h"
+#include "sim_real.h"
+
+struct incarnation *cloud_incarnation(struct sim *s, unsigned seq)
+{
+	return senders_incarnation(&s->cloud.senders, seq);
+}
+
+struct domain *cloud_domain(struct sim *s, unsigned seq, unsigned db)
+{
+	static const char *const names[SIM_DATABASES] = {"root.db0", "root.db1",
+							 "root.db2"};
+
+	return domain_get(&s->cloud.senders, cloud_incarnation(s, seq),
+			  names[db]);
+}
+
+static void remember(struct sim *s, unsigned seq)
+{
+	const struct sim_inc *inc = &s->cloud.cat.inc[seq];
+	struct senders *all = &s->cloud.senders;
+	struct sender_row sender = {.state = SENDER_ADMITTED};
+	struct incarnation_row row = {.seq = seq, .dropped = inc->is_dropped};
+	struct sender *x;
+
+	sender.id[0] = (uint8_t)(inc->sender + 1);
+	x = senders_by_id(all, sender.id);
+	if (!x)
+		x = senders_add(all, &sender);
+	pipe_id(inc->pipe, row.id);
+	(void)incarnation_add(all, x, &row);
+	for (uint64_t i = inc->applied + 1; i <= inc->durable; i++) {
+		const struct sim_row *r = &inc->rows[i];
+		struct domain *dom;
+
+		if (r->state == ROW_APPLIED || r->state == ROW_SKIPPED)
+			continue;
+		dom = cloud_domain(s, seq, sim_content_of(s, r->nonce)->db);
+		dom->n_entries++;
+		dom->n_quarantined += r->state == ROW_QUARANTINED;
+	}
+}
+
+/* What the catalog knows, into memory. */
+void cloud_start(struct sim *s)
+{
+	struct sim_cloud *c = &s->cloud;
+
+	senders_release(&c->senders);
+	senders_init(&c->senders);
+	memset(c->adding, 0, sizeof(c->adding));
+	memset(c->session, 0, sizeof(c->session));
+	memset(c->drop_due, 0, sizeof(c->drop_due));
+	memset(c->sweep_due, 0, sizeof(c->sweep_due));
+	for (unsigned seq = 1; seq <= c->cat.n; seq++)
+		remember(s, seq);
+	c->is_up = true;
+}
 
 void cloud_session_end(struct sim *s, struct sim_link *l)
 {
-	if (!l->cloud_open)
-		return;
-	store_drop_staged(s, l->id);
-	link_close_cloud(s, l);
+	if (l->cloud_open && s->cloud.session[l->sender] == l->id)
+		s->cloud.session[l->sender] = 0;
+	link_close_cloud(l);
 }
 
 static void act_bye(struct sim *s, struct sim_link *l,
@@ -28,9 +85,9 @@ static void act_welcome(struct sim *s, struct sim_link *l,
 			const struct msg_welcome *m)
 {
 	sim_say(s,
-		"cloud WELCOME on link %u: durable %" PRIu64 " applied %" PRIu64
-		", %u partials",
-		l->id, m->durable, m->applied, m->n_partials);
+		"cloud WELCOME on link %u: incarnation %u durable %" PRIu64
+		" applied %" PRIu64 ", %u partials",
+		l->id, l->pipe, m->durable, m->applied, m->n_partials);
 	l->acked = m->durable;
 	msg_welcome_encode(m, &l->down);
 }
@@ -40,8 +97,19 @@ static void act_durable(struct sim *s, struct sim_link *l, uint64_t serial)
 	struct msg_durable m = {serial};
 
 	while (l->acked < serial && !s->broken)
-		store_check_acknowledged(s, ++l->acked);
+		store_check_acknowledged(s, l, ++l->acked);
 	msg_durable_encode(&m, &l->down);
+}
+
+static void act_lookup(struct sim *s, struct sim_link *l,
+		       const struct msg_hello *m)
+{
+	l->state = SESSION_ASKED;
+	l->sender = m->sender_id[0] - 1u;
+	l->pipe = pipe_of_id(m->incarnation);
+	if (l->sender >= SIM_SENDERS || l->pipe > s->n_pipes)
+		sim_broken(s, "damage is noticed", "HELLO of sender %u",
+			   l->sender);
 }
 
 static void act_on(struct sim *s, struct sim_link *l,
@@ -49,7 +117,7 @@ static void act_on(struct sim *s, struct sim_link *l,
 {
 	switch (a->kind) {
 	case RX_LOOKUP:
-		l->is_asked = true;
+		act_lookup(s, l, a->hello);
 		return;
 	case RX_WELCOME:
 		act_welcome(s, l, &a->welcome);
@@ -67,7 +135,7 @@ static void act_on(struct sim *s, struct sim_link *l,
 		return;
 	case RX_STAGE:
 	case RX_STAGE_FILE:
-		store_stage(s, l, a);
+		group_stage(s, l, a);
 		return;
 	case RX_DURABLE:
 		act_durable(s, l, a->serial);
@@ -76,12 +144,16 @@ static void act_on(struct sim *s, struct sim_link *l,
 		msg_applied_encode(&a->applied, &l->down);
 		return;
 	case RX_DISCARD:
-		store_discard(s, a->serial);
+		store_discard(s, l->seq, a->serial);
 		return;
 	case RX_BYE:
 		act_bye(s, l, &a->bye);
 		return;
 	case RX_DROP:
+		sim_say(s, "cloud: DROP of incarnation %u", l->pipe);
+		cloud_drop(s, l->seq);
+		cloud_session_end(s, l);
+		return;
 	case RX_NONE:
 		return;
 	}
@@ -95,55 +167,8 @@ void cloud_pump(struct sim *s, struct sim_link *l)
 		act_on(s, l, &a);
 }
 
-/* A second connection takes over. */
-static void end_others(struct sim *s, const struct sim_link *l)
+void cloud_fail_session(struct sim *s, struct sim_link *l, const char *why)
 {
-	for (size_t i = 0; i < SIM_LINKS; i++) {
-		struct sim_link *other = &s->links[i];
-
-		if (other == l || !other->is_used || !other->cloud_open)
-			continue;
-		s->stats[STAT_TAKEOVERS]++;
-		receive_refuse(other->r, BYE_TAKEN_OVER,
-			       "another connection took over");
-		cloud_pump(s, other);
-	}
-}
-
-static void answer_lookup(struct sim *s, struct sim_link *l)
-{
-	const struct sim_cloud_catalog *c = &s->cloud.cat;
-	struct receive_known k = {
-		.durable = c->durable,
-		.durable_nonce = c->durable ? c->rows[c->durable].nonce : 0,
-		.applied = c->applied,
-		.n_quarantined = load_quarantined(s),
-	};
-
-	k.n_partials = store_partials(s, &k.partials);
-	receive_known(l->r, &k);
-	free(k.partials);
-}
-
-/* Nothing of an earlier connection may still be on its way to the disk. */
-bool cloud_step_lookup(struct sim *s)
-{
-	struct sim_link *l = &s->links[sim_random(s, SIM_LINKS)];
-
-	if (!l->is_used || !l->cloud_open || !l->is_asked)
-		return false;
-	if (s->cloud.is_stopped) {
-		receive_refuse(l->r, BYE_STOPPING, "PIPESERVER is off");
-	} else if (!s->is_calm && sim_chance(s, 30)) {
-		receive_refuse(l->r, BYE_BUSY, "no room");
-	} else {
-		end_others(s, l);
-		if (s->cloud.phase != PHASE_IDLE)
-			return false;
-		store_settle_writes(s);
-		answer_lookup(s, l);
-	}
-	l->is_asked = false;
+	receive_failed(l->r, why);
 	cloud_pump(s, l);
-	return true;
 }

@@ -1,38 +1,37 @@
 /* A disk that forgets: every page written and not synced survives a power cut or not,
  * by chance; names made or removed survive in order, up to some point; a failed sync
  * leaves pages clean and lost, as Linux does. */
+#include <inttypes.h>
 #include <string.h>
 
 #include "sim.h"
 
-struct sim_file *disk_find(struct sim_disk *d, const char *name)
+struct sim_file *disk_find(struct sim_disk *d, unsigned dir, uint64_t serial,
+			   bool is_list)
 {
 	for (struct sim_file *f = d->files; f; f = f->next)
-		if (f->is_linked && strcmp(f->name, name) == 0)
+		if (f->serial == serial && f->dir == dir &&
+		    f->is_list == is_list && f->is_linked)
 			return f;
 	return NULL;
 }
 
 static void add_op(struct sim_disk *d, struct sim_file *f, bool is_linked)
 {
-	if (d->n_ops == d->cap_ops) {
-		size_t cap = d->cap_ops ? 2 * d->cap_ops : 64;
-		struct sim_dir_op *more = xcalloc(cap, sizeof(*more));
-
-		if (d->n_ops)
-			memcpy(more, d->ops, d->n_ops * sizeof(*more));
-		free(d->ops);
-		d->ops = more;
-		d->cap_ops = cap;
-	}
+	sim_grow(&d->ops, d->n_ops, &d->cap_ops, sizeof(*d->ops));
 	d->ops[d->n_ops++] = (struct sim_dir_op){f, is_linked};
 }
 
-struct sim_file *disk_make(struct sim_disk *d, const char *name)
+struct sim_file *disk_make(struct sim_disk *d, unsigned dir, uint64_t serial,
+			   bool is_list)
 {
 	struct sim_file *f = xcalloc(1, sizeof(*f));
 
-	(void)snprintf(f->name, sizeof(f->name), "%s", name);
+	(void)snprintf(f->name, sizeof(f->name), "%u/%" PRIu64 ".%s", dir,
+		       serial, is_list ? "blocks" : "tsfile");
+	f->dir = dir;
+	f->serial = serial;
+	f->is_list = is_list;
 	f->is_linked = true;
 	f->next = d->files;
 	d->files = f;
@@ -111,7 +110,15 @@ static void free_file(struct sim_file *f)
 	free(f);
 }
 
-/* Files that neither the cache nor the medium names. */
+static bool has_op(const struct sim_disk *d, const struct sim_file *f)
+{
+	for (size_t i = 0; i < d->n_ops; i++)
+		if (d->ops[i].file == f)
+			return true;
+	return false;
+}
+
+/* Files that neither the cache nor the medium names, nor will. */
 static void reap(struct sim_disk *d)
 {
 	struct sim_file **at = &d->files;
@@ -119,7 +126,7 @@ static void reap(struct sim_disk *d)
 	while (*at) {
 		struct sim_file *f = *at;
 
-		if (f->is_linked || f->is_kept) {
+		if (f->is_linked || f->is_kept || has_op(d, f)) {
 			at = &f->next;
 			continue;
 		}
@@ -128,21 +135,38 @@ static void reap(struct sim_disk *d)
 	}
 }
 
-void disk_sync_dir(struct sim_disk *d)
+void disk_sync_dir(struct sim_disk *d, unsigned dir)
 {
+	size_t n = 0;
+
 	for (size_t i = 0; i < d->n_ops; i++)
-		d->ops[i].file->is_kept = d->ops[i].is_linked;
-	d->n_ops = 0;
+		if (dir && d->ops[i].file->dir != dir)
+			d->ops[n++] = d->ops[i];
+		else
+			d->ops[i].file->is_kept = d->ops[i].is_linked;
+	d->n_ops = n;
 	reap(d);
+}
+
+/* A page that was on its way when the power went: its first half. */
+static void tear_page(struct sim_file *f, size_t page)
+{
+	memcpy(f->kept + page * SIM_PAGE, f->now + page * SIM_PAGE,
+	       SIM_PAGE / 2);
 }
 
 static void forget(struct sim *s, struct sim_file *f)
 {
 	size_t len = sim_chance(s, 500) ? f->len : f->kept_len;
 
-	for (size_t i = 0; i < f->cap / SIM_PAGE; i++)
-		if (f->dirty[i] && sim_chance(s, 500))
+	for (size_t i = 0; i < f->cap / SIM_PAGE; i++) {
+		if (!f->dirty[i])
+			continue;
+		if (sim_chance(s, 500))
 			keep_page(f, i);
+		else if (sim_chance(s, 200))
+			tear_page(f, i);
+	}
 	if (len < f->kept_len)
 		len = f->kept_len;
 	if (f->cap) {
@@ -176,11 +200,11 @@ void disk_copy(struct sim_disk *to, const struct sim_disk *from)
 
 		if (!f->is_linked)
 			continue;
-		copy = disk_make(to, f->name);
+		copy = disk_make(to, f->dir, f->serial, f->is_list);
 		disk_write(copy, 0, f->now, f->len);
 		disk_sync(copy);
 	}
-	disk_sync_dir(to);
+	disk_sync_dir(to, 0);
 }
 
 void disk_release(struct sim_disk *d)

@@ -1,93 +1,67 @@
-/* The edge around the upload machine: an outbox whose commits are durable, a spool that
- * can always be read again until it is released, reads that answer later. */
+/* The edge around the upload machine: a catalog whose commits are durable, a spool that
+ * can be read again until it is released, reads that answer later. */
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
 #include "sim.h"
+#include "sim_real.h"
 
-void edge_catalog_release(struct sim_edge_catalog *c)
+void edge_begin_upload(struct sim *s, struct sim_edge *e)
 {
-	free(c->nonces);
-	memset(c, 0, sizeof(*c));
-}
+	const struct sim_pipe *p = edge_pipe(e);
 
-void edge_catalog_copy(struct sim_edge_catalog *to,
-		       const struct sim_edge_catalog *from)
-{
-	edge_catalog_release(to);
-	*to = *from;
-	to->nonces = xcalloc(from->cap + 1, sizeof(*to->nonces));
-	if (from->cap)
-		memcpy(to->nonces, from->nonces,
-		       from->cap * sizeof(*to->nonces));
-}
-
-static uint64_t edge_assign(struct sim *s)
-{
-	struct sim_edge_catalog *c = &s->edge.cat;
-	uint64_t serial = c->assigned + 1;
-
-	if (serial >= c->cap) {
-		size_t cap = c->cap ? 2 * c->cap : 64;
-		uint64_t *more = xcalloc(cap, sizeof(*more));
-
-		if (c->cap)
-			memcpy(more, c->nonces, c->cap * sizeof(*more));
-		free(c->nonces);
-		c->nonces = more;
-		c->cap = cap;
-	}
-	c->nonces[serial] = sim_truth_new(s, serial)->nonce;
-	s->stats[STAT_ENTRIES]++;
-	return c->assigned = serial;
-}
-
-void edge_start(struct sim *s)
-{
-	struct sim_edge *e = &s->edge;
-
-	e->u = upload_new(e->cat.assigned, e->cat.released,
-			  e->cat.released_nonce, e->cat.durable, SIM_ATTEMPTS);
+	if (!e->is_up || !p || p->is_stopped)
+		return;
+	e->u = upload_new(p->assigned, p->released, p->released_nonce,
+			  p->durable, SIM_ATTEMPTS);
 	e->has_room = true;
 	e->releasable = 0;
-	e->told_durable = e->cat.durable;
-	e->told_applied = e->cat.released;
+	e->told_durable = p->durable > p->released ? p->durable : p->released;
+	e->told_applied = p->released;
+	patience_init(&e->patience, s->plant == PLANT_WALL_CLOCK
+					    ? (uint64_t)s->wall_ms
+					    : s->mono_ms);
+	e->away_ms = e->retry_ms = s->mono_ms;
+	e->is_away = true;
 }
 
-static void take_unused(struct sim *s)
+void edge_start(struct sim *s, struct sim_edge *e)
+{
+	e->is_up = true;
+	real_edge_open(s, e);
+	edge_begin_upload(s, e);
+}
+
+static void take_unused(struct sim_edge *e)
 {
 	void *p;
 
-	while ((p = upload_take_unused(s->edge.u)) != NULL) {
+	while ((p = upload_take_unused(e->u)) != NULL) {
 		free(p);
-		s->edge.n_buffers--;
+		e->n_buffers--;
 	}
 }
 
 /* The link is gone, by whoever's hand. */
-void edge_cut(struct sim *s)
+void edge_cut(struct sim *s, struct sim_edge *e)
 {
-	struct sim_edge *e = &s->edge;
-
 	if (!e->link)
 		return;
-	link_close_edge(s, e->link);
+	link_close_edge(e->link);
 	e->link = NULL;
 	upload_cut(e->u);
 	e->has_room = true;
 	upload_room(e->u, true);
-	take_unused(s);
-	edge_pump(s);
+	take_unused(e);
+	edge_pump(s, e);
 }
 
-void edge_kill(struct sim *s)
+void edge_end_upload(struct sim *s, struct sim_edge *e)
 {
-	struct sim_edge *e = &s->edge;
-
 	if (!e->u)
 		return;
-	edge_cut(s);
+	edge_cut(s, e);
 	s->stats[STAT_RESENT_KIB] += upload_resent_bytes(e->u) >> 10;
 	upload_free(e->u);
 	e->u = NULL;
@@ -97,73 +71,188 @@ void edge_kill(struct sim *s)
 		sim_broken(s, "no buffer is lost", "%u are", e->n_buffers);
 }
 
-/* Whether the two catalogs really contradict each other. */
-bool edge_is_history_broken(struct sim *s)
+static void end_farewells(struct sim *s, const struct sim_edge *e)
 {
-	const struct sim_edge_catalog *c = &s->edge.cat;
-	uint64_t durable = s->cloud.cat.durable, applied = s->cloud.cat.applied;
-
-	if (durable > c->assigned || applied < c->released)
-		return true;
-	if (s->edge.u && applied < upload_applied_serial(s->edge.u))
-		return true;
-	return durable > 0 &&
-	       s->cloud.cat.rows[durable].nonce != c->nonces[durable];
+	for (size_t i = 0; i < SIM_LINKS; i++)
+		if (s->links[i].is_used && s->links[i].farewell &&
+		    s->links[i].edge == e->index)
+			link_close_edge(&s->links[i]);
 }
 
-static void act_error(struct sim *s, const struct upload_act *a)
+void edge_kill(struct sim *s, struct sim_edge *e)
 {
-	sim_say(s, "edge ERROR: %s", a->text);
-	edge_cut(s);
+	edge_end_upload(s, e);
+	end_farewells(s, e);
+	if (e->is_up)
+		real_edge_close(s, e);
+	e->is_up = false;
+}
+
+/* ---- histories ---- */
+
+/* What was told to be applied may be gone here. */
+static uint64_t floor_of(struct sim_edge *e)
+{
+	uint64_t applied = upload_applied_serial(e->u),
+		 released = edge_live(e)->released;
+
+	return applied > released ? applied : released;
+}
+
+/* Whether what the WELCOME says contradicts what this edge knows (design, section 3). */
+static bool is_unfit(struct sim_edge *e, const struct msg_welcome *m)
+{
+	const struct sim_pipe *p = edge_live(e);
+	uint64_t floor = floor_of(e);
+
+	if (m->durable > p->assigned || m->durable < floor ||
+	    m->applied < floor)
+		return true;
+	return m->durable > 0 && m->durable_nonce != p->nonces[m->durable];
+}
+
+static void pretend(const struct sim *s, struct sim_edge *e,
+		    struct msg_welcome *m)
+{
+	const struct sim_pipe *p = edge_live(e);
+
+	if (s->plant == PLANT_NO_FLOOR && m->durable < floor_of(e)) {
+		m->durable = m->applied = floor_of(e);
+		m->durable_nonce = p->nonces[m->durable];
+	}
+	if (s->plant == PLANT_APPLIED_BACK && m->applied < floor_of(e) &&
+	    m->durable >= floor_of(e))
+		m->applied = floor_of(e);
+	if (s->plant == PLANT_NO_CEILING && m->durable > p->assigned) {
+		m->durable = p->assigned;
+		m->durable_nonce = m->durable ? p->nonces[m->durable] : 0;
+		if (m->applied > m->durable)
+			m->applied = m->durable;
+	}
+	if (s->plant == PLANT_NO_NONCE && m->durable > 0 &&
+	    m->durable <= p->assigned)
+		m->durable_nonce = p->nonces[m->durable];
+}
+
+void edge_welcome(struct sim *s, struct sim_edge *e, struct msg_welcome *m)
+{
+	e->link->is_unfit = is_unfit(e, m);
+	pretend(s, e, m);
+	upload_welcome(e->u, m);
+	edge_pump(s, e);
+	if (!e->link || e->link->is_unfit)
+		return;
+	e->error = EDGE_FINE;
+	e->is_away = false;
+	patience_online(&e->patience);
+}
+
+void edge_applied(struct sim *s, struct sim_edge *e, struct msg_applied *m)
+{
+	if (s->plant == PLANT_NO_CEILING &&
+	    m->serial > upload_durable_serial(e->u))
+		m->serial = upload_durable_serial(e->u);
+	upload_applied(e->u, m);
+}
+
+/* What the pipe stops for must be so. */
+static void check_error(struct sim *s, struct sim_edge *e, bool unfit,
+			const char *text)
+{
+	const struct sim_pipe *p = edge_live(e);
+	bool is_right = unfit;
+
+	if (strstr(text, "can not be read any more"))
+		is_right = e->gone[p->id] > p->released;
+	else if (strstr(text, "was dropped here"))
+		is_right = true;
+	if (!is_right)
+		sim_broken(s, "no false stop", "%s", text);
+}
+
+static void act_error(struct sim *s, struct sim_edge *e,
+		      const struct upload_act *a)
+{
+	bool unfit = e->link && e->link->is_unfit;
+
+	sim_say(s, "edge %u ERROR: %s", e->index, a->text);
 	if (strstr(a->text, "RESYNC PIPE")) {
-		if (!edge_is_history_broken(s))
-			sim_broken(s, "no false stop", "%s", a->text);
+		check_error(s, e, unfit, a->text);
 		s->stats[STAT_REFUSED_HISTORY]++;
-		s->is_over = true;
+		e->error = EDGE_HISTORY;
 	} else if (strstr(a->text, "failed to verify") && s->is_plain) {
-		s->edge.is_error = true;
+		e->error = EDGE_MISMATCH;
 	} else {
 		sim_broken(s, "no false stop", "%s", a->text);
 	}
+	edge_cut(s, e);
+	edge_away(s, e);
 }
 
-static void act_close(struct sim *s, const struct upload_act *a)
+static void act_close(struct sim *s, struct sim_edge *e,
+		      const struct upload_act *a)
 {
-	sim_say(s, "edge closes (%d): %s", (int)a->why, a->text);
+	sim_say(s, "edge %u closes (%d): %s", e->index, (int)a->why, a->text);
 	if (!s->is_plain &&
 	    (a->why == BYE_PROTOCOL || a->why == BYE_MISMATCH ||
 	     (a->why == 0 && !strstr(a->text, "can not be read now"))))
 		sim_broken(s, "honest peers", "%s", a->text);
-	edge_cut(s);
+	edge_cut(s, e);
+	edge_away(s, e);
+}
+
+static const struct sim_inc *inc_of(const struct sim *s,
+				    const struct sim_pipe *p)
+{
+	for (unsigned seq = s->cloud.cat.n; seq > 0; seq--)
+		if (s->cloud.cat.inc[seq].pipe == p->id &&
+		    s->cloud.cat.inc[seq].sender == p->sender)
+			return &s->cloud.cat.inc[seq];
+	return NULL;
 }
 
 /* What the edge is told is durable: the other catalog says the same. */
-static void act_durable(struct sim *s, uint64_t serial)
+static void act_durable(struct sim *s, struct sim_edge *e, uint64_t serial)
 {
-	struct sim_edge *e = &s->edge;
+	struct sim_pipe *p = edge_live(e);
+	const struct sim_inc *inc = inc_of(s, p);
+	/* What an older copy of the cloud had said may arrive after it was put back. */
+	bool is_now = e->link && e->link->epoch == s->cloud.epoch;
 
 	if (serial <= e->told_durable)
 		sim_broken(s, "progress only grows", "durable %" PRIu64,
 			   serial);
 	e->told_durable = serial;
-	/* What an older copy of the cloud had said may arrive after it was put back. */
-	for (uint64_t i = e->cat.durable + 1; i <= serial; i++)
-		if (!e->link || e->link->epoch != s->cloud.epoch)
-			break;
-		else if (i > s->cloud.cat.durable ||
-			 s->cloud.cat.rows[i].nonce != e->cat.nonces[i])
+	for (uint64_t i = p->durable + 1; i <= serial && is_now; i++)
+		if (!inc || i > inc->durable ||
+		    inc->rows[i].nonce != p->nonces[i])
 			sim_broken(s, "both catalogs agree",
 				   "entry %" PRIu64
 				   " is durable for the edge only",
 				   i);
-	if (serial > e->cat.durable)
-		e->cat.durable = serial;
+	if (serial > p->durable)
+		p->durable = serial;
+	e->told_epoch = s->cloud.epoch;
+	real_edge_progress(s, e, p, e->told_applied);
 	if (s->plant == PLANT_RELEASE_EARLY)
 		e->releasable = serial;
 }
 
-static void act_hello(struct sim *s, const struct upload_act *a)
+static void act_applied(struct sim *s, struct sim_edge *e, uint64_t serial)
 {
+	if (serial <= e->told_applied)
+		sim_broken(s, "progress only grows", "applied %" PRIu64,
+			   serial);
+	e->releasable = e->told_applied = serial;
+	e->told_epoch = e->link ? e->link->epoch : 0;
+	real_edge_progress(s, e, edge_live(e), serial);
+}
+
+/* ---- acts ---- */
+
+static void act_hello(struct sim_edge *e, const struct upload_act *a)
+{
+	const struct sim_pipe *p = edge_live(e);
 	struct msg_hello m = {
 		.sender_name = "edge",
 		.program = "sim",
@@ -172,13 +261,15 @@ static void act_hello(struct sim *s, const struct upload_act *a)
 		.released = a->serial,
 	};
 
+	m.sender_id[0] = (uint8_t)(p->sender + 1);
+	pipe_id(p->id, m.incarnation);
 	msg_hello_offer(&m);
-	msg_hello_encode(&m, &s->edge.link->up);
+	msg_hello_encode(&m, &e->link->up);
 }
 
-static void act_send(struct sim *s, const struct upload_act *a)
+static void act_send(struct sim_edge *e, const struct upload_act *a)
 {
-	struct buf *up = &s->edge.link->up;
+	struct buf *up = &e->link->up;
 
 	if (a->kind == UP_SEND_ENTRY) {
 		struct msg_entry m = {
@@ -202,14 +293,13 @@ static void act_send(struct sim *s, const struct upload_act *a)
 	}
 	if (a->data) {
 		free(a->data);
-		s->edge.n_buffers--;
+		e->n_buffers--;
 	}
 }
 
-static void act_read(struct sim *s, const struct upload_act *a)
+static void act_read(struct sim *s, struct sim_edge *e,
+		     const struct upload_act *a)
 {
-	struct sim_edge *e = &s->edge;
-
 	if (e->n_reads == UPLOAD_READS || a->entry->serial != a->serial) {
 		sim_broken(s, "reads are bounded", "%u are under way",
 			   e->n_reads);
@@ -219,32 +309,32 @@ static void act_read(struct sim *s, const struct upload_act *a)
 		(struct sim_read){a->serial, a->index, a->entry->nonce, a->len};
 }
 
-static void answer_fetch(struct sim *s, uint64_t serial, uint64_t n)
+void edge_answer_fetch(struct sim *s, struct sim_edge *e, uint64_t serial,
+		       uint64_t n)
 {
-	struct sim_edge *e = &s->edge;
+	const struct sim_pipe *p = edge_live(e);
 
+	real_edge_fetch(s, e, p, serial, n);
 	for (uint64_t i = serial; i < serial + n; i++) {
 		struct sim_truth *t =
-			i <= e->cat.assigned ? sim_truth_of(s, e->cat.nonces[i])
-					     : NULL;
+			i <= p->assigned ? sim_truth_of(s, p->nonces[i]) : NULL;
 		struct entry en;
 
-		if (!t || i <= e->cat.released) {
+		if (!t || i <= p->released) {
 			sim_broken(s, "asked for what is there",
 				   "head of entry %" PRIu64, i);
 			return;
 		}
-		sim_truth_entry(t, &en);
+		sim_truth_entry(s, t, &en);
 		upload_entry(e->u, &en);
 	}
 }
 
-static void act_fetch(struct sim *s, const struct upload_act *a)
+static void act_fetch(struct sim *s, struct sim_edge *e,
+		      const struct upload_act *a)
 {
-	struct sim_edge *e = &s->edge;
-
 	if (s->answers_at_once)
-		answer_fetch(s, a->serial, a->n);
+		edge_answer_fetch(s, e, a->serial, a->n);
 	else if (e->n_fetches < ARRAY_LEN(e->fetches))
 		e->fetches[e->n_fetches++] =
 			(struct sim_read){a->serial, a->n, 0, 0};
@@ -253,63 +343,72 @@ static void act_fetch(struct sim *s, const struct upload_act *a)
 			   e->n_fetches);
 }
 
-static void do_act(struct sim *s, const struct upload_act *a)
+static bool is_send(enum upload_act_kind kind)
+{
+	return kind == UP_SEND_ENTRY || kind == UP_SEND_BLOCK ||
+	       kind == UP_SEND_END;
+}
+
+static void do_act(struct sim *s, struct sim_edge *e,
+		   const struct upload_act *a)
 {
 	switch (a->kind) {
 	case UP_SEND_HELLO:
-		act_hello(s, a);
+		act_hello(e, a);
 		return;
 	case UP_FETCH:
-		act_fetch(s, a);
+		act_fetch(s, e, a);
 		return;
 	case UP_NONCE:
-		s->edge.nonce_asked = a->serial;
+		e->nonce_asked = a->serial;
 		return;
 	case UP_READ:
-		act_read(s, a);
+		act_read(s, e, a);
 		return;
 	case UP_SEND_ENTRY:
 	case UP_SEND_BLOCK:
 	case UP_SEND_END:
-		act_send(s, a);
+		act_send(e, a);
 		return;
 	case UP_DURABLE:
-		act_durable(s, a->serial);
+		act_durable(s, e, a->serial);
 		return;
 	case UP_APPLIED:
-		if (a->serial <= s->edge.told_applied)
-			sim_broken(s, "progress only grows", "applied %" PRIu64,
-				   a->serial);
-		s->edge.releasable = s->edge.told_applied = a->serial;
+		act_applied(s, e, a->serial);
 		return;
 	case UP_ATTEMPT:
 		s->stats[STAT_MISMATCHES]++;
 		return;
 	case UP_ERROR:
-		act_error(s, a);
+		act_error(s, e, a);
 		return;
 	case UP_CLOSE:
-		act_close(s, a);
+		act_close(s, e, a);
 		return;
 	case UP_NONE:
 		return;
 	}
 }
 
-void edge_pump(struct sim *s)
+static bool check_act(struct sim *s, const struct sim_edge *e,
+		      const struct upload_act *a)
 {
-	struct sim_edge *e = &s->edge;
+	if (!e->link && (is_send(a->kind) || a->kind == UP_SEND_HELLO))
+		sim_broken(s, "nothing without a link", "act %d", (int)a->kind);
+	else if (is_send(a->kind) && e->link->is_unfit)
+		sim_broken(s, "histories that do not fit stop the pipe",
+			   "entry %" PRIu64 " is sent", a->serial);
+	return !s->broken;
+}
+
+void edge_pump(struct sim *s, struct sim_edge *e)
+{
 	struct upload_act a;
 
 	while (e->u && !s->broken && upload_next(e->u, &a)) {
-		if (!e->link &&
-		    (a.kind == UP_SEND_ENTRY || a.kind == UP_SEND_BLOCK ||
-		     a.kind == UP_SEND_END || a.kind == UP_SEND_HELLO)) {
-			sim_broken(s, "nothing without a link", "act %d",
-				   (int)a.kind);
+		if (!check_act(s, e, &a))
 			return;
-		}
-		do_act(s, &a);
+		do_act(s, e, &a);
 		if (e->link && e->has_room &&
 		    e->link->up.len > SIM_QUEUE_FULL) {
 			e->has_room = false;
@@ -317,117 +416,5 @@ void edge_pump(struct sim *s)
 		}
 	}
 	if (e->u)
-		take_unused(s);
-}
-
-bool edge_step_assign(struct sim *s)
-{
-	struct sim_edge *e = &s->edge;
-	uint64_t n =
-		s->is_burst ? 1 + sim_random(s, 400) : 1 + sim_random(s, 3);
-
-	if (!e->u || e->n_assign_left == 0)
-		return false;
-	for (; n > 0 && e->n_assign_left > 0; n--, e->n_assign_left--)
-		upload_assigned(e->u, edge_assign(s));
-	edge_pump(s);
-	return true;
-}
-
-bool edge_step_connect(struct sim *s)
-{
-	struct sim_edge *e = &s->edge;
-
-	if (!e->u || e->link || e->is_stopped || e->is_error || !s->cloud.is_up)
-		return false;
-	e->link = link_open(s);
-	if (!e->link)
-		return false;
-	s->stats[STAT_CONNECTS]++;
-	sim_say(s, "connect: link %u", e->link->id);
-	e->has_room = true;
-	upload_room(e->u, true);
-	upload_connected(e->u);
-	edge_pump(s);
-	return true;
-}
-
-bool edge_step_read(struct sim *s)
-{
-	struct sim_edge *e = &s->edge;
-	struct sim_read rd;
-	struct sim_truth *t;
-	uint8_t *data;
-
-	if (!e->u || e->n_reads == 0)
-		return false;
-	rd = e->reads[e->first_read];
-	e->first_read = (e->first_read + 1) % UPLOAD_READS;
-	e->n_reads--;
-	t = sim_truth_of(s, rd.nonce);
-	if (!t || (e->link && rd.serial <= e->cat.released)) {
-		sim_broken(s, "asked for what is there",
-			   "block of entry %" PRIu64, rd.serial);
-		return true;
-	}
-	data = xcalloc(1, BLOCK_LEN);
-	e->n_buffers++;
-	sim_truth_fill(t, rd.index, data);
-	if (s->fail_read) {
-		s->fail_read = false;
-		s->stats[STAT_READ_ERRORS]++;
-		upload_block(e->u, rd.serial, rd.index, (struct digest){{0}},
-			     data, 0, -EMFILE);
-	} else {
-		upload_block(e->u, rd.serial, rd.index,
-			     digest_block(data, rd.len), data, rd.len, 0);
-	}
-	edge_pump(s);
-	return true;
-}
-
-/* The catalog answers what it was asked. */
-bool edge_step_catalog(struct sim *s)
-{
-	struct sim_edge *e = &s->edge;
-	struct sim_read f = e->fetches[0];
-	uint64_t n = e->nonce_asked;
-
-	if (!e->u || (e->n_fetches == 0 && n == 0))
-		return false;
-	if (n) {
-		e->nonce_asked = 0;
-		upload_nonce(e->u, n,
-			     n < e->cat.released    ? 0
-			     : n == e->cat.released ? e->cat.released_nonce
-			     : n <= e->cat.assigned ? e->cat.nonces[n]
-						    : 0);
-	} else {
-		e->n_fetches--;
-		memmove(e->fetches, e->fetches + 1, e->n_fetches * sizeof(f));
-		answer_fetch(s, f.serial, f.index);
-	}
-	edge_pump(s);
-	return true;
-}
-
-bool edge_step_release(struct sim *s)
-{
-	struct sim_edge *e = &s->edge;
-	uint64_t n = e->releasable;
-
-	if (!e->u || n <= e->cat.released)
-		return false;
-	for (uint64_t i = e->cat.released + 1; i <= n; i++) {
-		const struct sim_truth *t = sim_truth_of(s, e->cat.nonces[i]);
-
-		if (!t->is_applied && !t->is_skipped)
-			sim_broken(s, "released is applied",
-				   "entry %" PRIu64
-				   " was neither applied nor skipped",
-				   i);
-	}
-	e->cat.released = n;
-	e->cat.released_nonce = e->cat.nonces[n];
-	return true;
+		take_unused(e);
 }

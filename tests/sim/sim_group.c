@@ -1,51 +1,23 @@
-/* Staging and group commits: sync the files, sync the directory, then the catalog's
- * transaction, which alone makes entries durable. Crashes and restarts. */
+/* Staging and group commits, of all senders together: sync the files, sync the
+ * directories, then the catalog's transaction, which alone makes entries durable. */
 #include <inttypes.h>
 #include <string.h>
 
 #include "sim.h"
+#include "sim_real.h"
 
-void cloud_catalog_release(struct sim_cloud_catalog *c)
-{
-	for (uint64_t i = 1; i <= c->durable; i++)
-		free(c->rows[i].data);
-	free(c->rows);
-	memset(c, 0, sizeof(*c));
-}
+#define GROUP_MAX 16u
 
-void cloud_catalog_copy(struct sim_cloud_catalog *to,
-			const struct sim_cloud_catalog *from)
-{
-	cloud_catalog_release(to);
-	*to = *from;
-	to->rows = xcalloc(from->cap + 1, sizeof(*to->rows));
-	for (uint64_t i = 1; i <= from->durable; i++) {
-		to->rows[i] = from->rows[i];
-		if (!from->rows[i].data)
-			continue;
-		to->rows[i].data = xcalloc(1, from->rows[i].len);
-		memcpy(to->rows[i].data, from->rows[i].data, from->rows[i].len);
-	}
-}
-
-void store_stage(struct sim *s, const struct sim_link *l,
+void group_stage(struct sim *s, const struct sim_link *l,
 		 const struct receive_act *a)
 {
 	struct sim_cloud *c = &s->cloud;
 	struct sim_row *row;
 
-	if (c->n_staged == c->cap_staged) {
-		size_t cap = c->cap_staged ? 2 * c->cap_staged : 64;
-		struct sim_row *more = xcalloc(cap, sizeof(*more));
-
-		if (c->n_staged)
-			memcpy(more, c->staged, c->n_staged * sizeof(*more));
-		free(c->staged);
-		c->staged = more;
-		c->cap_staged = cap;
-	}
+	sim_grow(&c->staged, c->n_staged, &c->cap_staged, sizeof(*row));
 	row = &c->staged[c->n_staged++];
 	*row = (struct sim_row){
+		.seq = l->seq,
 		.serial = a->serial,
 		.nonce = a->nonce,
 		.len = (uint32_t)entry_payload_len(a->entry),
@@ -58,30 +30,30 @@ void store_stage(struct sim *s, const struct sim_link *l,
 	memcpy(row->data, a->data, a->len);
 }
 
-/* Staged and not committed: what stands in a partial file stays, the rest goes. */
-static void drop_row(struct sim *s, struct sim_row *row)
+/* Nothing of the incarnation is on its way to a commit. */
+bool group_is_through(const struct sim *s, unsigned seq)
 {
-	char data[SIM_NAME], list[SIM_NAME];
-	bool is_written = row->is_file && !row->data;
+	const struct sim_cloud *c = &s->cloud;
 
-	store_names(row->serial, data, list);
-	free(row->data);
-	row->data = NULL;
-	if (is_written && !disk_find(&s->cloud.disk, list))
-		store_forget_payload(s, row);
+	for (size_t i = 0; i < c->n_group; i++)
+		if (c->group[i].seq == seq)
+			return false;
+	for (size_t i = 0; i < c->n_staged; i++)
+		if (c->staged[i].seq == seq)
+			return false;
+	return true;
 }
 
-void store_drop_staged(struct sim *s, unsigned link_id)
+static struct sim_link *session_of(struct sim *s, unsigned seq)
 {
-	struct sim_cloud *c = &s->cloud;
-	size_t kept = 0;
+	for (size_t i = 0; i < SIM_LINKS; i++) {
+		struct sim_link *l = &s->links[i];
 
-	for (size_t i = 0; i < c->n_staged; i++)
-		if (link_id != 0 && c->staged[i].link_id != link_id)
-			c->staged[kept++] = c->staged[i];
-		else
-			drop_row(s, &c->staged[i]);
-	c->n_staged = kept;
+		if (l->is_used && l->cloud_open && l->seq == seq &&
+		    l->state == SESSION_WELCOME)
+			return l;
+	}
+	return NULL;
 }
 
 static void group_over(struct sim *s)
@@ -94,60 +66,100 @@ static void group_over(struct sim *s)
 	c->phase = PHASE_IDLE;
 }
 
-static struct sim_link *live_link(struct sim *s, unsigned id)
-{
-	struct sim_link *l = link_by_id(s, id);
-
-	return l && l->cloud_open ? l : NULL;
-}
-
-/* `bad`: the file whose sync failed, which is never tried again. */
-static void group_failed(struct sim *s, struct sim_file *bad, const char *why)
+/* What waits behind a failed entry of its incarnation would leave a hole. */
+static void drop_queued(struct sim *s, unsigned seq, bool is_sync)
 {
 	struct sim_cloud *c = &s->cloud;
-	unsigned id = c->group[0].link_id;
-	struct sim_link *l = live_link(s, id);
+	size_t kept = 0;
 
-	sim_say(s, "group of %zu failed: %s", c->n_group, why);
-	for (size_t i = 0; i < c->n_group; i++) {
-		char data[SIM_NAME], list[SIM_NAME];
+	for (size_t i = 0; i < c->n_staged; i++) {
+		struct sim_row *row = &c->staged[i];
 
-		store_names(c->group[i].serial, data, list);
-		if (bad && strcmp(bad->name, data) == 0)
-			partial_remove(s, c->group[i].serial);
-		else
-			drop_row(s, &c->group[i]);
+		if (row->seq != seq) {
+			c->staged[kept++] = *row;
+			continue;
+		}
+		if (is_sync && row->is_file && !row->data)
+			store_discard(s, seq, row->serial);
+		free(row->data);
 	}
-	group_over(s);
-	if (!l)
+	c->n_staged = kept;
+}
+
+/* The kernel reports lost pages once and then calls them clean: every half-received
+ * file goes, and what waits for the next group. At once: a daemon that is killed in
+ * that very moment finds them in the cache and believes them (docs/proof.md). */
+static void sweep_now(struct sim *s, unsigned seq)
+{
+	store_sweep(s, seq);
+	store_settle_writes(s, seq);
+}
+
+static void distrust(struct sim *s, const char *why)
+{
+	struct sim_cloud *c = &s->cloud;
+
+	if (s->plant == PLANT_TRUST)
 		return;
-	receive_failed(l->r, why);
-	cloud_pump(s, l);
+	while (c->n_staged)
+		drop_queued(s, c->staged[0].seq, true);
+	for (size_t i = 0; i < SIM_LINKS; i++)
+		if (s->links[i].is_used && s->links[i].cloud_open)
+			cloud_fail_session(s, &s->links[i], why);
+	for (unsigned seq = 1; seq <= c->cat.n; seq++)
+		if (!cloud_incarnation(s, seq)->row.dropped)
+			sweep_now(s, seq);
+}
+
+static void group_failed(struct sim *s, bool is_sync, const char *why)
+{
+	struct sim_cloud *c = &s->cloud;
+	struct sim_row *group = c->group;
+	size_t n = c->n_group;
+
+	sim_say(s, "group of %zu failed: %s", n, why);
+	c->group = NULL;
+	group_over(s);
+	for (size_t i = 0; i < n && !s->broken; i++) {
+		struct sim_row *row = &group[i];
+		struct sim_link *l;
+
+		if (s->plant != PLANT_HOLE)
+			drop_queued(s, row->seq, is_sync);
+		l = session_of(s, row->seq);
+		if (l && s->plant != PLANT_HOLE)
+			cloud_fail_session(s, l, why);
+		/* `data` became a file on the way, or never. */
+		if (row->is_file && (row->data || is_sync))
+			store_discard(s, row->seq, row->serial);
+		free(row->data);
+	}
+	free(group);
+	if (is_sync && !s->broken)
+		distrust(s, why);
 }
 
 static void commit_row(struct sim *s, const struct sim_row *row)
 {
-	struct sim_cloud_catalog *c = &s->cloud.cat;
-	char data[SIM_NAME], list[SIM_NAME];
+	struct sim_inc *inc = &s->cloud.cat.inc[row->seq];
+	size_t cap = inc->cap;
 	struct sim_file *f;
 
-	if (row->serial != c->durable + 1)
+	if (row->serial != inc->durable + 1) {
 		sim_broken(s, "serials without holes",
 			   "%" PRIu64 " after %" PRIu64, row->serial,
-			   c->durable);
-	if (c->durable + 2 > c->cap) {
-		uint64_t cap = c->cap ? 2 * c->cap : 64;
-		struct sim_row *more = xcalloc(cap, sizeof(*more));
-
-		if (c->durable)
-			memcpy(more, c->rows, (c->durable + 1) * sizeof(*more));
-		free(c->rows);
-		c->rows = more;
-		c->cap = cap;
+			   inc->durable);
+		free(row->data);
+		return;
 	}
-	c->rows[++c->durable] = *row;
-	store_names(row->serial, data, list);
-	f = row->is_file ? disk_find(&s->cloud.disk, list) : NULL;
+	sim_grow(&inc->rows, inc->durable + 1, &cap, sizeof(*row));
+	inc->cap = cap;
+	inc->rows[++inc->durable] = *row;
+	if (!row->is_file)
+		return;
+	free(row->data);
+	inc->rows[inc->durable].data = NULL;
+	f = disk_find(&s->cloud.disk, row->seq, row->serial, true);
 	if (f)
 		disk_unlink(&s->cloud.disk, f);
 }
@@ -155,65 +167,111 @@ static void commit_row(struct sim *s, const struct sim_row *row)
 static void group_commits(struct sim *s)
 {
 	struct sim_cloud *c = &s->cloud;
-	struct sim_link *l = live_link(s, c->group[0].link_id);
+	struct sim_row *group = c->group;
+	size_t n = c->n_group;
 
-	for (size_t i = 0; i < c->n_group; i++)
-		commit_row(s, &c->group[i]);
+	real_cloud_commit(s, group, n);
+	for (size_t i = 0; i < n; i++)
+		commit_row(s, &group[i]);
+	c->group = NULL;
 	group_over(s);
-	if (!l || s->broken)
-		return;
-	receive_committed(l->r, c->cat.durable);
-	cloud_pump(s, l);
+	for (size_t i = 0; i < n && !s->broken; i++) {
+		const struct sim_row *row = &group[i];
+		struct sim_link *l;
+
+		cloud_domain(s, row->seq, sim_content_of(s, row->nonce)->db)
+			->n_entries++;
+		l = session_of(s, row->seq);
+		if (!l)
+			continue;
+		receive_committed(l->r, row->serial);
+		cloud_pump(s, l);
+	}
+	free(group);
+}
+
+static void ack_early(struct sim *s)
+{
+	struct sim_cloud *c = &s->cloud;
+
+	for (size_t i = 0; i < c->n_group && !s->broken; i++) {
+		struct sim_link *l = session_of(s, c->group[i].seq);
+
+		if (!l)
+			continue;
+		receive_committed(l->r, c->group[i].serial);
+		cloud_pump(s, l);
+	}
 }
 
 static void group_begins(struct sim *s)
 {
 	struct sim_cloud *c = &s->cloud;
-	struct sim_link *l = live_link(s, c->staged[0].link_id);
+	size_t n = c->n_staged < GROUP_MAX ? c->n_staged : GROUP_MAX;
 
-	c->group = c->staged;
-	c->n_group = c->n_staged;
+	c->group = xcalloc(n, sizeof(*c->group));
+	memcpy(c->group, c->staged, n * sizeof(*c->group));
+	c->n_group = n;
 	c->at_group = 0;
-	c->staged = NULL;
-	c->n_staged = c->cap_staged = 0;
+	c->n_staged -= n;
+	memmove(c->staged, c->staged + n, c->n_staged * sizeof(*c->staged));
 	c->phase = PHASE_FILES;
-	if (s->plant != PLANT_ACK_EARLY || !l)
-		return;
-	receive_committed(l->r, c->group[c->n_group - 1].serial);
-	cloud_pump(s, l);
+	if (s->plant == PLANT_ACK_EARLY)
+		ack_early(s);
 }
 
 /* A large payload that came inline becomes a file only now. */
-static void write_large(struct sim *s, struct sim_row *row, const char *name)
+static struct sim_file *file_of(struct sim *s, struct sim_row *row)
 {
-	struct sim_file *f = disk_find(&s->cloud.disk, name);
+	struct sim_disk *d = &s->cloud.disk;
+	struct sim_file *f = disk_find(d, row->seq, row->serial, false);
 
+	if (!row->data)
+		return f;
 	if (f)
-		disk_unlink(&s->cloud.disk, f);
-	disk_write(disk_make(&s->cloud.disk, name), 0, row->data, row->len);
-	free(row->data);
-	row->data = NULL;
+		disk_unlink(d, f);
+	f = disk_make(d, row->seq, row->serial, false);
+	disk_write(f, 0, row->data, row->len);
+	return f;
+}
+
+/* One sync failed; with more than one file in the group it was syncfs, which loses
+ * pages of anybody's. */
+static void sync_fails(struct sim *s, struct sim_file *f, bool is_all)
+{
+	s->fail_sync = false;
+	s->stats[STAT_FSYNC_FAILURES]++;
+	disk_sync_failed(f);
+	for (struct sim_file *o = s->cloud.disk.files; is_all && o; o = o->next)
+		if (o->is_linked && sim_chance(s, 500))
+			disk_sync_failed(o);
+	if (s->plant == PLANT_SYNC_AGAIN)
+		return; /* the next try says that all is well */
+	group_failed(s, true, "fsync failed");
+}
+
+static size_t count_files(const struct sim_cloud *c)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n_group; i++)
+		n += c->group[i].is_file;
+	return n;
 }
 
 static void group_syncs(struct sim *s)
 {
 	struct sim_cloud *c = &s->cloud;
-	char name[SIM_NAME], unused[SIM_NAME];
 	struct sim_row *row = &c->group[c->at_group];
-	struct sim_file *f;
+	struct sim_file *f = file_of(s, row);
 
-	store_names(row->serial, name, unused);
-	if (row->data)
-		write_large(s, row, name);
-	f = disk_find(&c->disk, name);
 	if (!f) {
 		sim_broken(s, "nothing half visible",
-			   "%s is staged and not there", name);
+			   "entry %" PRIu64
+			   " of incarnation %u is staged and not there",
+			   row->serial, row->seq);
 	} else if (s->fail_sync) {
-		s->fail_sync = false;
-		s->stats[STAT_FSYNC_FAILURES]++;
-		disk_sync_failed(f);
-		group_failed(s, f, "fsync failed");
+		sync_fails(s, f, count_files(c) > 1);
 	} else {
 		if (s->plant != PLANT_NO_FSYNC)
 			disk_sync(f);
@@ -221,7 +279,20 @@ static void group_syncs(struct sim *s)
 	}
 }
 
-bool store_step_group(struct sim *s)
+static void sync_dirs(struct sim *s)
+{
+	struct sim_cloud *c = &s->cloud;
+
+	if (s->plant == PLANT_NO_FSYNC || s->plant == PLANT_NO_DIR_SYNC)
+		return;
+	if (count_files(c) > 1)
+		disk_sync_dir(&c->disk, 0);
+	for (size_t i = 0; i < c->n_group; i++)
+		if (c->group[i].is_file)
+			disk_sync_dir(&c->disk, c->group[i].seq);
+}
+
+bool group_step(struct sim *s)
 {
 	struct sim_cloud *c = &s->cloud;
 
@@ -232,7 +303,7 @@ bool store_step_group(struct sim *s)
 		group_begins(s);
 		return true;
 	case PHASE_FILES:
-		while (c->phase == PHASE_FILES && c->at_group < c->n_group &&
+		while (c->at_group < c->n_group &&
 		       !c->group[c->at_group].is_file)
 			c->at_group++;
 		if (c->at_group == c->n_group)
@@ -241,13 +312,12 @@ bool store_step_group(struct sim *s)
 			group_syncs(s);
 		return true;
 	case PHASE_DIR:
-		if (s->plant != PLANT_NO_FSYNC)
-			disk_sync_dir(&c->disk);
+		sync_dirs(s);
 		c->phase = PHASE_COMMIT;
 		return true;
 	case PHASE_COMMIT:
 		if (s->no_space)
-			group_failed(s, NULL, "no space left");
+			group_failed(s, false, "no space left");
 		else
 			group_commits(s);
 		return true;
@@ -255,110 +325,21 @@ bool store_step_group(struct sim *s)
 	return false;
 }
 
-/* The medium has it, whole, under its name: a power cut now would not take it. */
-void store_check_acknowledged(struct sim *s, uint64_t serial)
-{
-	char name[SIM_NAME], unused[SIM_NAME];
-	const struct sim_row *row = &s->cloud.cat.rows[serial];
-	const struct sim_truth *t;
-	const struct sim_file *f;
-
-	if (serial > s->cloud.cat.durable) {
-		sim_broken(s, "acknowledged is durable",
-			   "entry %" PRIu64 " has no committed row", serial);
-		return;
-	}
-	if (row->state == ROW_APPLIED || row->state == ROW_SKIPPED)
-		return;
-	t = sim_truth_of(s, row->nonce);
-	store_names(row->serial, name, unused);
-	f = row->is_file ? disk_find(&s->cloud.disk, name) : NULL;
-	if (row->is_file && (!f || !f->is_kept || f->kept_len != row->len ||
-			     !sim_truth_matches(t, f->kept, f->kept_len)))
-		sim_broken(s, "acknowledged is durable",
-			   "a power cut would take the file of entry %" PRIu64,
-			   serial);
-	if (!row->is_file && !sim_truth_matches(t, row->data, row->len))
-		sim_broken(s, "acknowledged is intact", "entry %" PRIu64,
-			   serial);
-}
-
-void store_check_kept(struct sim *s)
-{
-	const struct sim_cloud_catalog *c = &s->cloud.cat;
-
-	for (uint64_t i = c->applied + 1; i <= c->durable && !s->broken; i++) {
-		const struct sim_row *row = &c->rows[i];
-		const uint8_t *p;
-		size_t n;
-
-		if (row->state == ROW_APPLIED || row->state == ROW_SKIPPED)
-			continue;
-		p = store_payload(s, row, &n);
-		if (!p || n != row->len ||
-		    !sim_truth_matches(sim_truth_of(s, row->nonce), p, n))
-			sim_broken(s, "durable survives",
-				   "entry %" PRIu64
-				   " is damaged after a restart",
-				   i);
-	}
-}
-
-void store_crash(struct sim *s, bool is_power_cut)
+/* The transaction under way survived, or not. */
+void group_crash(struct sim *s)
 {
 	struct sim_cloud *c = &s->cloud;
+	size_t i = 0;
 
-	store_lose_writes(s);
 	if (c->phase == PHASE_COMMIT && sim_chance(s, 500)) {
-		for (size_t i = 0; i < c->n_group; i++)
+		real_cloud_commit(s, c->group, c->n_group);
+		for (; i < c->n_group; i++)
 			commit_row(s, &c->group[i]);
-		c->n_group = 0;
 	}
-	for (size_t i = 0; i < c->n_group; i++)
+	for (; i < c->n_group; i++)
 		free(c->group[i].data);
-	for (size_t i = 0; i < c->n_staged; i++)
+	for (i = 0; i < c->n_staged; i++)
 		free(c->staged[i].data);
 	c->n_staged = 0;
 	group_over(s);
-	if (is_power_cut)
-		disk_power_cut(s, &c->disk);
-}
-
-/* A file is a payload that a row names, or one half of a partial file. */
-static bool belongs(struct sim *s, const struct sim_file *f)
-{
-	const struct sim_cloud_catalog *c = &s->cloud.cat;
-	char data[SIM_NAME], list[SIM_NAME];
-	struct receive_partial p = {0};
-	uint64_t serial;
-	struct sim_file *other;
-	bool is_good;
-
-	if (sscanf(f->name, "%" SCNu64, &serial) != 1)
-		return false;
-	store_names(serial, data, list);
-	if (serial <= c->durable)
-		return strcmp(f->name, data) == 0 && c->rows[serial].is_file &&
-		       (c->rows[serial].state == ROW_DURABLE ||
-			c->rows[serial].state == ROW_QUARANTINED);
-	other = disk_find(&s->cloud.disk, list);
-	is_good = other && store_read_partial(s, other, &p);
-	entry_release(&p.entry);
-	free(p.present);
-	free(p.digests);
-	return is_good;
-}
-
-void store_restart(struct sim *s)
-{
-	struct sim_disk *d = &s->cloud.disk;
-
-	for (struct sim_file *f = d->files; f; f = f->next)
-		if (f->is_linked && !belongs(s, f))
-			disk_unlink(d, f);
-	for (struct sim_file *f = d->files; f; f = f->next)
-		if (f->is_linked && !belongs(s, f))
-			disk_unlink(d, f);
-	disk_sync_dir(d);
-	store_check_kept(s);
 }

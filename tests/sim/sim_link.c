@@ -7,7 +7,7 @@
 
 #define LINK_MAX (256u << 20)
 
-struct sim_link *link_open(struct sim *s)
+struct sim_link *link_open(struct sim *s, const struct sim_edge *e)
 {
 	for (size_t i = 0; i < SIM_LINKS; i++) {
 		struct sim_link *l = &s->links[i];
@@ -17,6 +17,7 @@ struct sim_link *link_open(struct sim *s)
 		memset(l, 0, sizeof(*l));
 		l->is_used = l->edge_open = l->cloud_open = true;
 		l->id = ++s->n_links;
+		l->edge = e->index;
 		l->epoch = s->cloud.epoch;
 		buf_init(&l->up, LINK_MAX);
 		buf_init(&l->down, LINK_MAX);
@@ -31,23 +32,24 @@ struct sim_link *link_open(struct sim *s)
 struct sim_link *link_by_id(struct sim *s, unsigned id)
 {
 	for (size_t i = 0; i < SIM_LINKS; i++)
-		if (s->links[i].is_used && s->links[i].id == id)
+		if (s->links[i].is_used && s->links[i].cloud_open &&
+		    s->links[i].id == id)
 			return &s->links[i];
 	return NULL;
 }
 
-void link_close_edge(struct sim *s, struct sim_link *l)
+void link_close_edge(struct sim_link *l)
 {
-	(void)s;
 	l->edge_open = false;
 	buf_clear(&l->down);
 	buf_clear(&l->at_edge);
 }
 
-void link_close_cloud(struct sim *s, struct sim_link *l)
+void link_close_cloud(struct sim_link *l)
 {
-	(void)s;
-	l->cloud_open = l->is_asked = false;
+	if (!l->cloud_open)
+		return;
+	l->cloud_open = false;
 	buf_clear(&l->up);
 	buf_clear(&l->at_cloud);
 	receive_free(l->r);
@@ -73,7 +75,7 @@ void link_reap(struct sim *s)
 static void deliver(struct sim *s, struct buf *from, struct buf *to)
 {
 	uint64_t n = sim_chance(s, 100) ? sim_random(s, 40)
-					: sim_random(s, 1u << 20);
+					: sim_random(s, 4 * SIM_QUEUE_FULL);
 
 	n = n + 1 < from->len ? n + 1 : from->len;
 	buf_add(to, buf_data(from), n);
@@ -81,22 +83,14 @@ static void deliver(struct sim *s, struct buf *from, struct buf *to)
 }
 
 /* Inline although the blocks are here: sent again for nothing. */
-static void check_needed(struct sim *s, const struct msg_entry *m)
+static void check_needed(struct sim *s, const struct sim_link *l,
+			 const struct msg_entry *m)
 {
-	struct receive_partial *p;
-	size_t n;
-
-	if (!m->is_inline || m->data_len == 0)
-		return;
-	n = store_partials(s, &p);
-	for (size_t i = 0; i < n; i++)
-		if (p[i].entry.serial == m->entry.serial &&
-		    p[i].entry.nonce == m->entry.nonce && p[i].present[0])
-			sim_broken(s, "no byte twice",
-				   "entry %" PRIu64
-				   " came again, the receiver had it",
-				   m->entry.serial);
-	store_free_partials(p, n);
+	if (m->is_inline && m->data_len > 0 && l->state == SESSION_WELCOME &&
+	    partial_has(s, l->seq, &m->entry))
+		sim_broken(s, "no byte twice",
+			   "entry %" PRIu64 " came again, the receiver had it",
+			   m->entry.serial);
 }
 
 static void take_entry(struct sim *s, struct sim_link *l, const struct frame *f)
@@ -107,7 +101,7 @@ static void take_entry(struct sim *s, struct sim_link *l, const struct frame *f)
 		receive_bad(l->r, "an ENTRY that is none");
 		return;
 	}
-	check_needed(s, &m);
+	check_needed(s, l, &m);
 	receive_entry(l->r, &m);
 }
 
@@ -122,7 +116,7 @@ static void take_block(struct sim *s, struct sim_link *l, const struct frame *f)
 	}
 	receive_block(l->r, &m);
 	cloud_pump(s, l);
-	if (l->cloud_open && l->n_writes == before)
+	if (l->cloud_open && l->n_writes == before && !s->is_plain)
 		sim_broken(s, "no byte twice",
 			   "block %" PRIu64 " of entry %" PRIu64
 			   " came again, the receiver had it",
@@ -132,6 +126,7 @@ static void take_block(struct sim *s, struct sim_link *l, const struct frame *f)
 static void take_up(struct sim *s, struct sim_link *l, const struct frame *f)
 {
 	struct msg_hello hello;
+	struct msg_drop drop;
 	struct msg_end end;
 
 	switch ((enum msg_type)f->type) {
@@ -153,6 +148,12 @@ static void take_up(struct sim *s, struct sim_link *l, const struct frame *f)
 		else
 			receive_end(l->r, &end);
 		break;
+	case MSG_DROP:
+		if (msg_drop_decode(&drop, f) < 0)
+			receive_bad(l->r, "a DROP that is none");
+		else
+			receive_drop(l->r, &drop);
+		break;
 	case MSG_WELCOME:
 	case MSG_PARTIAL:
 	case MSG_DURABLE:
@@ -160,7 +161,6 @@ static void take_up(struct sim *s, struct sim_link *l, const struct frame *f)
 	case MSG_QUARANTINE:
 	case MSG_STATUS:
 	case MSG_PONG:
-	case MSG_DROP:
 	case MSG_BYE:
 		receive_bad(l->r, "a message for the edge");
 		break;
@@ -169,13 +169,25 @@ static void take_up(struct sim *s, struct sim_link *l, const struct frame *f)
 		cloud_pump(s, l);
 }
 
-bool link_step_up(struct sim *s)
+static void room_again(struct sim *s, const struct sim_link *l)
 {
-	struct sim_link *l = &s->links[sim_random(s, SIM_LINKS)];
+	struct sim_edge *e = &s->edges[l->edge];
+
+	if (e->link != l || l->up.len >= SIM_QUEUE_FULL / 2 || e->has_room)
+		return;
+	e->has_room = true;
+	upload_room(e->u, true);
+	edge_pump(s, e);
+}
+
+static bool try_up(struct sim *s, struct sim_link *l)
+{
 	struct frame f;
 	int n;
 
-	if (!l->is_used || !l->cloud_open || l->up.len == 0)
+	/* A stream is not read while its HELLO is being answered. */
+	if (!l->cloud_open || l->up.len == 0 ||
+	    (l->state != SESSION_NEW && l->state != SESSION_WELCOME))
 		return false;
 	deliver(s, &l->up, &l->at_cloud);
 	while (l->cloud_open && !s->broken) {
@@ -192,18 +204,18 @@ bool link_step_up(struct sim *s)
 		if (l->cloud_open)
 			buf_consume(&l->at_cloud, (size_t)n);
 	}
-	if (s->edge.link == l && l->up.len < SIM_QUEUE_FULL / 2 &&
-	    !s->edge.has_room) {
-		s->edge.has_room = true;
-		upload_room(s->edge.u, true);
-		edge_pump(s);
-	}
+	room_again(s, l);
 	return true;
 }
 
-static bool take_down(struct sim *s, const struct frame *f)
+bool link_step_up(struct sim *s)
 {
-	struct upload *u = s->edge.u;
+	return sim_any_link(s, try_up);
+}
+
+/* The upload's end of a link. */
+static bool take_down(struct sim *s, struct sim_edge *e, const struct frame *f)
+{
 	struct msg_welcome welcome;
 	struct msg_partial partial;
 	struct msg_durable durable;
@@ -211,108 +223,189 @@ static bool take_down(struct sim *s, const struct frame *f)
 	struct msg_bye bye;
 
 	if (f->type == MSG_WELCOME && msg_welcome_decode(&welcome, f) == 0) {
-		if (s->plant == PLANT_NO_NONCE && welcome.durable > 0 &&
-		    welcome.durable <= s->edge.cat.assigned)
-			welcome.durable_nonce =
-				s->edge.cat.nonces[welcome.durable];
-		upload_welcome(u, &welcome);
-	} else if (f->type == MSG_PARTIAL &&
-		   msg_partial_decode(&partial, f) == 0) {
-		upload_partial(u, &partial);
-	} else if (f->type == MSG_DURABLE &&
-		   msg_durable_decode(&durable, f) == 0) {
-		upload_durable(u, &durable);
-	} else if (f->type == MSG_APPLIED &&
-		   msg_applied_decode(&applied, f) == 0) {
-		upload_applied(u, &applied);
-	} else if (f->type == MSG_BYE && msg_bye_decode(&bye, f) == 0) {
-		upload_bye(u, &bye);
-	} else {
-		return false;
+		edge_welcome(s, e, &welcome);
+		return true;
 	}
-	edge_pump(s);
+	if (f->type == MSG_PARTIAL && msg_partial_decode(&partial, f) == 0)
+		upload_partial(e->u, &partial);
+	else if (f->type == MSG_DURABLE && msg_durable_decode(&durable, f) == 0)
+		upload_durable(e->u, &durable);
+	else if (f->type == MSG_APPLIED && msg_applied_decode(&applied, f) == 0)
+		edge_applied(s, e, &applied);
+	else if (f->type == MSG_BYE && msg_bye_decode(&bye, f) == 0)
+		upload_bye(e->u, &bye);
+	else
+		return false;
+	edge_pump(s, e);
 	return true;
 }
 
-bool link_step_down(struct sim *s)
+/* A farewell's end: WELCOME is answered with DROP. */
+static bool take_farewell(struct sim *s, struct sim_link *l,
+			  const struct frame *f)
 {
-	struct sim_link *l = s->edge.link;
+	struct msg_drop drop;
+	struct msg_bye bye;
+
+	if (f->type == MSG_WELCOME && !l->is_said) {
+		pipe_id(l->farewell, drop.incarnation);
+		msg_drop_encode(&drop, &l->up);
+		l->is_said = true;
+	} else if (f->type == MSG_BYE && msg_bye_decode(&bye, f) == 0 &&
+		   bye.why == BYE_HISTORY) {
+		edge_told(s, &s->edges[l->edge], l->farewell);
+		link_close_edge(l);
+	}
+	return true;
+}
+
+static void edge_hangs_up(struct sim *s, struct sim_link *l)
+{
+	struct sim_edge *e = &s->edges[l->edge];
+
+	if (l->farewell) {
+		if (l->is_said)
+			edge_told(s, e, l->farewell);
+		link_close_edge(l);
+		return;
+	}
+	edge_cut(s, e);
+	edge_away(s, e);
+}
+
+static bool try_down(struct sim *s, struct sim_link *l)
+{
 	struct frame f;
 	int n;
 
-	if (!l || l->down.len == 0)
+	if (!l->edge_open || l->down.len == 0)
 		return false;
 	deliver(s, &l->down, &l->at_edge);
-	while (s->edge.link == l && !s->broken) {
+	while (l->edge_open && !s->broken) {
 		n = frame_take(&f, buf_data(&l->at_edge), l->at_edge.len,
 			       msg_len_max);
 		if (n == 0)
 			break;
-		if (n < 0 || !take_down(s, &f)) {
+		if (n < 0 ||
+		    !(l->farewell ? take_farewell(s, l, &f)
+				  : take_down(s, &s->edges[l->edge], &f))) {
 			if (!s->is_plain)
 				sim_broken(s, "honest peers",
 					   "the edge got what is no message");
-			edge_cut(s);
+			edge_hangs_up(s, l);
 			break;
 		}
-		if (s->edge.link == l)
+		if (l->edge_open)
 			buf_consume(&l->at_edge, (size_t)n);
 	}
 	return true;
 }
 
-/* The other side is gone, and what it had sent has arrived. */
-bool link_step_eof(struct sim *s)
+bool link_step_down(struct sim *s)
 {
-	struct sim_link *l = &s->links[sim_random(s, SIM_LINKS)];
+	return sim_any_link(s, try_down);
+}
 
-	if (!l->is_used)
-		return false;
-	if (l->cloud_open && !l->edge_open && l->up.len == 0) {
+/* The other side is gone, and what it had sent has arrived. */
+static bool try_eof(struct sim *s, struct sim_link *l)
+{
+	if (l->cloud_open && !l->edge_open && l->up.len == 0 &&
+	    (l->state == SESSION_NEW || l->state == SESSION_WELCOME)) {
 		cloud_session_end(s, l);
 		return true;
 	}
 	if (l->edge_open && !l->cloud_open && l->down.len == 0) {
-		edge_cut(s);
+		edge_hangs_up(s, l);
 		return true;
 	}
 	return false;
 }
 
+bool link_step_eof(struct sim *s)
+{
+	return sim_any_link(s, try_eof);
+}
+
 /* A damaged length makes a side wait for bytes that never come; the heartbeat that is
  * not answered ends it. */
-bool link_step_heartbeat(struct sim *s)
+static bool try_heartbeat(struct sim *s, struct sim_link *l)
 {
-	struct sim_link *l = s->edge.link;
-
-	if (!l || !l->cloud_open || l->up.len || l->down.len ||
+	if (!l->edge_open || !l->cloud_open || l->up.len || l->down.len ||
 	    (l->at_cloud.len == 0 && l->at_edge.len == 0))
 		return false;
 	if (!s->is_plain)
 		sim_broken(s, "honest peers", "half a frame was sent");
 	s->stats[STAT_HEARTBEATS]++;
-	edge_cut(s);
+	edge_hangs_up(s, l);
 	cloud_session_end(s, l);
 	return true;
 }
 
-/* A bit of what is on its way: in the last frame's head, or anywhere. */
-void link_flip(struct sim *s)
+bool link_step_heartbeat(struct sim *s)
+{
+	return sim_any_link(s, try_heartbeat);
+}
+
+static struct buf *some_bytes(struct sim *s, struct sim_link **out)
 {
 	for (unsigned tries = 0; tries < 8; tries++) {
 		struct sim_link *l = &s->links[sim_random(s, SIM_LINKS)];
 		struct buf *b = sim_chance(s, 500) ? &l->up : &l->down;
-		uint64_t at;
 
-		if (!l->is_used || b->len == 0)
-			continue;
-		at = sim_random(s, b->len);
-		if (sim_chance(s, 500) && b->len > 200)
-			at = b->len - 1 - sim_random(s, 200);
-		buf_data(b)[at] ^= (uint8_t)(1u << sim_random(s, 8));
-		s->stats[STAT_FLIPS]++;
-		sim_say(s, "flip %s link %u byte %" PRIu64,
-			b == &l->up ? "up" : "down", l->id, at);
-		return;
+		*out = l;
+		if (l->is_used && b->len > 0)
+			return b;
 	}
+	return NULL;
+}
+
+/* A bit of what is on its way: near the end, or anywhere. */
+void link_flip(struct sim *s)
+{
+	struct sim_link *l;
+	struct buf *b = some_bytes(s, &l);
+	uint64_t at;
+
+	if (!b)
+		return;
+	at = sim_random(s, b->len);
+	if (sim_chance(s, 500) && b->len > 200)
+		at = b->len - 1 - sim_random(s, 200);
+	buf_data(b)[at] ^= (uint8_t)(1u << sim_random(s, 8));
+	s->stats[STAT_FLIPS]++;
+	sim_say(s, "flip %s link %u byte %" PRIu64, b == &l->up ? "up" : "down",
+		l->id, at);
+}
+
+/* The length of the first frame that is whole, 0 when there is none. */
+static size_t whole_frame(const uint8_t *p, size_t n)
+{
+	struct frame f;
+	int len = n ? frame_take(&f, p, n, msg_len_max) : 0;
+
+	return len > 0 ? (size_t)len : 0;
+}
+
+/* A segment comes twice: any bytes, or exactly one message where one begins. */
+void link_duplicate(struct sim *s)
+{
+	struct sim_link *l;
+	struct buf *b = some_bytes(s, &l);
+	CLEANUP_FREE uint8_t *copy = NULL;
+	size_t len, at = 0, n = b ? b->len : 0;
+
+	if (!b)
+		return;
+	len = whole_frame(buf_data(b), n);
+	if (len == 0) {
+		at = sim_random(s, n);
+		len = 1 + sim_random(s, n - at);
+	}
+	copy = xcalloc(1, n);
+	memcpy(copy, buf_data(b), n);
+	buf_clear(b);
+	buf_add(b, copy, at + len);
+	buf_add(b, copy + at, n - at);
+	s->stats[STAT_DUPLICATES]++;
+	sim_say(s, "%zu bytes come twice, link %u", len, l->id);
 }

@@ -1,18 +1,11 @@
-/* What the receiver keeps: partial files with their lists of blocks, and payloads.
- *
- * A partial file is two files, named by the serial alone. The list begins with the entry's head and gets a record
- * per block behind the block's data; after a restart a record counts only when the data
- * it speaks of has its digest. */
+/* What the receiver keeps of half-received entries: two files, named by the serial
+ * alone. The list begins with the entry's head and gets a record per block behind the
+ * block's data; after a restart a record counts only when the data it speaks of has its
+ * digest. */
 #include <inttypes.h>
 #include <string.h>
 
 #include "sim.h"
-
-void store_names(uint64_t serial, char data[SIM_NAME], char list[SIM_NAME])
-{
-	(void)snprintf(data, SIM_NAME, "%08" PRIu64 ".tsfile", serial);
-	(void)snprintf(list, SIM_NAME, "%08" PRIu64 ".list", serial);
-}
 
 static bool is_same_head(const struct sim_file *f, const uint8_t *head,
 			 size_t n)
@@ -20,16 +13,25 @@ static bool is_same_head(const struct sim_file *f, const uint8_t *head,
 	return f->len >= n && memcmp(f->now, head, n) == 0;
 }
 
-void partial_remove(struct sim *s, uint64_t serial)
+void partial_remove(struct sim *s, unsigned seq, uint64_t serial)
 {
-	char data[SIM_NAME], list[SIM_NAME];
+	struct sim_disk *d = &s->cloud.disk;
 	struct sim_file *f;
 
-	store_names(serial, data, list);
-	if ((f = disk_find(&s->cloud.disk, data)) != NULL)
-		disk_unlink(&s->cloud.disk, f);
-	if ((f = disk_find(&s->cloud.disk, list)) != NULL)
-		disk_unlink(&s->cloud.disk, f);
+	if ((f = disk_find(d, seq, serial, false)) != NULL)
+		disk_unlink(d, f);
+	if ((f = disk_find(d, seq, serial, true)) != NULL)
+		disk_unlink(d, f);
+}
+
+void partial_sweep(struct sim *s, unsigned seq)
+{
+	uint64_t durable = s->cloud.cat.inc[seq].durable;
+
+	for (struct sim_file *f = s->cloud.disk.files; f; f = f->next)
+		if (f->is_linked && f->dir == seq && f->is_list &&
+		    f->serial > durable)
+			partial_remove(s, seq, f->serial);
 }
 
 /* A head's length and sum, then the head. */
@@ -48,18 +50,17 @@ void partial_head(const struct entry *en, struct buf *b)
 }
 
 /* A fresh pair of files, or the one that is there when it is of this very head. */
-void partial_open(struct sim *s, uint64_t serial, const uint8_t *head, size_t n)
+void partial_open(struct sim *s, unsigned seq, uint64_t serial,
+		  const uint8_t *head, size_t n)
 {
-	char data[SIM_NAME], list[SIM_NAME];
-	struct sim_file *f;
+	struct sim_disk *d = &s->cloud.disk;
+	struct sim_file *f = disk_find(d, seq, serial, true);
 
-	store_names(serial, data, list);
-	f = disk_find(&s->cloud.disk, list);
-	if (f && disk_find(&s->cloud.disk, data) && is_same_head(f, head, n))
+	if (f && disk_find(d, seq, serial, false) && is_same_head(f, head, n))
 		return;
-	partial_remove(s, serial);
-	(void)disk_make(&s->cloud.disk, data);
-	disk_write(disk_make(&s->cloud.disk, list), 0, head, n);
+	partial_remove(s, seq, serial);
+	(void)disk_make(d, seq, serial, false);
+	disk_write(disk_make(d, seq, serial, true), 0, head, n);
 }
 
 void partial_record(uint8_t *to, uint64_t index, const struct digest *d)
@@ -132,17 +133,15 @@ static void read_records(struct sim *s, const struct sim_file *list,
 	}
 }
 
-bool store_read_partial(struct sim *s, const struct sim_file *list,
-			struct receive_partial *p)
+bool partial_read(struct sim *s, const struct sim_file *list,
+		  struct receive_partial *p)
 {
-	char name[SIM_NAME], unused[SIM_NAME];
 	struct sim_file *data;
 	size_t at = read_head(list, &p->entry);
 
 	if (at == 0)
 		return false;
-	store_names(p->entry.serial, name, unused);
-	data = disk_find(&s->cloud.disk, name);
+	data = disk_find(&s->cloud.disk, list->dir, p->entry.serial, false);
 	if (!data) {
 		entry_release(&p->entry);
 		return false;
@@ -154,26 +153,38 @@ bool store_read_partial(struct sim *s, const struct sim_file *list,
 	return true;
 }
 
-size_t store_partials(struct sim *s, struct receive_partial **out)
+/* Whether the first block of this very entry is here. */
+bool partial_has(struct sim *s, unsigned seq, const struct entry *en)
+{
+	struct sim_file *list =
+		disk_find(&s->cloud.disk, seq, en->serial, true);
+	struct receive_partial p = {0};
+	bool has;
+
+	if (!list || !partial_read(s, list, &p))
+		return false;
+	has = p.entry.nonce == en->nonce && p.present[0];
+	partial_release(&p);
+	return has;
+}
+
+size_t partial_all(struct sim *s, unsigned seq, struct receive_partial **out)
 {
 	size_t n = 0, cap = 0;
 
 	for (struct sim_file *f = s->cloud.disk.files; f; f = f->next)
-		cap += f->is_linked;
+		cap += f->is_linked && f->is_list && f->dir == seq;
 	*out = xcalloc(cap + 1, sizeof(**out));
 	for (struct sim_file *f = s->cloud.disk.files; f; f = f->next)
-		if (f->is_linked && strstr(f->name, ".list") &&
-		    store_read_partial(s, f, &(*out)[n]))
+		if (f->is_linked && f->is_list && f->dir == seq &&
+		    partial_read(s, f, &(*out)[n]))
 			n++;
 	return n;
 }
 
-void store_free_partials(struct receive_partial *p, size_t n)
+void partial_release(struct receive_partial *p)
 {
-	for (size_t i = 0; i < n; i++) {
-		entry_release(&p[i].entry);
-		free(p[i].present);
-		free(p[i].digests);
-	}
-	free(p);
+	entry_release(&p->entry);
+	free(p->present);
+	free(p->digests);
 }

@@ -1,51 +1,62 @@
-/* One seed: faults and work mixed at random, then calm until everything has drained. */
+/* One seed: faults, statements and work mixed at random, then calm until everything has
+ * drained. */
 #include <inttypes.h>
 #include <string.h>
 
 #include "sim.h"
+#include "sim_real.h"
 
-#define CALM_STEPS_MAX 2000000u
+#define CALM_STEPS_MAX 400000u
+#define WALL_START 1700000000000ll
 
 typedef bool step_fn(struct sim *s);
 
 static step_fn *const steps[] = {
 	link_step_up,	     link_step_up,	 link_step_down,
-	edge_step_read,	     edge_step_assign,	 edge_step_connect,
+	edge_step_read,	     edge_step_capture,	 edge_step_connect,
 	edge_step_catalog,   edge_step_release,	 cloud_step_lookup,
-	store_step_write,    store_step_group,	 load_step,
-	link_step_eof,	     load_step_operator, fault_step_mend,
-	link_step_heartbeat, link_step_up,	 store_step_group,
-	edge_step_read,
+	store_step_write,    group_step,	 load_step,
+	link_step_eof,	     load_step_operator, operator_step_mend,
+	link_step_heartbeat, link_step_up,	 group_step,
+	edge_step_read,	     edge_step_wait,	 cloud_step_add,
+	cloud_step_drop,     edge_step_purge,	 edge_step_farewell,
+	link_step_down,	     load_step,
 };
 
 /* How readily the rarer ones happen: a crash lasts, an operator sleeps. */
 static bool is_time(struct sim *s, step_fn *step)
 {
-	if (step == edge_step_assign)
+	if (step == edge_step_capture)
 		return sim_chance(s, s->is_burst ? 500 : 150);
+	if (step == edge_step_wait)
+		return sim_chance(s, 100);
 	if (s->is_calm)
 		return true;
-	if (step == fault_step_mend || step == load_step_operator)
+	if (step == operator_step_mend || step == load_step_operator)
 		return sim_chance(s, 200);
 	if ((step == store_step_write && s->slow_writes) ||
-	    (step == store_step_group && s->slow_groups) ||
+	    (step == group_step && s->slow_groups) ||
 	    (step == edge_step_read && s->slow_reads) ||
 	    (step == load_step && s->slow_loader))
 		return sim_chance(s, 20);
 	return true;
 }
 
-/* One possible step, from a random one on. A step that chooses among links at random
- * may miss: only several rounds without any say that nothing is possible. */
+/* One possible step, from a random one on. When nothing else is left to do, the rare
+ * ones happen too. */
 static bool one_step(struct sim *s)
 {
-	for (unsigned tries = 0; tries < 40; tries++) {
+	uint64_t ms = sim_random(s, 40);
+
+	s->mono_ms += ms;
+	s->wall_ms += (int64_t)ms;
+	for (unsigned tries = 0; tries < 3; tries++) {
 		uint64_t at = sim_random(s, ARRAY_LEN(steps));
 
 		for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
 			step_fn *step = steps[(at + i) % ARRAY_LEN(steps)];
 
-			if (is_time(s, step) && step(s))
+			if ((tries == 2 || is_time(s, step)) && step(s))
 				return true;
 			if (s->broken)
 				return false;
@@ -54,59 +65,168 @@ static bool one_step(struct sim *s)
 	return false;
 }
 
-static bool is_drained(const struct sim *s)
+static const struct sim_inc *inc_of(const struct sim *s,
+				    const struct sim_pipe *p)
 {
-	const struct sim_edge_catalog *e = &s->edge.cat;
-
-	return s->edge.u && s->cloud.is_up && s->edge.n_assign_left == 0 &&
-	       s->cloud.cat.durable == e->assigned &&
-	       s->cloud.cat.applied == e->assigned &&
-	       e->released == e->assigned && s->edge.n_reads == 0 &&
-	       !s->cloud.writes;
+	for (unsigned seq = s->cloud.cat.n; seq > 0; seq--)
+		if (s->cloud.cat.inc[seq].pipe == p->id &&
+		    s->cloud.cat.inc[seq].sender == p->sender)
+			return &s->cloud.cat.inc[seq];
+	return NULL;
 }
 
-static void check_end(struct sim *s)
+static bool is_edge_drained(const struct sim *s, struct sim_edge *e)
 {
-	const struct sim_edge_catalog *e = &s->edge.cat;
+	const struct sim_pipe *p = edge_pipe(e);
+	const struct sim_inc *inc = p ? inc_of(s, p) : NULL;
 
-	for (uint64_t i = 1; i <= e->assigned; i++) {
-		const struct sim_row *row = &s->cloud.cat.rows[i];
-		const struct sim_truth *t = sim_truth_of(s, e->nonces[i]);
+	if (!e->is_used)
+		return true;
+	if (!e->is_up || !p || e->error || p->is_stopped || e->is_clone ||
+	    e->n_new || e->n_reads || p->n_captured != e->n_files)
+		return false;
+	if (p->assigned == 0)
+		return true;
+	return inc && inc->durable == p->assigned &&
+	       inc->applied == p->assigned && p->released == p->assigned;
+}
 
-		if (row->nonce != e->nonces[i] || row->serial != i)
+static bool is_drained(struct sim *s)
+{
+	const struct sim_cloud *c = &s->cloud;
+
+	if (!c->is_up || c->writes || c->n_staged || c->n_group)
+		return false;
+	for (unsigned seq = 1; seq <= c->cat.n; seq++)
+		if (c->cat.inc[seq].applied != c->cat.inc[seq].durable ||
+		    c->sweep_due[seq] || c->drop_due[seq])
+			return false;
+	for (size_t i = 0; i < SIM_EDGES; i++)
+		if (!is_edge_drained(s, &s->edges[i]))
+			return false;
+	return true;
+}
+
+/* ---- what must be true in the end ---- */
+
+static void check_pipe(struct sim *s, const struct sim_pipe *p, bool *has)
+{
+	const struct sim_inc *inc = inc_of(s, p);
+
+	for (uint64_t i = 1; i <= p->assigned && !s->broken; i++) {
+		const struct sim_row *row = &inc->rows[i];
+		const struct sim_truth *t = sim_truth_of(s, p->nonces[i]);
+
+		if (row->nonce != p->nonces[i] || row->serial != i)
 			sim_broken(s, "both catalogs agree",
 				   "entry %" PRIu64
 				   " is another one at the receiver",
 				   i);
 		else if (!t->is_applied && !t->is_skipped)
 			sim_broken(s, "nothing is lost", "entry %" PRIu64, i);
+		else
+			has[t->content] = true;
 	}
+}
+
+/* Every file of the edge has been carried by its newest incarnation. */
+static void check_edge(struct sim *s, struct sim_edge *e)
+{
+	bool *has = xcalloc(s->n_contents + 1, sizeof(*has));
+
+	check_pipe(s, edge_live(e), has);
+	for (unsigned i = 0; i < e->n_files && !s->broken; i++)
+		if (!has[e->files[i]])
+			sim_broken(s, "after RESYNC everything arrives",
+				   "file %u of edge %u is not in incarnation "
+				   "%u",
+				   i, e->index, edge_live(e)->id);
+	free(has);
+}
+
+/* What was durable of incarnations that are over is applied, or was skipped. */
+static void check_old(struct sim *s)
+{
+	for (unsigned seq = 1; seq <= s->cloud.cat.n; seq++) {
+		const struct sim_inc *inc = &s->cloud.cat.inc[seq];
+
+		for (uint64_t i = 1; i <= inc->durable && !s->broken; i++) {
+			const struct sim_truth *t =
+				sim_truth_of(s, inc->rows[i].nonce);
+
+			if (!t->is_applied && !t->is_skipped)
+				sim_broken(s, "nothing is lost",
+					   "entry %" PRIu64
+					   " of incarnation %u",
+					   i, inc->pipe);
+		}
+	}
+}
+
+static bool is_given_up(const struct sim *s, const struct sim_file *f)
+{
+	const struct sim_inc *inc = &s->cloud.cat.inc[f->dir];
+
+	for (size_t i = 0; i < SIM_EDGES; i++)
+		if (s->edges[i].is_used && s->edges[i].sender == inc->sender)
+			return false;
+	return f->serial > inc->durable; /* FORGET SENDER is its end */
+}
+
+static void check_end(struct sim *s)
+{
+	for (size_t i = 0; i < SIM_EDGES; i++) {
+		if (s->edges[i].is_used)
+			check_edge(s, &s->edges[i]);
+		if (s->edges[i].n_buffers != 0)
+			sim_broken(s, "no buffer is lost", "%u are",
+				   s->edges[i].n_buffers);
+	}
+	check_old(s);
 	for (const struct sim_file *f = s->cloud.disk.files; f; f = f->next)
-		if (f->is_linked)
+		if (f->is_linked && !is_given_up(s, f))
 			sim_broken(s, "no orphan files", "%s", f->name);
-	if (s->edge.n_buffers != 0)
-		sim_broken(s, "no buffer is lost", "%u are", s->edge.n_buffers);
+}
+
+static void say_stuck(struct sim *s, bool is_stuck)
+{
+	struct sim_edge *e = &s->edges[0];
+	const struct sim_pipe *p;
+	const struct sim_inc *inc;
+
+	if (is_edge_drained(s, e))
+		e = &s->edges[1];
+	p = edge_pipe(e);
+	inc = p ? inc_of(s, p) : NULL;
+	sim_broken(s,
+		   p && inc && inc->durable > p->assigned
+			   ? "both catalogs agree"
+			   : "everything drains",
+		   "edge %u, incarnation %u: captured %u of %u, %u to come, "
+		   "assigned %" PRIu64 ", durable %" PRIu64 ", applied %" PRIu64
+		   ", released %" PRIu64 " (%s)",
+		   e->index, p ? p->id : 0, p ? p->n_captured : 0, e->n_files,
+		   e->n_new, p ? p->assigned : 0, inc ? inc->durable : 0,
+		   inc ? inc->applied : 0, p ? p->released : 0,
+		   is_stuck ? "stuck" : "too many steps");
 }
 
 static void calm(struct sim *s)
 {
 	s->is_calm = true;
 	s->fail_sync = s->fail_read = false;
+	s->limit_ms = 0;
 	sim_say(s, "calm");
-	for (unsigned n = 0; !s->broken && !s->is_over && !is_drained(s); n++) {
+	for (unsigned n = 0; !s->broken && !is_drained(s); n++) {
+		bool is_stuck;
+
 		s->n_steps++;
-		if (n == CALM_STEPS_MAX || (!one_step(s) && !s->broken))
-			sim_broken(s, "everything drains",
-				   "assigned %" PRIu64 ", durable %" PRIu64
-				   ", applied %" PRIu64 ", released %" PRIu64
-				   " (%s)",
-				   s->edge.cat.assigned, s->cloud.cat.durable,
-				   s->cloud.cat.applied, s->edge.cat.released,
-				   n == CALM_STEPS_MAX ? "too many steps"
-						       : "stuck");
+		is_stuck = !one_step(s);
+		if (n == CALM_STEPS_MAX || is_stuck)
+			say_stuck(s, is_stuck);
 		link_reap(s);
 	}
-	if (!s->broken && !s->is_over)
+	if (!s->broken)
 		check_end(s);
 }
 
@@ -124,24 +244,44 @@ static void choose(struct sim *s)
 	s->slow_groups = sim_chance(s, s->is_burst ? 500 : 200);
 	s->slow_reads = !s->is_burst && sim_chance(s, 100);
 	s->slow_loader = sim_chance(s, 200);
-	s->edge.n_assign_left = s->is_burst ? 2000 + sim_random(s, 8000)
-					    : 5 + sim_random(s, 50);
-	s->cloud.is_up = true;
+	s->n_resyncs = sim_chance(s, 400) ? 1 + (unsigned)sim_random(s, 4) : 0;
+	s->n_put_backs = 1 + (unsigned)sim_random(s, 4);
+	s->n_losses = sim_chance(s, 60);
+	s->n_clones = sim_chance(s, 60);
+	s->limit_ms = sim_chance(s, 150) ? 1000 + sim_random(s, 60000) : 0;
+	s->cloud.is_pass = s->cloud.was_pass = sim_chance(s, 200);
 }
 
-void sim_run(struct sim *s, uint64_t seed, enum sim_plant plant,
-	     bool is_verbose)
+static void begin(struct sim *s, const struct sim_run *how)
+{
+	struct sim_edge *e = &s->edges[0];
+
+	memset(s, 0, sizeof(*s));
+	s->seed = s->random = how->seed;
+	s->plant = how->plant;
+	s->is_verbose = how->is_verbose;
+	s->is_real = how->is_real;
+	s->mono_ms = 1000000;
+	s->wall_ms = WALL_START;
+	choose(s);
+	s->n_senders = 1;
+	e->is_used = true;
+	e->n_new = s->is_burst ? 200 + (unsigned)sim_random(s, 800)
+			       : 5 + (unsigned)sim_random(s, 50);
+	real_begin(s);
+	real_cloud_open(s);
+	cloud_start(s);
+	edge_start(s, e);
+	edge_create_pipe(s, e);
+}
+
+void sim_run(struct sim *s, const struct sim_run *how)
 {
 	uint64_t n_steps;
 
-	memset(s, 0, sizeof(*s));
-	s->seed = s->random = seed;
-	s->plant = plant;
-	s->is_verbose = is_verbose;
-	choose(s);
+	begin(s, how);
 	n_steps = 300 + sim_random(s, 1500);
-	edge_start(s);
-	while (s->n_steps < n_steps && !s->broken && !s->is_over) {
+	while (s->n_steps < n_steps && !s->broken) {
 		s->n_steps++;
 		if (sim_chance(s, s->fault_rate))
 			(void)fault_step(s);
@@ -154,21 +294,24 @@ void sim_run(struct sim *s, uint64_t seed, enum sim_plant plant,
 
 void sim_release(struct sim *s)
 {
-	edge_kill(s);
-	for (size_t i = 0; i < SIM_LINKS; i++) {
-		if (!s->links[i].is_used)
-			continue;
-		link_close_edge(s, &s->links[i]);
-		link_close_cloud(s, &s->links[i]);
-	}
+	for (size_t i = 0; i < SIM_EDGES; i++)
+		edge_kill(s, &s->edges[i]);
+	cloud_crash(s, false);
+	for (size_t i = 0; i < SIM_LINKS; i++)
+		if (s->links[i].is_used)
+			link_close_edge(&s->links[i]);
 	link_reap(s);
-	store_crash(s, false);
+	senders_release(&s->cloud.senders);
 	disk_release(&s->cloud.disk);
-	disk_release(&s->cloud.old_disk);
 	cloud_catalog_release(&s->cloud.cat);
-	cloud_catalog_release(&s->cloud.old);
-	edge_catalog_release(&s->edge.cat);
-	edge_catalog_release(&s->edge.old);
+	cloud_copy_release(&s->cloud.old);
+	for (size_t i = 0; i < SIM_EDGES; i++) {
+		edge_catalog_release(&s->edges[i].cat);
+		edge_catalog_release(&s->edges[i].old);
+		free(s->edges[i].files);
+	}
 	free(s->cloud.staged);
 	free(s->truths);
+	free(s->contents);
+	real_release(s);
 }

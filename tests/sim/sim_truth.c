@@ -1,12 +1,12 @@
-/* Chance, and what every entry really is: a payload that follows from its nonce, so
- * that nothing has to be stored to know what must arrive. */
+/* Chance, and what every entry really is: a payload that follows from a seed, so that
+ * nothing has to be stored to know what must arrive. */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
 
 #include "sim.h"
 
-#define INDEX_BITS 16
+#define INDEX_BITS 20
 
 static uint64_t mix(uint64_t z)
 {
@@ -52,13 +52,55 @@ void sim_broken(struct sim *s, const char *name, const char *fmt, ...)
 	sim_say(s, "BROKEN %s: %s", name, s->text);
 }
 
+void sim_grow(void *p, size_t n, size_t *cap, size_t size)
+{
+	void **at = p, *more;
+	size_t had = *cap;
+
+	if (n < had)
+		return;
+	while (*cap <= n)
+		*cap = *cap ? 2 * *cap : 64;
+	more = xcalloc(*cap, size);
+	if (had)
+		memcpy(more, *at, had * size);
+	free(*at);
+	*at = more;
+}
+
+bool sim_any_edge(struct sim *s, bool (*fn)(struct sim *s, struct sim_edge *e))
+{
+	size_t at = s->edges[1].is_used ? sim_random(s, SIM_EDGES) : 0;
+
+	for (size_t i = 0; i < SIM_EDGES; i++) {
+		struct sim_edge *e = &s->edges[(at + i) % SIM_EDGES];
+
+		if (e->is_used && e->is_up && fn(s, e))
+			return true;
+	}
+	return false;
+}
+
+bool sim_any_link(struct sim *s, bool (*fn)(struct sim *s, struct sim_link *l))
+{
+	size_t at = sim_random(s, SIM_LINKS);
+
+	for (size_t i = 0; i < SIM_LINKS; i++) {
+		struct sim_link *l = &s->links[(at + i) % SIM_LINKS];
+
+		if (l->is_used && fn(s, l))
+			return true;
+	}
+	return false;
+}
+
 static uint32_t random_len(struct sim *s)
 {
 	if (s->is_burst)
 		return 1 + (uint32_t)sim_random(s, 100);
 	switch (sim_random(s, 16)) {
 	case 0:
-		return 1 + (uint32_t)sim_random(s, 3u << 20);
+		return 1 + (uint32_t)sim_random(s, 12 * BLOCK_LEN);
 	case 1:
 		return 1 + (uint32_t)sim_random(s, 3 * BLOCK_LEN);
 	case 2:
@@ -69,47 +111,64 @@ static uint32_t random_len(struct sim *s)
 	case 4:
 	case 5:
 		return 1 + (uint32_t)sim_random(s, BLOCK_LEN);
-	case 6:
-		return 0;
 	default:
-		return 1 + (uint32_t)sim_random(s, 8192);
+		return 1 + (uint32_t)sim_random(s, ENTRY_ROW_MAX / 4);
 	}
 }
 
-struct sim_truth *sim_truth_new(struct sim *s, uint64_t serial)
+static struct digest digest_of(const struct sim_content *c)
 {
-	struct sim_truth *t;
 	uint8_t block[BLOCK_LEN];
 	struct digest_list list;
+	struct digest d;
 
-	if (s->n_truths == s->cap_truths) {
-		size_t cap = s->cap_truths ? 2 * s->cap_truths : 64;
-		struct sim_truth *more = xcalloc(cap, sizeof(*more));
-
-		if (s->n_truths)
-			memcpy(more, s->truths, s->n_truths * sizeof(*more));
-		free(s->truths);
-		s->truths = more;
-		s->cap_truths = cap;
+	if (c->len <= BLOCK_LEN) {
+		sim_fill(c, 0, block);
+		d = digest_block(block, c->len);
+		return digest_entry_single(&d, c->len);
 	}
+	digest_list_init(&list);
+	for (uint64_t i = 0; i < block_count(c->len); i++) {
+		sim_fill(c, i, block);
+		d = digest_block(block, block_len(c->len, i));
+		digest_list_add(&list, block_len(c->len, i), &d);
+	}
+	return digest_list_end(&list);
+}
+
+uint32_t sim_content_new(struct sim *s, bool is_file)
+{
+	struct sim_content *c;
+
+	sim_grow(&s->contents, s->n_contents, &s->cap_contents, sizeof(*c));
+	c = &s->contents[s->n_contents];
+	*c = (struct sim_content){
+		.seed = sim_random(s, UINT64_MAX),
+		.kind = is_file ? ENTRY_FILE
+				: (enum entry_kind)(ENTRY_DELETE +
+						    sim_random(s, 3)),
+		.db = (unsigned)sim_random(s, SIM_DATABASES),
+	};
+	c->len = c->kind == ENTRY_RESTATE ? 0 : random_len(s);
+	c->digest = digest_of(c);
+	return (uint32_t)s->n_contents++;
+}
+
+struct sim_truth *sim_truth_new(struct sim *s, unsigned pipe, uint64_t serial,
+				uint32_t content)
+{
+	struct sim_truth *t;
+
+	sim_grow(&s->truths, s->n_truths, &s->cap_truths, sizeof(*t));
 	t = &s->truths[s->n_truths];
 	*t = (struct sim_truth){
 		.serial = serial,
-		.nonce = (1 + sim_random(s, 1ull << 47)) << INDEX_BITS |
+		.nonce = (1 + sim_random(s, 1ull << 43)) << INDEX_BITS |
 			 s->n_truths,
-		.len = random_len(s),
-		.db = (unsigned)sim_random(s, SIM_DATABASES),
+		.content = content,
+		.pipe = pipe,
 	};
 	s->n_truths++;
-	digest_list_init(&list);
-	for (uint64_t i = 0; i < block_count(t->len); i++) {
-		struct digest d;
-
-		sim_truth_fill(t, i, block);
-		d = digest_block(block, block_len(t->len, i));
-		digest_list_add(&list, block_len(t->len, i), &d);
-	}
-	t->digest = digest_list_end(&list);
 	return t;
 }
 
@@ -121,33 +180,51 @@ struct sim_truth *sim_truth_of(struct sim *s, uint64_t nonce)
 							      : NULL;
 }
 
-/* RESTATE when there is no payload; of the others FILE mostly. */
-void sim_truth_entry(const struct sim_truth *t, struct entry *en)
+const struct sim_content *sim_content_of(struct sim *s, uint64_t nonce)
 {
+	const struct sim_truth *t = sim_truth_of(s, nonce);
+
+	return t ? &s->contents[t->content] : NULL;
+}
+
+void sim_truth_entry(struct sim *s, const struct sim_truth *t, struct entry *en)
+{
+	const struct sim_content *c = &s->contents[t->content];
+
 	memset(en, 0, sizeof(*en));
 	en->serial = t->serial;
 	en->nonce = t->nonce;
 	(void)snprintf(en->file.database, sizeof(en->file.database),
-		       "root.db%u", t->db);
-	en->body_len = t->len;
-	if (t->len == 0) {
-		en->kind = ENTRY_RESTATE;
-		en->devices = xstrdup("root.db.d1\nroot.db.d2");
-	} else if (t->nonce >> 32 & 1) {
-		en->kind = ENTRY_DELETE;
+		       "root.db%u", c->db);
+	en->kind = c->kind;
+	en->body_len = c->len;
+	switch (c->kind) {
+	case ENTRY_FILE:
+		en->file.t = en->file.v = t->content + 1;
+		en->file.partition = -3;
+		if (c->len > 8 && c->seed & 1) {
+			en->mods_len = c->len / 4;
+			en->body_len -= en->mods_len;
+			en->mods_kind = MODS_TEXT;
+		}
+		return;
+	case ENTRY_DELETE:
 		en->mods_kind = MODS_TEXT;
 		en->devices = xstrdup("root.db.d1");
-	} else {
-		en->kind = ENTRY_FILE;
-		en->file.t = en->file.v = t->serial;
-		en->file.partition = -3;
+		return;
+	case ENTRY_SCHEMA:
+		return;
+	case ENTRY_RESTATE:
+		en->devices = xstrdup("root.db.d1\nroot.db.d2");
+		en->held = c->seed & 1;
+		return;
 	}
 }
 
-void sim_truth_fill(const struct sim_truth *t, uint64_t index, uint8_t *to)
+void sim_fill(const struct sim_content *c, uint64_t index, uint8_t *to)
 {
-	uint32_t len = block_len(t->len, index);
-	uint64_t z = mix(t->nonce + index * 0x9e3779b97f4a7c15u);
+	uint32_t len = block_len(c->len, index);
+	uint64_t z = mix(c->seed + index * 0x9e3779b97f4a7c15u);
 
 	for (uint32_t i = 0; i < len; i += 8) {
 		uint64_t v = z ^ z >> 29;
@@ -155,20 +232,32 @@ void sim_truth_fill(const struct sim_truth *t, uint64_t index, uint8_t *to)
 		z = z * 6364136223846793005u + 1442695040888963407u;
 		memcpy(to + i, &v, len - i < 8 ? len - i : 8);
 	}
+	if (c->has_rot && c->rot_at / BLOCK_LEN == index)
+		to[c->rot_at % BLOCK_LEN] ^= 4;
 }
 
-bool sim_truth_matches(const struct sim_truth *t, const uint8_t *p, size_t n)
+/* As it was made, or with the bit that rotted before it was read. */
+static bool is_block(const struct sim_content *c, const uint8_t *p,
+		     uint64_t index)
 {
-	struct digest_list list;
-	struct digest d;
+	struct sim_content clean = *c;
+	uint8_t block[BLOCK_LEN];
+	uint32_t len = block_len(c->len, index);
 
-	if (n != t->len)
+	sim_fill(c, index, block);
+	if (memcmp(block, p, len) == 0)
+		return true;
+	clean.has_rot = false;
+	sim_fill(&clean, index, block);
+	return memcmp(block, p, len) == 0;
+}
+
+bool sim_matches(const struct sim_content *c, const uint8_t *p, size_t n)
+{
+	if (n != c->len)
 		return false;
-	digest_list_init(&list);
-	for (uint64_t i = 0; i < block_count(n); i++) {
-		d = digest_block(p + i * BLOCK_LEN, block_len(n, i));
-		digest_list_add(&list, block_len(n, i), &d);
-	}
-	d = digest_list_end(&list);
-	return digest_equal(&d, &t->digest);
+	for (uint64_t i = 0; i < block_count(n); i++)
+		if (!is_block(c, p + i * BLOCK_LEN, i))
+			return false;
+	return true;
 }

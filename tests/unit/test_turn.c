@@ -63,6 +63,7 @@ static void test_quarantine(void)
 	old->n_entries = 0;
 	new->is_held = true; /* its next one is quarantined */
 	CHECK(!turn_has(new, false));
+	CHECK(turn_has(new, true)); /* the rule changed meanwhile */
 	senders_release(&f.s);
 }
 

@@ -1,0 +1,207 @@
+/* Who is it, and what do we have of it: as recvd/session_hello.c does it, in steps
+ * between which anything may happen. A new incarnation goes into the catalog; what an
+ * earlier connection handed over is committed; its half-received files are read. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "sim.h"
+#include "sim_real.h"
+
+/* A second connection of one sender takes over. */
+static void take_over(struct sim *s, struct sim_link *l)
+{
+	unsigned *session = &s->cloud.session[l->sender];
+	struct sim_link *old = *session ? link_by_id(s, *session) : NULL;
+
+	if (old && old != l && s->plant != PLANT_TWO_SESSIONS) {
+		s->stats[STAT_TAKEOVERS]++;
+		receive_refuse(old->r, BYE_TAKEN_OVER,
+			       "another connection took over");
+		cloud_pump(s, old);
+	}
+	*session = l->id;
+}
+
+static unsigned find_inc(const struct sim *s, const struct sim_link *l)
+{
+	for (unsigned seq = s->cloud.cat.n; seq > 0; seq--)
+		if (s->cloud.cat.inc[seq].pipe == l->pipe &&
+		    s->cloud.cat.inc[seq].sender == l->sender)
+			return seq;
+	return 0;
+}
+
+static void refuse(struct sim *s, struct sim_link *l, enum bye_why why,
+		   const char *text)
+{
+	receive_refuse(l->r, why, text);
+	cloud_pump(s, l);
+}
+
+static void look_up(struct sim *s, struct sim_link *l)
+{
+	struct sim_adding *adding = &s->cloud.adding[l->sender];
+	struct incarnation *i;
+
+	l->seq = find_inc(s, l);
+	i = l->seq ? cloud_incarnation(s, l->seq) : NULL;
+	if (i && i->row.dropped) {
+		refuse(s, l, BYE_HISTORY,
+		       "this incarnation of pipe p was dropped here, a newer "
+		       "one took its place (RESYNC PIPE p opens a new one)");
+	} else if (adding->pipe) {
+		refuse(s, l, BYE_BUSY, "another connection is being let in");
+	} else if (i) {
+		l->state = SESSION_FOUND;
+	} else {
+		*adding = (struct sim_adding){l->pipe, l->id};
+		l->state = SESSION_ADDING;
+	}
+}
+
+static void answer(struct sim *s, struct sim_link *l)
+{
+	const struct sim_inc *inc = &s->cloud.cat.inc[l->seq];
+	struct receive_known k = {
+		.durable = inc->durable,
+		.durable_nonce =
+			inc->durable ? inc->rows[inc->durable].nonce : 0,
+		.applied = inc->applied,
+		.n_quarantined = cloud_incarnation(s, l->seq)->n_quarantined,
+	};
+
+	store_settle_writes(s, l->seq);
+	if (s->plant != PLANT_NO_PARTIALS)
+		k.n_partials = partial_all(s, l->seq, &k.partials);
+	l->state = SESSION_WELCOME;
+	real_cloud_known(s, l->seq);
+	receive_known(l->r, &k);
+	free(k.partials);
+	cloud_pump(s, l);
+}
+
+static bool try_lookup(struct sim *s, struct sim_link *l)
+{
+	if (!l->cloud_open ||
+	    (l->state != SESSION_ASKED && l->state != SESSION_FOUND))
+		return false;
+	if (l->state == SESSION_FOUND) {
+		if (!group_is_through(s, l->seq))
+			return false;
+		answer(s, l);
+	} else if (s->cloud.is_stopped) {
+		refuse(s, l, BYE_STOPPING, "PIPESERVER is off");
+	} else if (!s->is_calm && sim_chance(s, 30)) {
+		refuse(s, l, BYE_BUSY, "no room");
+	} else {
+		take_over(s, l);
+		look_up(s, l);
+	}
+	return true;
+}
+
+bool cloud_step_lookup(struct sim *s)
+{
+	return sim_any_link(s, try_lookup);
+}
+
+/* PLANT_DROP_DURABLE: what was durable of an older incarnation is thrown away. */
+static void throw_away(struct sim *s, unsigned seq)
+{
+	struct sim_inc *inc = &s->cloud.cat.inc[seq];
+
+	for (uint64_t n = inc->applied + 1; n <= inc->durable; n++)
+		inc->rows[n].state = ROW_SKIPPED;
+	inc->applied = inc->durable;
+	for (unsigned db = 0; db < SIM_DATABASES; db++) {
+		struct domain *dom = cloud_domain(s, seq, db);
+
+		dom->n_entries = dom->n_quarantined = 0;
+		s->cloud.slots[inc->sender][db].seq = 0;
+	}
+}
+
+static void drop_older(struct sim *s, unsigned seq)
+{
+	struct sim_catalog *cat = &s->cloud.cat;
+
+	for (unsigned i = 1; i < seq; i++) {
+		struct sim_inc *inc = &cat->inc[i];
+
+		if (inc->sender != cat->inc[seq].sender)
+			continue;
+		if (!cloud_incarnation(s, i)->row.dropped)
+			s->cloud.sweep_due[i] = true;
+		inc->is_dropped = true;
+		cloud_incarnation(s, i)->row.dropped = true;
+		if (s->plant == PLANT_DROP_DURABLE)
+			throw_away(s, i);
+	}
+}
+
+/* The catalog took the new incarnation; only now it exists. */
+bool cloud_step_add(struct sim *s)
+{
+	struct sim_catalog *cat = &s->cloud.cat;
+	struct sim_adding *adding = s->cloud.adding;
+	unsigned sender = 0;
+	struct incarnation_row row = {0};
+	struct sender_row sender_row = {.state = SENDER_ADMITTED};
+	struct sim_link *l;
+	struct sender *x;
+
+	if (!s->cloud.is_up)
+		return false;
+	for (; sender < SIM_SENDERS && !adding->pipe; sender++)
+		adding++;
+	if (sender == SIM_SENDERS)
+		return false;
+	row.seq = ++cat->n;
+	cat->inc[cat->n] =
+		(struct sim_inc){.pipe = adding->pipe, .sender = sender};
+	pipe_id(adding->pipe, row.id);
+	sender_row.id[0] = (uint8_t)(sender + 1);
+	x = senders_by_id(&s->cloud.senders, sender_row.id);
+	if (!x)
+		x = senders_add(&s->cloud.senders, &sender_row);
+	(void)incarnation_add(&s->cloud.senders, x, &row);
+	real_cloud_add(s, cat->n);
+	drop_older(s, cat->n);
+	l = link_by_id(s, adding->link_id);
+	*adding = (struct sim_adding){0};
+	if (l) {
+		l->seq = cat->n;
+		l->state = SESSION_FOUND;
+	}
+	return true;
+}
+
+void cloud_drop(struct sim *s, unsigned seq)
+{
+	cloud_incarnation(s, seq)->row.dropped = true;
+	s->cloud.drop_due[seq] = s->cloud.sweep_due[seq] = true;
+}
+
+/* A DROP reaches the catalog; half-received files go once nothing of the incarnation
+ * is on its way to a commit. */
+bool cloud_step_drop(struct sim *s)
+{
+	struct sim_cloud *c = &s->cloud;
+
+	if (!c->is_up)
+		return false;
+	for (unsigned seq = 1; seq <= c->cat.n; seq++) {
+		if (c->drop_due[seq]) {
+			c->drop_due[seq] = false;
+			c->cat.inc[seq].is_dropped = true;
+			real_cloud_drop(s, seq);
+			return true;
+		}
+		if (c->sweep_due[seq] && group_is_through(s, seq)) {
+			c->sweep_due[seq] = false;
+			store_sweep(s, seq);
+			return true;
+		}
+	}
+	return false;
+}
