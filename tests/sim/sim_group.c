@@ -86,15 +86,16 @@ static void drop_queued(struct sim *s, unsigned seq, bool is_sync)
 	c->n_staged = kept;
 }
 
-/* The kernel reports lost pages once and then calls them clean: every half-received
- * file goes, and what waits for the next group. At once: a daemon that is killed in
- * that very moment finds them in the cache and believes them (docs/proof.md). */
+/* At once: a daemon that is killed in that very moment finds such files in the cache and
+ * believes them (docs/proof.md). */
 static void sweep_now(struct sim *s, unsigned seq)
 {
 	store_sweep(s, seq);
 	store_settle_writes(s, seq);
 }
 
+/* The kernel reports lost pages once and then calls them clean: every half-received
+ * file goes, and what waits for the next group. */
 static void distrust(struct sim *s, const char *why)
 {
 	struct sim_cloud *c = &s->cloud;
