@@ -232,7 +232,7 @@ static void act_durable(struct sim *s, struct sim_edge *e, uint64_t serial)
 				   i);
 	if (serial > p->durable)
 		p->durable = serial;
-	e->told_epoch = s->cloud.epoch;
+	e->told_epoch = e->link ? e->link->epoch : 0;
 	real_edge_progress(s, e, p, e->told_applied);
 	if (s->plant == PLANT_RELEASE_EARLY)
 		e->releasable = serial;
