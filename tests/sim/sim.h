@@ -7,9 +7,8 @@
  * must be true is checked where it could break; the first broken promise ends the run
  * with its name. Real are the two machines, the messages, the deadlines of a link
  * (syncd/patience.h), who has senders and incarnations (recvd/senders.h) and whose turn
- * it is (recvd/turn.h); with real catalogs (sim_real.h) both daemons' SQLite follows
- * every step and must say the same. The edge and the cloud around them are models of
- * syncd and recvd: they show what those must do.
+ * it is (recvd/turn.h). The edge and the cloud around them, their catalogs included, are
+ * models of syncd and recvd: they show what those must do.
  *
  * Up to two edges (the second is a clone of the first), each with pipes, which are
  * incarnations: RESYNC, DROP and CREATE make new ones while entries of old ones wait.
@@ -104,7 +103,6 @@ enum sim_stat {
 	STAT_LOADER_CRASHES,
 	STAT_HEARTBEATS,
 	STAT_RESENT_KIB,
-	STAT_REAL,
 	STAT_N,
 };
 
@@ -184,7 +182,6 @@ struct sim_read {
 /* A pipe is an incarnation: a row of the edge's catalog with its entries. */
 struct sim_pipe {
 	unsigned id; /* over all edges, from 1: its random 128 bits */
-	int64_t row; /* in the real catalog */
 	unsigned sender;
 	uint64_t assigned, released, released_nonce, durable, purged;
 	uint64_t *nonces; /* by serial */
@@ -229,7 +226,6 @@ struct sim_edge {
 	unsigned told_epoch; /* of the cloud, at the last progress */
 	unsigned n_buffers;
 	unsigned n_new; /* files and statements still to come */
-	struct real_edge *real;
 };
 
 enum sim_row_state {
@@ -326,13 +322,12 @@ struct sim_cloud {
 	unsigned session[SIM_SENDERS]; /* id of its one link */
 	bool drop_due[SIM_PIPES + 1], sweep_due[SIM_PIPES + 1];
 	struct sim_slot slots[SIM_SENDERS][SIM_DATABASES];
-	struct real_cloud *real;
 };
 
 struct sim {
 	uint64_t seed, random;
 	enum sim_plant plant;
-	bool is_verbose, is_calm, is_real;
+	bool is_verbose, is_calm;
 	const char *broken; /* the name of the broken promise */
 	char text[600];
 	uint64_t stats[STAT_N], n_steps;
@@ -442,7 +437,7 @@ void edge_start_pipe(struct sim *s, struct sim_edge *e);
 void edge_new_identity(struct sim *s, struct sim_edge *e);
 bool edge_step_purge(struct sim *s);
 bool edge_step_farewell(struct sim *s);
-void edge_told(struct sim *s, struct sim_edge *e, unsigned pipe);
+void edge_told(struct sim_edge *e, unsigned pipe);
 void edge_catalog_copy(struct sim_outbox *to, const struct sim_outbox *from);
 void edge_catalog_release(struct sim_outbox *c);
 void pipe_id(unsigned pipe, uint8_t id[ID_LEN]);
@@ -523,7 +518,7 @@ bool operator_step_mend(
 struct sim_run {
 	uint64_t seed;
 	enum sim_plant plant;
-	bool is_verbose, is_real;
+	bool is_verbose;
 };
 
 void sim_run(struct sim *s, const struct sim_run *how);

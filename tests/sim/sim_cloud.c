@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "sim.h"
-#include "sim_real.h"
 
 struct incarnation *cloud_incarnation(struct sim *s, unsigned seq)
 {

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "sim.h"
-#include "sim_real.h"
 
 void edge_begin_upload(struct sim *s, struct sim_edge *e)
 {
@@ -29,7 +28,6 @@ void edge_begin_upload(struct sim *s, struct sim_edge *e)
 void edge_start(struct sim *s, struct sim_edge *e)
 {
 	e->is_up = true;
-	real_edge_open(s, e);
 	edge_begin_upload(s, e);
 }
 
@@ -83,8 +81,6 @@ void edge_kill(struct sim *s, struct sim_edge *e)
 {
 	edge_end_upload(s, e);
 	end_farewells(s, e);
-	if (e->is_up)
-		real_edge_close(s, e);
 	e->is_up = false;
 }
 
@@ -233,7 +229,6 @@ static void act_durable(struct sim *s, struct sim_edge *e, uint64_t serial)
 	if (serial > p->durable)
 		p->durable = serial;
 	e->told_epoch = e->link ? e->link->epoch : 0;
-	real_edge_progress(s, e, p, e->told_applied);
 	if (s->plant == PLANT_RELEASE_EARLY)
 		e->releasable = serial;
 }
@@ -245,7 +240,6 @@ static void act_applied(struct sim *s, struct sim_edge *e, uint64_t serial)
 			   serial);
 	e->releasable = e->told_applied = serial;
 	e->told_epoch = e->link ? e->link->epoch : 0;
-	real_edge_progress(s, e, edge_live(e), serial);
 }
 
 /* ---- acts ---- */
@@ -314,7 +308,6 @@ void edge_answer_fetch(struct sim *s, struct sim_edge *e, uint64_t serial,
 {
 	const struct sim_pipe *p = edge_live(e);
 
-	real_edge_fetch(s, e, p, serial, n);
 	for (uint64_t i = serial; i < serial + n; i++) {
 		struct sim_truth *t =
 			i <= p->assigned ? sim_truth_of(s, p->nonces[i]) : NULL;

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "sim.h"
-#include "sim_real.h"
 
 /* A file that IoTDB has and this incarnation does not, else something new. */
 static void capture_one(struct sim *s, struct sim_edge *e, struct sim_pipe *p)
@@ -186,7 +185,6 @@ static bool try_catalog(struct sim *s, struct sim_edge *e)
 			: n == p->released ? p->released_nonce
 			: n <= p->assigned ? p->nonces[n]
 					   : 0;
-		real_edge_nonce(s, e, p, n, nonce);
 		upload_nonce(e->u, n, nonce);
 	} else {
 		e->n_fetches--;
@@ -226,7 +224,6 @@ static bool try_release(struct sim *s, struct sim_edge *e)
 	if (n > p->durable)
 		p->durable = n;
 	e->gone[p->id] = n;
-	real_edge_release(s, e, p, n - was);
 	return true;
 }
 

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "sim.h"
-#include "sim_real.h"
 
 static struct sim_edge *some_edge(struct sim *s)
 {
@@ -65,7 +64,7 @@ static void fault_kill_edge(struct sim *s)
 	if (e->link)
 		lose_tail(s, &e->link->up);
 	/* What it knew of the receiver was perhaps not yet saved. */
-	if (p && p->durable > p->released && !s->is_real && sim_chance(s, 500))
+	if (p && p->durable > p->released && sim_chance(s, 500))
 		p->durable = p->released;
 	edge_kill(s, e);
 }
@@ -177,7 +176,6 @@ static void put_edge_back(struct sim *s, struct sim_edge *e)
 	edge_kill(s, e);
 	edge_catalog_copy(&e->cat, &e->old);
 	e->sender = e->cat.sender;
-	real_edge_put_back(s, e);
 	for (unsigned i = 0; with_spool && i < e->cat.n; i++)
 		e->gone[e->cat.pipes[i].id] = e->cat.pipes[i].released;
 	e->n_new += 3;
@@ -200,7 +198,6 @@ static void fault_edge_copy(struct sim *s)
 	if (!e->has_old || sim_chance(s, 300)) {
 		edge_catalog_copy(&e->old, &e->cat);
 		e->has_old = true;
-		real_edge_copy(s, e);
 	} else if (s->n_put_backs > 0 && s->n_pipes < SIM_PIPES / 2) {
 		put_edge_back(s, e);
 	}
@@ -236,7 +233,6 @@ static void fault_clone(struct sim *s)
 		edge_add_file(twin, e->files[i]);
 	memcpy(twin->gone, e->gone, sizeof(e->gone));
 	twin->n_new = (unsigned)sim_random(s, 20);
-	real_edge_clone(s, twin, e);
 	edge_start(s, twin);
 }
 

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "sim.h"
-#include "sim_real.h"
 
 #define GROUP_MAX 16u
 
@@ -171,7 +170,6 @@ static void group_commits(struct sim *s)
 	struct sim_row *group = c->group;
 	size_t n = c->n_group;
 
-	real_cloud_commit(s, group, n);
 	for (size_t i = 0; i < n; i++)
 		commit_row(s, &group[i]);
 	c->group = NULL;
@@ -333,7 +331,6 @@ void group_crash(struct sim *s)
 	size_t i = 0;
 
 	if (c->phase == PHASE_COMMIT && sim_chance(s, 500)) {
-		real_cloud_commit(s, c->group, c->n_group);
 		for (; i < c->n_group; i++)
 			commit_row(s, &c->group[i]);
 	}

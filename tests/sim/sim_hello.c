@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "sim.h"
-#include "sim_real.h"
 
 /* A second connection of one sender takes over. */
 static void take_over(struct sim *s, struct sim_link *l)
@@ -74,7 +73,6 @@ static void answer(struct sim *s, struct sim_link *l)
 	if (s->plant != PLANT_NO_PARTIALS)
 		k.n_partials = partial_all(s, l->seq, &k.partials);
 	l->state = SESSION_WELCOME;
-	real_cloud_known(s, l->seq);
 	receive_known(l->r, &k);
 	free(k.partials);
 	cloud_pump(s, l);
@@ -165,7 +163,6 @@ bool cloud_step_add(struct sim *s)
 	if (!x)
 		x = senders_add(&s->cloud.senders, &sender_row);
 	(void)incarnation_add(&s->cloud.senders, x, &row);
-	real_cloud_add(s, cat->n);
 	drop_older(s, cat->n);
 	l = link_by_id(s, adding->link_id);
 	*adding = (struct sim_adding){0};
@@ -194,7 +191,6 @@ bool cloud_step_drop(struct sim *s)
 		if (c->drop_due[seq]) {
 			c->drop_due[seq] = false;
 			c->cat.inc[seq].is_dropped = true;
-			real_cloud_drop(s, seq);
 			return true;
 		}
 		if (c->sweep_due[seq] && group_is_through(s, seq)) {

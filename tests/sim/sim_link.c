@@ -253,7 +253,7 @@ static bool take_farewell(struct sim *s, struct sim_link *l,
 		l->is_said = true;
 	} else if (f->type == MSG_BYE && msg_bye_decode(&bye, f) == 0 &&
 		   bye.why == BYE_HISTORY) {
-		edge_told(s, &s->edges[l->edge], l->farewell);
+		edge_told(&s->edges[l->edge], l->farewell);
 		link_close_edge(l);
 	}
 	return true;
@@ -265,7 +265,7 @@ static void edge_hangs_up(struct sim *s, struct sim_link *l)
 
 	if (l->farewell) {
 		if (l->is_said)
-			edge_told(s, e, l->farewell);
+			edge_told(e, l->farewell);
 		link_close_edge(l);
 		return;
 	}

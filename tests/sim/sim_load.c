@@ -6,7 +6,6 @@
 
 #include "recvd/turn.h"
 #include "sim.h"
-#include "sim_real.h"
 
 static unsigned db_of(struct sim *s, const struct sim_row *row)
 {
@@ -49,7 +48,6 @@ static void settle(struct sim *s, struct sim_row *row, enum sim_row_state state)
 	       is_settled(&inc->rows[inc->applied + 1]))
 		inc->applied++;
 	store_forget_payload(s, row);
-	real_cloud_end(s, seq, row->serial, inc->applied);
 	tell(s, seq);
 }
 
@@ -66,7 +64,6 @@ static void quarantine(struct sim *s, struct sim_row *row)
 	dom->n_quarantined++;
 	dom->incarnation->n_quarantined++;
 	dom->is_held = !s->cloud.is_pass;
-	real_cloud_quarantine(s, row->seq, row->serial);
 	tell(s, row->seq);
 }
 
@@ -149,7 +146,6 @@ static bool choose(struct sim *s, struct sim_slot *slot, unsigned sender,
 		slot->seq = seq;
 		slot->is_loaded = false;
 		check_turn(s, sender, db, seq, slot->serial);
-		real_cloud_picks(s, seq, db, slot->serial);
 		return true;
 	}
 	return false;
@@ -259,7 +255,6 @@ static void word(struct sim *s, struct sim_row *row)
 		s->stats[STAT_RETRIED]++;
 		row->state = ROW_RELEASED;
 		row->is_late = s->cloud.was_pass;
-		real_cloud_retry(s, row->seq, row->serial);
 		tell(s, row->seq);
 		return;
 	}

@@ -1,8 +1,7 @@
 /* sim --seed N [-v] | --seeds A..B [--progress] | --plants [--plant NAME]
  *
  * TAP on stdout. A failed seed prints the broken promise and the command that replays
- * it; the faults that were survived are counted at the end. --real-catalogs N: one seed
- * of N runs with the daemons' own catalogs beside the models (0: none). */
+ * it; the faults that were survived are counted at the end. */
 #include <getopt.h>
 #include <inttypes.h>
 #include <string.h>
@@ -48,11 +47,10 @@ static const char *const stat_names[STAT_N] = {
 	[STAT_LOADER_CRASHES] = "loader_crashes",
 	[STAT_HEARTBEATS] = "heartbeats",
 	[STAT_RESENT_KIB] = "resent_kib",
-	[STAT_REAL] = "real_catalogs",
 };
 
 struct options {
-	uint64_t from, to, real_every;
+	uint64_t from, to;
 	struct sim_run how;
 	bool is_plants, is_progress;
 };
@@ -64,12 +62,10 @@ static bool run_one(const struct options *o, struct sim *s, uint64_t seed,
 	bool is_good;
 
 	how.seed = seed;
-	how.is_real = o->real_every && seed % o->real_every == 0;
 	sim_run(s, &how);
 	is_good = s->broken == NULL;
 	if (!is_good) {
-		printf("# sim --seed %" PRIu64 "%s: %s: %s\n", seed,
-		       how.is_real ? " --real-catalogs 1" : "", s->broken,
+		printf("# sim --seed %" PRIu64 ": %s: %s\n", seed, s->broken,
 		       s->text);
 		(void)fflush(stdout);
 	}
@@ -152,7 +148,6 @@ static bool parse(struct options *o, int argc, char **argv)
 		{"plant", required_argument, NULL, 'p'},
 		{"plants", no_argument, NULL, 'P'},
 		{"progress", no_argument, NULL, 'i'},
-		{"real-catalogs", required_argument, NULL, 'r'},
 		{NULL, 0, NULL, 0},
 	};
 	bool is_bad = false;
@@ -164,8 +159,6 @@ static bool parse(struct options *o, int argc, char **argv)
 		} else if (c == 'p') {
 			o->how.plant = plant_named(optarg);
 			is_bad |= o->how.plant == PLANT_NONE;
-		} else if (c == 'r') {
-			o->real_every = strtoull(optarg, NULL, 10);
 		} else if (c == 'P') {
 			o->is_plants = true;
 		} else if (c == 'i') {
@@ -185,7 +178,7 @@ int main(int argc, char **argv)
 
 	if (!parse(&o, argc, argv)) {
 		(void)fputs("usage: sim [--seed N | --seeds A..B] [--progress] "
-			    "[--real-catalogs N] [--plant NAME] [-v]\n"
+			    "[--plant NAME] [-v]\n"
 			    "       sim --plants\n",
 			    stderr);
 		return 2;

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "sim.h"
-#include "sim_real.h"
 
 /* ---- statements that nobody had to say ---- */
 
@@ -100,7 +99,6 @@ static void cure_edge_loss(struct sim *s, struct sim_edge *e)
 	if (e->has_old) {
 		edge_catalog_copy(&e->cat, &e->old);
 		e->sender = e->cat.sender;
-		real_edge_put_back(s, e);
 		edge_start(s, e);
 	} else if (sim_chance(s, 500) && s->n_senders < SIM_SENDERS) {
 		edge_new_identity(s, e);
@@ -108,7 +106,6 @@ static void cure_edge_loss(struct sim *s, struct sim_edge *e)
 	} else {
 		edge_catalog_release(&e->cat);
 		e->cat.sender = e->sender;
-		real_edge_lose(s, e);
 		edge_start(s, e);
 		edge_create_pipe(s, e);
 	}
@@ -120,7 +117,6 @@ static bool cure_edge(struct sim *s, struct sim_edge *e)
 
 	if (!e->is_up && e->is_lost) {
 		s->stats[STAT_REFUSED_STARTS]++;
-		real_edge_refuses(s, e);
 		cure_edge_loss(s, e);
 	} else if (!e->is_up) {
 		edge_start(s, e);

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "sim.h"
-#include "sim_real.h"
 
 void pipe_id(unsigned pipe, uint8_t id[ID_LEN])
 {
@@ -64,7 +63,6 @@ uint64_t edge_assign(struct sim *s, struct sim_edge *e, uint32_t content)
 	p->nonces[serial] = sim_truth_new(s, p->id, serial, content)->nonce;
 	s->stats[STAT_ENTRIES]++;
 	p->assigned = serial;
-	real_edge_assign(s, e, p, serial);
 	return serial;
 }
 
@@ -77,9 +75,8 @@ void edge_add_file(struct sim_edge *e, uint32_t content)
 	e->files[e->n_files++] = content;
 }
 
-static void forget_pipe(struct sim *s, struct sim_edge *e, unsigned at)
+static void forget_pipe(struct sim_edge *e, unsigned at)
 {
-	real_edge_forget(s, e, &e->cat.pipes[at]);
 	free(e->cat.pipes[at].nonces);
 	e->cat.n--;
 	memmove(&e->cat.pipes[at], &e->cat.pipes[at + 1],
@@ -102,7 +99,6 @@ void edge_create_pipe(struct sim *s, struct sim_edge *e)
 	s->stats[STAT_INCARNATIONS]++;
 	e->error = EDGE_FINE;
 	sim_say(s, "edge %u: CREATE PIPE, incarnation %u", e->index, p->id);
-	real_edge_pipe(s, e, p);
 	edge_begin_upload(s, e);
 }
 
@@ -115,7 +111,6 @@ void edge_resync(struct sim *s, struct sim_edge *e, const char *why)
 	s->stats[STAT_RESYNCS]++;
 	edge_end_upload(s, e);
 	p->is_dropped = p->is_superseded = true;
-	real_edge_pipe(s, e, p);
 	edge_create_pipe(s, e);
 	if (is_stopped && !s->broken)
 		edge_stop_pipe(s, e);
@@ -130,7 +125,6 @@ void edge_drop_pipe(struct sim *s, struct sim_edge *e)
 	edge_end_upload(s, e);
 	p->is_dropped = true;
 	e->error = EDGE_FINE;
-	real_edge_pipe(s, e, p);
 }
 
 void edge_stop_pipe(struct sim *s, struct sim_edge *e)
@@ -141,7 +135,6 @@ void edge_stop_pipe(struct sim *s, struct sim_edge *e)
 	edge_end_upload(s, e);
 	p->is_stopped = true;
 	e->error = EDGE_FINE;
-	real_edge_pipe(s, e, p);
 }
 
 void edge_start_pipe(struct sim *s, struct sim_edge *e)
@@ -150,7 +143,6 @@ void edge_start_pipe(struct sim *s, struct sim_edge *e)
 
 	p->is_stopped = false;
 	e->error = EDGE_FINE;
-	real_edge_pipe(s, e, p);
 	if (!e->u)
 		edge_begin_upload(s, e);
 	e->retry_ms = s->mono_ms;
@@ -173,9 +165,7 @@ void edge_new_identity(struct sim *s, struct sim_edge *e)
 	e->sender = e->cat.sender = s->n_senders++;
 	sim_say(s, "edge %u: a new state directory, sender %u", e->index,
 		e->sender);
-	real_edge_lose(s, e);
 	e->is_up = was_up;
-	real_edge_open(s, e);
 	edge_create_pipe(s, e);
 }
 
@@ -193,11 +183,10 @@ static bool try_purge(struct sim *s, struct sim_edge *e)
 			p->purged =
 				from + 1 + sim_random(s, p->assigned - from);
 			e->gone[p->id] = p->purged;
-			real_edge_purge(s, e, p, p->purged - from);
 			return true;
 		}
 		if (p->is_superseded || p->is_told) {
-			forget_pipe(s, e, i);
+			forget_pipe(e, i);
 			return true;
 		}
 	}
@@ -254,11 +243,9 @@ bool edge_step_farewell(struct sim *s)
 	return sim_any_edge(s, try_farewell);
 }
 
-void edge_told(struct sim *s, struct sim_edge *e, unsigned pipe)
+void edge_told(struct sim_edge *e, unsigned pipe)
 {
 	for (unsigned i = 0; i < e->cat.n; i++)
-		if (e->cat.pipes[i].id == pipe) {
+		if (e->cat.pipes[i].id == pipe)
 			e->cat.pipes[i].is_told = true;
-			real_edge_pipe(s, e, &e->cat.pipes[i]);
-		}
 }

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "sim.h"
-#include "sim_real.h"
 
 void cloud_catalog_release(struct sim_catalog *c)
 {
@@ -145,13 +144,10 @@ void cloud_crash(struct sim *s, bool is_power_cut)
 	for (unsigned seq = 1; seq <= c->cat.n; seq++)
 		if (c->drop_due[seq] && sim_chance(s, 500)) {
 			c->cat.inc[seq].is_dropped = true;
-			real_cloud_drop(s, seq);
 		}
 	if (is_power_cut)
 		disk_power_cut(s, &c->disk);
 	load_crash(s);
-	if (c->is_up)
-		real_cloud_close(s);
 	c->is_up = false;
 	s->no_space = false;
 }
@@ -199,7 +195,6 @@ bool cloud_restart(struct sim *s)
 
 	if (c->is_lost && s->plant != PLANT_LOST_STARTS) {
 		s->stats[STAT_REFUSED_STARTS]++;
-		real_cloud_refuses(s);
 		return false;
 	}
 	if (c->is_lost) {
@@ -214,7 +209,6 @@ bool cloud_restart(struct sim *s)
 		c->is_lost = false;
 		c->epoch++;
 	}
-	real_cloud_open(s);
 	if (s->plant != PLANT_ORPHAN)
 		remove_orphans(s);
 	cloud_start(s);
@@ -241,7 +235,6 @@ void cloud_take_copy(struct sim *s)
 	old->applied = xcalloc(s->n_truths + 1, sizeof(bool));
 	for (size_t i = 0; i < s->n_truths; i++)
 		old->applied[i] = s->truths[i].is_applied;
-	real_cloud_copy(s);
 }
 
 /* What the target has is as old as the catalog then. */
@@ -265,7 +258,6 @@ void cloud_put_back(struct sim *s)
 	target_as_copied(s, &c->old);
 	c->epoch++;
 	c->is_lost = false;
-	real_cloud_put_back(s);
 	sim_say(s, "cloud: put back to %u incarnations", c->cat.n);
 }
 
@@ -285,5 +277,4 @@ void cloud_cure_loss(struct sim *s)
 	target_as_copied(s, &nothing);
 	c->epoch++;
 	c->is_lost = false;
-	real_cloud_anew(s);
 }

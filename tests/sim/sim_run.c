@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "sim.h"
-#include "sim_real.h"
 
 #define CALM_STEPS_MAX 400000u
 #define WALL_START 1700000000000ll
@@ -260,7 +259,6 @@ static void begin(struct sim *s, const struct sim_run *how)
 	s->seed = s->random = how->seed;
 	s->plant = how->plant;
 	s->is_verbose = how->is_verbose;
-	s->is_real = how->is_real;
 	s->mono_ms = 1000000;
 	s->wall_ms = WALL_START;
 	choose(s);
@@ -268,8 +266,6 @@ static void begin(struct sim *s, const struct sim_run *how)
 	e->is_used = true;
 	e->n_new = s->is_burst ? 200 + (unsigned)sim_random(s, 800)
 			       : 5 + (unsigned)sim_random(s, 50);
-	real_begin(s);
-	real_cloud_open(s);
 	cloud_start(s);
 	edge_start(s, e);
 	edge_create_pipe(s, e);
@@ -313,5 +309,4 @@ void sim_release(struct sim *s)
 	free(s->cloud.staged);
 	free(s->truths);
 	free(s->contents);
-	real_release(s);
 }
