@@ -305,8 +305,11 @@ static int match_entry(void *arg, int64_t pipe, const struct outbox_gone *en)
 {
 	struct sweeping *sw = arg;
 	const struct volume *v = spool_volume(sw->spool, en->volume);
-	const uint64_t *at = bsearch(&en->nonce, sw->names.nonces, sw->names.n,
-				     sizeof(uint64_t), by_value);
+	/* An empty spool has no list, which bsearch() must not be given. */
+	const uint64_t *at =
+		sw->names.n ? bsearch(&en->nonce, sw->names.nonces, sw->names.n,
+				      sizeof(uint64_t), by_value)
+			    : NULL;
 	char path[SPOOL_PATH_LEN];
 
 	if (at && en->is_loose && v)

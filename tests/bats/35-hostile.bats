@@ -31,7 +31,8 @@ lazy_loader() {
 
 count() { value /metrics | sed -n "s/^tsferry_recvd_refused_total{cause=\"$1\"} //p"; }
 counted() { [ "$(count "$1")" -ge "$2" ]; }
-small() { [ "$(awk '/^VmRSS/ { print $2 }' "/proc/$(daemon_pid recvd)/status")" -lt 40000 ]; }
+# What the sanitizers keep says nothing about what the daemon does.
+small() { [ -n "${TSFERRY_SANITIZED:-}" ] || [ "$(awk '/^VmRSS/ { print $2 }' "/proc/$(daemon_pid recvd)/status")" -lt 40000 ]; }
 
 @test "lengths of zero and of gigabytes, flags, types and sums are refused with the head alone" {
 	start_cloud

@@ -279,7 +279,9 @@ class Pair:
             time.sleep(pause)
 
     def explain(self):
-        words = []
+        words = [f"{self.n_known()} files known of {len(self.files)}"]
+        if self.has_deletion:
+            words += [f"rows are {'' if self.is_deleted else 'not yet '}deleted at the edge"]
         for asked in (self.syncd, self.recvd):
             for line in (".cat /p/link", ".cat /p/message", ".cat /p/queue", ".cat /p/progress", "SHOW QUARANTINE"):
                 try:
@@ -375,7 +377,17 @@ class Pair:
                     is_temporary = f.startswith(".tsferry-") or f.endswith((".tmp", ".new"))
                     if is_pinned or is_staged or is_temporary:
                         left.append(f"{d}/{f}")
-        return left
+        return left or self.unreleased()
+
+    def unreleased(self):
+        """Applied entries that the edge still has: one without a pin leaves no file."""
+        query = "SELECT applied, released FROM pipe WHERE state = 1 AND released < applied"
+        try:
+            with catalog(f"file:{self.edge}/catalog.db?mode=ro") as edge:
+                rows = edge.execute(query).fetchall()
+        except sqlite3.Error as e:  # in the moment of its start or end
+            return [str(e)]
+        return [f"entries up to {applied}, released {released}" for applied, released in rows]
 
     def check_nothing_left(self, seconds, may_end):
         deadline = time.monotonic() + seconds
