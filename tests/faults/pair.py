@@ -145,6 +145,7 @@ class Pair:
         """As IoTDB appends a record, and syncs it."""
         with open(self.source(DELETED_IN) + ".mods", "ab") as f:
             f.write(LATE_RECORD)
+            f.flush()
             os.fsync(f.fileno())
         fd = os.open(os.path.dirname(self.source(DELETED_IN)), os.O_RDONLY)
         os.fsync(fd)
