@@ -8,16 +8,9 @@
 #	teardown() { pair_teardown; }
 #
 # $TSFERRY_IOTDB is a program: start VERSION DIR PORT, stop DIR, sql PORT STATEMENT...,
-# pids DIR; else ../shared/tools/iotdb from the project's root. Without one the tests are
-# skipped, and fail where $CI is set.
+# pids DIR. Without one the tests are skipped, and fail where $CI is set.
 
 source "$(dirname "${BASH_SOURCE[0]}")/../bats/lib/tsferry.bash"
-
-iotdb_tool() {
-	local tool=${TSFERRY_IOTDB:-$TSFERRY_SOURCE/../shared/tools/iotdb}
-	[ -x "$tool" ] || tool=$(git -C "$TSFERRY_SOURCE" rev-parse --path-format=absolute --git-common-dir 2>/dev/null)/../../shared/tools/iotdb
-	[ -x "$tool" ] && echo "$tool"
-}
 
 # skip_or_fail TEXT: nothing is left out in silence where everything must be seen.
 skip_or_fail() {
@@ -29,8 +22,8 @@ skip_or_fail() {
 }
 
 servers_setup() {
-	export IOTDB_TOOL
-	IOTDB_TOOL=$(iotdb_tool) || skip_or_fail "no IoTDB: set TSFERRY_IOTDB to a program that starts one"
+	export IOTDB_TOOL=${TSFERRY_IOTDB:-}
+	[ -x "$IOTDB_TOOL" ] || skip_or_fail "no IoTDB: set TSFERRY_IOTDB to a program that starts one"
 	[ -z "${TSFERRY_SANITIZED:-}" ] || skip "live servers are asked as built only"
 	: >"$BATS_FILE_TMPDIR/servers"
 }
