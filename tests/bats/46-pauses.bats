@@ -141,7 +141,8 @@ attached() { grep -qs attached "$T/strace.err"; }
 	kill -STOP "$(pgrep -P "$(daemon_pid recvd)")"
 	seal "$DATA/tsfile/v3/tiny.tsfile" root.sg 1-1-0-0
 	wait_until 20 progress_is p durable_serial 1
-	sleep 0.3 # its durable serial is saved too
+	saved() { [ "$(sqlite3 -cmd '.timeout 5000' "$EDGE/state/catalog.db" 'SELECT durable FROM pipe WHERE state = 1')" = 1 ]; }
+	wait_until 20 saved
 	touch "$T/lock"
 	wait_until 20 grep -q locked "$T/lock.out"
 	kill -CONT "$(pgrep -P "$(daemon_pid recvd)")"
