@@ -136,7 +136,10 @@ read_all() {
 	wait_until 10 grep -qx STOP "$T/followed"
 	kill "$pid"
 	run -124 timeout 1 tail -F "$PIPES/p/message"
-	TERM=xterm script -qec "timeout -s INT 3 watch -n 0.2 -t cat '$PIPES/p/status'" /dev/null </dev/null | grep -q STOP
+	TERM=xterm watch -n 0.2 -t cat "$PIPES/p/status" >"$T/watched" 2>&1 </dev/null 3>&- 4>&- &
+	pid=$!
+	wait_until 20 grep -q STOP "$T/watched"
+	kill "$pid"
 	if has inotifywait; then
 		run -2 inotifywait -q -t 1 "$PIPES/p/status"
 		inotifywait -q -t 20 -e close_write "$PIPES/ctl" >"$T/seen" 2>&1 3>&- 4>&- &
