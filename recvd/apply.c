@@ -222,7 +222,7 @@ static void loader_failed(struct apply *a, const char *why)
 			   APPLY_RETRY_MAX_MS);
 	a->not_before_ms = now + pause;
 	(void)snprintf(a->text, sizeof a->text, "%s", why);
-	events_say(&a->d->events, LOG_ERR_, "apply",
+	events_add(a->d->events, LOG_ERR_, "apply", NULL,
 		   "%s; started again in %llu ms", why,
 		   (unsigned long long)pause);
 	pause_until(a, a->not_before_ms);
@@ -259,7 +259,7 @@ static void picked(struct job *j)
 	if (a->is_closing)
 		return; /* apply_free() has it */
 	if (b->result < 0) {
-		events_say(&a->d->events, LOG_ERR_, "apply",
+		events_add(a->d->events, LOG_ERR_, "apply", NULL,
 			   "taking entries: %s", b->err.text);
 		a->not_before_ms = loop_now_ms(a->d->loop) + APPLY_RETRY_MS;
 		apply_batch_over(a, b);

@@ -88,7 +88,10 @@ static void tell_quarantine(struct recvd *d, struct incarnation *i,
 	(void)snprintf(row.reason, sizeof row.reason, "%s",
 		       it->text ? it->text : "");
 	if (!is_over)
-		events_say(&d->events, LOG_WARN_, "apply",
+		events_add(d->events, LOG_WARN_, "apply",
+			   &(struct log_about){.sender = i->sender->row.name,
+					       .pipe = i->row.pipe,
+					       .serial = row.serial},
 			   "%s/%s: entry %llu is quarantined (RETRY %lld or "
 			   "SKIP %lld): %s",
 			   i->sender->row.name, i->row.pipe,
@@ -141,7 +144,11 @@ static void take_retry(struct recvd *d, struct apply_item *it)
 	dom->not_before_ms = loop_now_ms(d->loop) + pause;
 	(void)snprintf(dom->retry_text, sizeof dom->retry_text, "%s",
 		       it->text ? it->text : "");
-	events_say(&d->events, LOG_WARN_, "apply",
+	events_add(d->events, LOG_WARN_, "apply",
+		   &(struct log_about){
+			   .sender = dom->incarnation->sender->row.name,
+			   .pipe = dom->incarnation->row.pipe,
+			   .serial = it->parts.serial},
 		   "%s/%s: entry %llu is tried again in %llu ms: %s",
 		   dom->incarnation->sender->row.name,
 		   dom->incarnation->row.pipe,
@@ -159,7 +166,7 @@ static void take_stop(struct apply *a, const struct apply_item *it)
 	(void)snprintf(a->text, sizeof a->text, "%s",
 		       it->text ? it->text : "the loader said stop");
 	a->not_before_ms = now + pause;
-	events_say(&a->d->events, LOG_ERR_, "apply",
+	events_add(a->d->events, LOG_ERR_, "apply", NULL,
 		   "nothing is applied for %llu s: %s",
 		   (unsigned long long)pause / 1000, a->text);
 }
@@ -240,7 +247,7 @@ static void end_done(struct catalog_task *t)
 	struct apply *a = b->apply;
 
 	if (t->result < 0) {
-		events_say(&a->d->events, LOG_ERR_, "apply",
+		events_add(a->d->events, LOG_ERR_, "apply", NULL,
 			   "the catalog did not take results: %s", t->err.text);
 		a->not_before_ms = loop_now_ms(a->d->loop) + APPLY_RETRY_MS;
 		apply_batch_over(a, b);

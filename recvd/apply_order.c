@@ -102,7 +102,11 @@ static void take_skipped(struct recvd *d, struct incarnation *i,
 	i->row.applied = o->applied;
 	d->room.staged_bytes -= row->payload_len;
 	i->sender->staged_bytes -= row->payload_len;
-	events_say(&d->events, LOG_WARN_, "apply",
+	events_add(d->events, LOG_WARN_, "apply",
+		   &(struct log_about){.sender = i->sender->row.name,
+				       .pipe = i->row.pipe,
+				       .serial = row->serial,
+				       .entry = row->entry},
 		   "%s/%s: entry %llu was skipped by an operator: %s",
 		   i->sender->row.name, i->row.pipe,
 		   (unsigned long long)row->serial, row->entry);

@@ -385,7 +385,7 @@ static void group_failed(struct commit *c, const struct commit_item *group)
 	char sentence[SENTENCE_MAX + 1];
 
 	(void)sentence_of(&c->task.err, sentence, sizeof sentence);
-	events_say(&c->d->events, LOG_ERR_, "commit", "%s", sentence);
+	events_add(c->d->events, LOG_ERR_, "commit", NULL, "%s", sentence);
 	for (const struct commit_item *it = group; it; it = it->next) {
 		drop_queued(c, it->incarnation);
 		if (it->incarnation->session)

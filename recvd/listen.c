@@ -84,8 +84,8 @@ static void take(struct listener *l, int fd, const struct net_addr *from)
 	} else if (crowded(&n)) {
 		refuse(l->d, fd, address, REFUSED_CROWD, crowded(&n));
 	} else if (session_new(l->d, fd, from, &e) < 0) {
-		events_say(&l->d->events, LOG_ERR_, "listen", "%s: %s", address,
-			   e.text);
+		events_add(l->d->events, LOG_ERR_, "listen", NULL, "%s: %s",
+			   address, e.text);
 	}
 }
 
@@ -104,7 +104,7 @@ static void acceptable(struct loop_io *io, uint32_t events)
 		}
 		if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM ||
 		    fd == -ENOBUFS) {
-			events_say(&l->d->events, LOG_ERR_, "listen",
+			events_add(l->d->events, LOG_ERR_, "listen", NULL,
 				   "accepting: %s", err_words(-fd));
 			loop_want(&l->io, 0);
 			loop_timer_set(l->d->loop, &l->timer, BREATH_MS);
@@ -216,7 +216,7 @@ static void timer_due(struct loop_timer *t)
 	if (listener_start(l, &e) < 0)
 		loop_timer_set(l->d->loop, &l->timer, RETRY_MS);
 	else
-		events_say(&l->d->events, LOG_INFO_, "listen",
+		events_add(l->d->events, LOG_INFO_, "listen", NULL,
 			   "bound at last, port %u", l->port);
 }
 

@@ -45,7 +45,7 @@ static void on_hup(struct loop_signal *s)
 	struct err e = {0};
 
 	if (recvd_reload(d, changes, NULL, &e) < 0)
-		events_say(&d->events, LOG_ERR_, "settings",
+		events_add(d->events, LOG_ERR_, "settings", NULL,
 			   "nothing was taken over: %s", e.text);
 }
 
@@ -68,7 +68,7 @@ static int serve(struct recvd *d, struct signals *s, struct err *e)
 	if (r < 0)
 		log_warn("recvd", "the service manager is not told: %s",
 			 err_words(-r));
-	events_say(&d->events, LOG_INFO_, "recvd", "version %s ready, key %s",
+	events_add(d->events, LOG_INFO_, NULL, NULL, "version %s ready, key %s",
 		   TSFERRY_VERSION, d->keys.text);
 	r = loop_run(d->loop);
 	service_end(&s->service);

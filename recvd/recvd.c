@@ -31,7 +31,7 @@ static void say_warnings(struct recvd *d, struct buf *warnings)
 
 	while ((line = strsep(&rest, "\n")))
 		if (*line)
-			events_say(&d->events, LOG_WARN_, "settings", "%s",
+			events_add(d->events, LOG_WARN_, "settings", NULL, "%s",
 				   line);
 }
 
@@ -216,7 +216,7 @@ static int clean_staging(struct recvd *d, struct err *e)
 		return r;
 	n_removed += r;
 	if (n_removed)
-		events_say(&d->events, LOG_INFO_, "stage",
+		events_add(d->events, LOG_INFO_, "stage", NULL,
 			   "%d names removed from staging that no durable "
 			   "entry explains",
 			   n_removed);
@@ -237,8 +237,8 @@ static int open_listener(struct recvd *d, struct err *e)
 	if (r <= 0 || strcmp(state, "on") != 0)
 		return r;
 	if (listener_start(d->listener, &why) < 0) {
-		events_say(&d->events, LOG_ERR_, "listen", "%s; tried again",
-			   why.text);
+		events_add(d->events, LOG_ERR_, "listen", NULL,
+			   "%s; tried again", why.text);
 		listener_insist(d->listener);
 	}
 	return 0;
@@ -267,7 +267,7 @@ int recvd_open(struct recvd *d, const char *config_path, struct err *e)
 	d->started_ms = d->changed_ms = clock_wall_ms();
 	d->reap.fn = sessions_reap;
 	d->dir.fd = d->dir.lock_fd = d->stage.fd = -1;
-	events_init(&d->events);
+	d->events = events_new("recvd");
 	senders_init(&d->senders);
 	set_limits();
 	r = open_settings(d, e);
@@ -311,7 +311,7 @@ void recvd_close(struct recvd *d)
 		statedir_close(&d->dir);
 	if (d->loop)
 		loop_free(d->loop);
-	events_release(&d->events);
+	events_free(d->events);
 }
 
 static void stop_due(struct loop_timer *t)
@@ -330,7 +330,7 @@ void recvd_stop(struct recvd *d)
 {
 	if (d->stop_timer.fn)
 		return;
-	events_say(&d->events, LOG_INFO_, "recvd", "stopping");
+	events_add(d->events, LOG_INFO_, NULL, NULL, "stopping");
 	d->stop_timer.fn = stop_due;
 	listener_shut(d->listener);
 	sessions_bye(d, BYE_STOPPING, "the receiver stops");
@@ -357,7 +357,7 @@ int recvd_reload(struct recvd *d, struct settings_change *changes,
 	apply_reload(d->apply);
 	retain_trim(d->retain, 0);
 	for (int i = 0; i < n; i++)
-		events_say(&d->events, LOG_INFO_, "settings", "%s=%s %s",
+		events_add(d->events, LOG_INFO_, "settings", NULL, "%s=%s %s",
 			   changes[i].key, changes[i].value, changes[i].effect);
 	return n;
 }
@@ -384,7 +384,8 @@ static void sender_done(struct catalog_task *t)
 	struct sender_task *k = CONTAINER_OF(t, struct sender_task, task);
 
 	if (t->result < 0)
-		events_say(&k->d->events, LOG_ERR_, "catalog",
+		events_add(k->d->events, LOG_ERR_, "catalog",
+			   &(struct log_about){.sender = k->row.name},
 			   "sender %s was not kept: %s", k->row.name,
 			   t->err.text);
 	free(k);

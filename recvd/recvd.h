@@ -10,7 +10,7 @@
 #include "catalog.h"
 #include "domain/control.h"
 #include "domain/statedir.h"
-#include "events.h"
+#include "domain/events.h"
 #include "ground/histogram.h"
 #include "ground/keys.h"
 #include "quota.h"
@@ -23,7 +23,7 @@ struct recvd {
 	const char *config_path; /* borrowed */
 	struct settings settings;
 	struct loop *loop;
-	struct events events;
+	struct events *events;
 	struct statedir dir;
 	struct keys keys;
 	struct stage stage;

@@ -157,7 +157,7 @@ static void evict_done(struct catalog_task *t)
 	for (int i = 0; t->result >= 0 && i < r->n_rows; i++)
 		gone += r->rows[i].payload_len + RETAINED_COST;
 	if (t->result < 0)
-		events_say(&r->d->events, LOG_ERR_, "retain",
+		events_add(r->d->events, LOG_ERR_, "retain", NULL,
 			   "letting go of retained entries: %s", t->err.text);
 	r->d->room.retained_bytes -= least(gone, r->d->room.retained_bytes);
 	if (t->result > 0) {

@@ -35,7 +35,8 @@ static void stream_closed(void *arg, const struct err *why)
 	struct session *s = arg;
 
 	if (s->incarnation)
-		events_say(&s->d->events, LOG_INFO_, "session",
+		events_add(s->d->events, LOG_INFO_, "session",
+			   &(struct log_about){.sender = s->sender->row.name},
 			   "%s (%s): gone: %s", s->address, s->sender->row.name,
 			   why->sys ? why->text : "closed by the edge");
 	else

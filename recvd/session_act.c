@@ -115,7 +115,10 @@ static void write_failed(struct session *s, const struct err *why)
 		       is_full ? "receiver's disk is full"
 			       : "receiver could not write",
 		       why->text);
-	events_say(&s->d->events, LOG_ERR_, "session", "%s", sentence);
+	events_add(s->d->events, LOG_ERR_, "session",
+		   &(struct log_about){.sender = s->sender ? s->sender->row.name
+							   : NULL},
+		   "%s", sentence);
 	if (is_full)
 		session_make_room(s, lowest_file(s));
 	session_failed(s, sentence);
@@ -326,7 +329,9 @@ static void act_discard(struct session *s, const struct receive_act *act)
 
 static void act_drop(struct session *s)
 {
-	events_say(&s->d->events, LOG_INFO_, "session",
+	events_add(s->d->events, LOG_INFO_, "session",
+		   &(struct log_about){.sender = s->sender->row.name,
+				       .pipe = s->incarnation->row.pipe},
 		   "pipe %s of %s was dropped at the edge",
 		   s->incarnation->row.pipe, s->sender->row.name);
 	session_drop_incarnation(s->d, s->incarnation, s);
@@ -359,7 +364,11 @@ static void act_bye(struct session *s, const struct receive_act *act)
 	count_bye(s, act->bye.why);
 
 	if (act->bye.why != BYE_STOPPING)
-		events_say(&s->d->events, LOG_WARN_, "session",
+		events_add(s->d->events, LOG_WARN_, "session",
+			   &(struct log_about){
+				   .sender = s->sender ? s->sender->row.name
+						       : NULL,
+				   .serial = act->bye.serial},
 			   "%s (%s): closed: %s", s->address,
 			   s->sender ? s->sender->row.name : "no HELLO yet",
 			   act->bye.text);

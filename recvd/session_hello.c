@@ -154,7 +154,8 @@ static struct sender *admit(struct session *s, const struct msg_hello *m)
 	if (!x) {
 		x = new_sender(s, m,
 			       first_use ? SENDER_ADMITTED : SENDER_WAITING);
-		events_say(&d->events, LOG_INFO_, "session",
+		events_add(d->events, LOG_INFO_, "session",
+			   &(struct log_about){.sender = m->sender_name},
 			   "%s (%s): new key %s, %s", s->address,
 			   m->sender_name, x->key,
 			   first_use ? "admitted at first use"
@@ -198,9 +199,10 @@ static void take_over(struct session *s, struct sender *x)
 		       "hosts use one key, or the link breaks often (a second "
 		       "host needs a state_dir of its own)",
 		       s->address, old->address);
-	events_say(&s->d->events,
+	events_add(s->d->events,
 		   x->n_takeovers >= TAKEOVER_WARN ? LOG_WARN_ : LOG_INFO_,
-		   "session", "%s: %s", x->row.name, sentence);
+		   "session", &(struct log_about){.sender = x->row.name},
+		   "%s: %s", x->row.name, sentence);
 	session_bye(old, BYE_TAKEN_OVER, sentence);
 }
 
@@ -306,7 +308,7 @@ static void drop_done(struct catalog_task *t)
 	struct drop_task *k = CONTAINER_OF(t, struct drop_task, task);
 
 	if (t->result < 0)
-		events_say(&k->d->events, LOG_ERR_, "session",
+		events_add(k->d->events, LOG_ERR_, "session", NULL,
 			   "a DROP was not kept: %s", t->err.text);
 	if (k->session)
 		answer_drop(k->session, t);
@@ -396,7 +398,7 @@ static void tell_all_quarantine(struct session *s)
 		return;
 	if (catalog_each_quarantine(&s->d->reader, s->incarnation->row.seq, 0,
 				    tell_quarantine, s, &e) < 0)
-		events_say(&s->d->events, LOG_ERR_, "session",
+		events_add(s->d->events, LOG_ERR_, "session", NULL,
 			   "reading the quarantine: %s", e.text);
 }
 
@@ -514,7 +516,9 @@ static void back_done(struct retain_back *b, const struct err *e)
 	struct session *s = t->session;
 
 	if (b->n)
-		events_say(&s->d->events, LOG_INFO_, "session",
+		events_add(s->d->events, LOG_INFO_, "session",
+			   &(struct log_about){.sender = b->sender->row.name,
+					       .pipe = t->row.pipe},
 			   "RESYNC of %s/%s: %llu retained entries are applied "
 			   "again, before what the edge still has",
 			   b->sender->row.name, t->row.pipe,
@@ -624,7 +628,8 @@ void session_lookup(struct session *s, const struct msg_hello *m)
 	}
 	take_over(s, x);
 	x->session = s;
-	events_say(&s->d->events, LOG_INFO_, "session",
+	events_add(s->d->events, LOG_INFO_, "session",
+		   &(struct log_about){.sender = x->row.name, .pipe = m->pipe},
 		   "%s (%s): pipe %s connected", s->address, x->row.name,
 		   m->pipe);
 	look_up_incarnation(s, m);

@@ -173,7 +173,9 @@ static void silence_due(struct loop_timer *t)
 		     : is_new	  ? REFUSED_HELLO
 				  : REFUSED_SILENT;
 	session_count(s);
-	events_say(&s->d->events, LOG_INFO_, "session",
+	events_add(s->d->events, LOG_INFO_, "session",
+		   &(struct log_about){.sender = s->sender ? s->sender->row.name
+							   : NULL},
 		   "%s (%s): %s %d s, closed", s->address,
 		   s->sender ? s->sender->row.name : "no HELLO yet",
 		   s->is_unread ? "answers were not read for"

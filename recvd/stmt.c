@@ -64,7 +64,7 @@ static void server_done(struct catalog_task *t)
 		t->err.code = ERR_PIPE_SERVER;
 		control_fail(k->rq, &t->err);
 	} else {
-		events_say(&k->d->events, LOG_INFO_, "listen",
+		events_add(k->d->events, LOG_INFO_, "listen", NULL,
 			   "PIPESERVER is %s", k->is_on ? "on" : "off");
 		control_done(k->rq);
 	}

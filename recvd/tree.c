@@ -127,7 +127,7 @@ static int64_t mtime_of(const struct place *p)
 	if (p->at.x)
 		return p->at.x->changed_ms;
 	if (p->level == AT_ROOT && p->file && strcmp(p->file->name, "log") == 0)
-		return d->events.changed_ms;
+		return events_last_ms(d->events, NULL);
 	if (p->level == AT_ROOT && p->file &&
 	    strcmp(p->file->name, "last_error") == 0)
 		return control_last_refusal(d->control)->wall_ms;

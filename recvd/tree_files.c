@@ -38,7 +38,7 @@ static void words(struct buf *out, const char *text)
 
 static void add_log(const struct tree_at *at, struct buf *out)
 {
-	buf_add(out, buf_data(&at->d->events.text), at->d->events.text.len);
+	events_print(at->d->events, NULL, out);
 }
 
 static void add_last_error(const struct tree_at *at, struct buf *out)

@@ -118,7 +118,7 @@ static void judged(struct outbox_job *job)
 			why = o->why.text;
 	}
 	if (j->n_freed)
-		events_add(e->events, LOG_INFO_, NULL,
+		events_add(e->events, LOG_INFO_, NULL, NULL,
 			   "%zu pinned files that the receiver has were given "
 			   "up for room",
 			   j->n_freed);

@@ -6,7 +6,7 @@ void edge_note(struct edge *e, enum note_cause cause, const char *text)
 {
 	if (!notes_set(&e->notes, cause, text))
 		return;
-	events_add(e->events, LOG_WARN_, NULL, "%s", text);
+	events_add(e->events, LOG_WARN_, NULL, NULL, "%s", text);
 	pipes_tell(e->pipes);
 }
 

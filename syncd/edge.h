@@ -5,7 +5,7 @@
 
 #include "domain/control.h"
 #include "domain/statedir.h"
-#include "events.h"
+#include "domain/events.h"
 #include "ground/keys.h"
 #include "ground/worker.h"
 #include "notes.h"

@@ -45,8 +45,9 @@ static void say_offline(struct link *l, const char *reason)
 {
 	if (strcmp(l->reason, reason) == 0 && !l->was_online)
 		return;
-	events_add(l->edge->events, LOG_INFO_, l->pipe->row.name, "offline: %s",
-		   reason);
+	events_add(l->edge->events, LOG_INFO_, NULL,
+		   &(struct log_about){.pipe = l->pipe->row.name},
+		   "offline: %s", reason);
 	(void)snprintf(l->reason, sizeof(l->reason), "%s", reason);
 }
 
@@ -180,7 +181,8 @@ void link_welcome(struct link *l)
 	l->reason[0] = '\0';
 	(void)snprintf(l->address, sizeof(l->address), "%s",
 		       call_address(l->call));
-	events_add(l->edge->events, LOG_INFO_, l->pipe->row.name, "online %s",
+	events_add(l->edge->events, LOG_INFO_, NULL,
+		   &(struct log_about){.pipe = l->pipe->row.name}, "online %s",
 		   l->address);
 	pipe_admitted(l->edge->pipes, l->pipe);
 	link_send_status(l);

@@ -39,7 +39,7 @@ static void end_orderly(struct signals *s)
 
 	if (e->is_ending)
 		return;
-	events_add(e->events, LOG_INFO_, NULL, "stopping");
+	events_add(e->events, LOG_INFO_, NULL, NULL, "stopping");
 	service_stopping(&s->service);
 	e->is_ending = true;
 	stmt_end_waits(e);
@@ -163,7 +163,7 @@ static int serve(struct edge *e, struct signals *s, struct err *err)
 	if (r < 0)
 		log_warn("syncd", "the service manager is not told: %s",
 			 err_words(-r));
-	events_add(e->events, LOG_INFO_, NULL, "syncd %s is ready",
+	events_add(e->events, LOG_INFO_, NULL, NULL, "syncd %s is ready",
 		   TSFERRY_VERSION);
 	r = loop_run(e->loop);
 	service_end(&s->service);
@@ -179,7 +179,7 @@ static int run(const char *conf_path)
 
 	e->conf_path = conf_path;
 	e->started_ms = clock_wall_ms();
-	e->events = events_new();
+	e->events = events_new("syncd");
 	e->state.fd = e->state.lock_fd = -1;
 	r = settings_load(&e->set, conf_path, &err);
 	if (r == 0) {

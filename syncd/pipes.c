@@ -236,7 +236,8 @@ void pipe_set_state(struct pipes *ps, struct pipe *p, enum pipe_state state)
 	p->row.state = state;
 	p->row.error[0] = '\0';
 	p->changed_ms = clock_wall_ms();
-	events_add(ps->edge->events, LOG_INFO_, p->row.name, "%s",
+	events_add(ps->edge->events, LOG_INFO_, NULL,
+		   &(struct log_about){.pipe = p->row.name}, "%s",
 		   pipe_state_text(state));
 	switch (state) {
 	case PIPE_RUNNING:
@@ -341,7 +342,8 @@ void pipe_stopped_by(struct pipes *ps, struct pipe *p, const char *text,
 		(void)snprintf(p->row.error, sizeof(p->row.error), "%s", text);
 		p->row.error_ms = clock_wall_ms();
 		p->changed_ms = p->row.error_ms;
-		events_add(ps->edge->events, LOG_ERR_, p->row.name,
+		events_add(ps->edge->events, LOG_ERR_, NULL,
+			   &(struct log_about){.pipe = p->row.name},
 			   "stopped: %s", text);
 		save_row(ps, p);
 	}
@@ -362,7 +364,8 @@ void pipe_admitted(struct pipes *ps, struct pipe *p)
 	p->row.state = PIPE_RUNNING;
 	p->row.error[0] = '\0';
 	p->changed_ms = clock_wall_ms();
-	events_add(ps->edge->events, LOG_INFO_, p->row.name,
+	events_add(ps->edge->events, LOG_INFO_, NULL,
+		   &(struct log_about){.pipe = p->row.name},
 		   "RUNNING again: the receiver admits it");
 	save_row(ps, p);
 }
@@ -460,7 +463,8 @@ void pipe_note(struct pipes *ps, struct pipe *p, enum note_cause cause,
 	if (!notes_set(&p->notes, cause, text))
 		return;
 	p->changed_ms = clock_wall_ms();
-	events_add(ps->edge->events, LOG_WARN_, p->row.name, "%s", text);
+	events_add(ps->edge->events, LOG_WARN_, NULL,
+		   &(struct log_about){.pipe = p->row.name}, "%s", text);
 	if (p->link)
 		link_changed(p->link);
 }

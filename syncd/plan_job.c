@@ -198,7 +198,8 @@ static void tell_news(struct planning *pl)
 		end = line + strcspn(line, "\n");
 		if (*end)
 			*end++ = '\0';
-		events_add(pl->edge->events, LOG_INFO_, p ? p->row.name : NULL,
+		events_add(pl->edge->events, LOG_INFO_, NULL,
+			   &(struct log_about){.pipe = p ? p->row.name : NULL},
 			   "%s", line);
 	}
 }

@@ -79,16 +79,17 @@ static void swept(struct outbox_job *j)
 		pipes_by_id(sw->edge->pipes, f->first_missing_pipe);
 
 	if (j->result < 0)
-		events_add(ev, LOG_WARN_, NULL, "the spools were not swept: %s",
-			   j->err.text);
+		events_add(ev, LOG_WARN_, NULL, NULL,
+			   "the spools were not swept: %s", j->err.text);
 	if (f->n_removed)
 		events_add(
-			ev, LOG_INFO_, NULL,
+			ev, LOG_INFO_, NULL, NULL,
 			"%llu files without an entry removed from the spools",
 			(unsigned long long)f->n_removed);
 	if (f->n_missing)
 		events_add(
-			ev, LOG_WARN_, p ? p->row.name : NULL,
+			ev, LOG_WARN_, NULL,
+			&(struct log_about){.pipe = p ? p->row.name : NULL},
 			"%llu entries have lost their pinned file, the first "
 			"is entry %llu",
 			(unsigned long long)f->n_missing,

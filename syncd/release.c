@@ -76,7 +76,8 @@ static void unlinked(struct job *j)
 /* What is not released now is tried again; nothing is lost meanwhile but room. */
 static void tell_failure(const struct releasing *r, struct pipe *p)
 {
-	events_add(r->edge->events, LOG_WARN_, p ? p->row.name : NULL,
+	events_add(r->edge->events, LOG_WARN_, NULL,
+		   &(struct log_about){.pipe = p ? p->row.name : NULL},
 		   "entries cannot be released: %s", r->job.err.text);
 	if (!p || r->is_dropped)
 		return;

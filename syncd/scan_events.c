@@ -18,8 +18,7 @@ static bool is_on_top(const struct scan *s, const struct partition *p,
 static bool may_believe(const struct scan *s, const struct partition *p)
 {
 	return p->is_clean && !p->is_listing && !p->is_dirty && !p->is_again &&
-	       !p->has_journal &&
-	       !capture_is_paused(s->edge->capture) &&
+	       !p->has_journal && !capture_is_paused(s->edge->capture) &&
 	       s->n_singles < SINGLES_MAX;
 }
 
@@ -120,7 +119,7 @@ static void on_lost(void *arg)
 {
 	struct scan *s = arg;
 
-	events_add(s->edge->events, LOG_WARN_, NULL,
+	events_add(s->edge->events, LOG_WARN_, NULL, NULL,
 		   "inotify lost events: everything is listed again");
 	scan_everything(s);
 }

@@ -32,8 +32,8 @@ static void tell_change(void *arg, const struct conf_key *key,
 	const char *effect = key->hot ? EFFECT_NOW : EFFECT_RESTART;
 	const char *const row[] = {key->name, value, effect, NULL};
 
-	events_add(l->edge->events, LOG_INFO_, NULL, "configuration: %s=%s %s",
-		   key->name, value, effect);
+	events_add(l->edge->events, LOG_INFO_, NULL, NULL,
+		   "configuration: %s=%s %s", key->name, value, effect);
 	if (l->rq)
 		control_row(l->rq, row);
 }
@@ -54,7 +54,7 @@ static void loaded(struct job *j)
 	struct loading *l = CONTAINER_OF(j, struct loading, job);
 
 	if (l->result < 0) {
-		events_add(l->edge->events, LOG_WARN_, NULL,
+		events_add(l->edge->events, LOG_WARN_, NULL, NULL,
 			   "the configuration stays as it is: %s", l->err.text);
 		if (l->rq)
 			control_fail(l->rq, &l->err);

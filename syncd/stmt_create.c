@@ -103,7 +103,8 @@ static void effect_create(struct change *c)
 {
 	(void)pipes_put_sink(c->edge->pipes, &c->sink);
 	(void)pipes_add(c->edge->pipes, &c->pipe);
-	events_add(c->edge->events, LOG_INFO_, c->pipe.name,
+	events_add(c->edge->events, LOG_INFO_, NULL,
+		   &(struct log_about){.pipe = c->pipe.name},
 		   "created, to pipeSink %s", c->sink.name);
 }
 

@@ -184,7 +184,8 @@ static void effect_resync(struct change *c)
 	struct pipe *old = pipes_by_id(ps, c->old.id), *p;
 
 	p = pipes_add(ps, &c->pipe);
-	events_add(c->edge->events, LOG_INFO_, p->row.name,
+	events_add(c->edge->events, LOG_INFO_, NULL,
+		   &(struct log_about){.pipe = p->row.name},
 		   "RESYNC: a new incarnation begins, the old one is dropped");
 	if (old) {
 		old->row.is_superseded = true;

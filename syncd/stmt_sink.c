@@ -91,7 +91,7 @@ static int check_create(struct change *c, struct err *e)
 static void effect_create(struct change *c)
 {
 	(void)pipes_put_sink(c->edge->pipes, &c->sink);
-	events_add(c->edge->events, LOG_INFO_, NULL,
+	events_add(c->edge->events, LOG_INFO_, NULL, NULL,
 		   "pipeSink %s created: %s:%u", c->sink.name, c->sink.host,
 		   c->sink.port);
 }
@@ -152,7 +152,7 @@ static int check_alter(struct change *c, struct err *e)
 static void effect_alter(struct change *c)
 {
 	(void)pipes_put_sink(c->edge->pipes, &c->sink);
-	events_add(c->edge->events, LOG_INFO_, NULL,
+	events_add(c->edge->events, LOG_INFO_, NULL, NULL,
 		   "pipeSink %s altered: %s:%u", c->sink.name, c->sink.host,
 		   c->sink.port);
 	pipes_sink_moved(c->edge->pipes, c->sink.name);
@@ -198,8 +198,8 @@ static void effect_drop(struct change *c)
 
 	if (s)
 		pipes_remove_sink(c->edge->pipes, s);
-	events_add(c->edge->events, LOG_INFO_, NULL, "pipeSink %s dropped",
-		   c->sink.name);
+	events_add(c->edge->events, LOG_INFO_, NULL, NULL,
+		   "pipeSink %s dropped", c->sink.name);
 }
 
 void stmt_drop_sink(struct edge *e, struct request *rq)

@@ -7,7 +7,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ground/clock.h"
+#include "ground/journal.h"
+
 #define LINE_LEN 2048
+#define TAIL_LEN 8 /* "..." and what closes a line */
+
+enum form {
+	FORM_UNKNOWN,
+	FORM_PEOPLE,
+	FORM_LOGFMT,
+	FORM_JOURNAL
+};
 
 static const char *const level_names[] = {
 	[LOG_ERR_] = "err",
@@ -33,7 +44,8 @@ static enum log_level threshold_from_env(void)
 
 enum log_level log_threshold(void)
 {
-	/* The one mutable static of the ground: what the environment said. */
+	/* This and form() keep the mutable statics of the ground: what the
+	 * environment said. */
 	static atomic_int known = -1;
 	int level = atomic_load_explicit(&known, memory_order_relaxed);
 
@@ -44,51 +56,180 @@ enum log_level log_threshold(void)
 	return (enum log_level)level;
 }
 
-/* Copies text into line, escaped, and returns the length of the whole line with
- * its newline; what does not fit ends in "...". */
-static size_t add_escaped(char *line, size_t at, const char *text)
+static enum form form(void)
 {
-	static const char hex[] = "0123456789abcdef";
+	static atomic_int known = FORM_UNKNOWN;
+	int f = atomic_load_explicit(&known, memory_order_relaxed);
 
-	for (; *text; text++) {
-		uint8_t c = (uint8_t)*text;
-		bool plain = c >= 0x20 && c != 0x7f;
-
-		if (at + (plain ? 1 : 4) > LINE_LEN - 4) {
-			for (int i = 0; i < 3; i++)
-				line[at++] = '.';
-			break;
-		}
-		if (plain) {
-			line[at++] = (char)c;
-			continue;
-		}
-		line[at++] = '\\';
-		line[at++] = 'x';
-		line[at++] = hex[c >> 4];
-		line[at++] = hex[c & 15];
+	if (f == FORM_UNKNOWN) {
+		f = journal_is_behind(STDERR_FILENO) ? FORM_JOURNAL
+		    : isatty(STDERR_FILENO)	     ? FORM_PEOPLE
+						     : FORM_LOGFMT;
+		atomic_store_explicit(&known, f, memory_order_relaxed);
 	}
-	line[at++] = '\n';
-	return at;
+	return (enum form)f;
+}
+
+/* A line in the making; what no longer fits is left out and told by "...". */
+struct line {
+	char text[LINE_LEN];
+	size_t len;
+	bool is_cut;
+};
+
+static void add(struct line *l, const char *piece, size_t len)
+{
+	if (l->is_cut || len > LINE_LEN - TAIL_LEN - l->len) {
+		l->is_cut = true;
+		return;
+	}
+	memcpy(l->text + l->len, piece, len);
+	l->len += len;
+}
+
+static void adds(struct line *l, const char *piece)
+{
+	add(l, piece, strlen(piece));
+}
+
+/* One byte of a text, harmless; `quoted` if it stands between quotes. */
+static void add_byte(struct line *l, uint8_t c, bool quoted)
+{
+	char piece[8];
+
+	if (c < 0x20 || c == 0x7f)
+		(void)snprintf(piece, sizeof piece,
+			       quoted ? "\\u%04x" : "\\x%02x", c);
+	else if (quoted && (c == '"' || c == '\\'))
+		(void)snprintf(piece, sizeof piece, "\\%c", c);
+	else
+		(void)snprintf(piece, sizeof piece, "%c", c);
+	adds(l, piece);
+}
+
+static void add_text(struct line *l, const char *text, bool quoted)
+{
+	for (; *text && !l->is_cut; text++)
+		add_byte(l, (uint8_t)*text, quoted);
+}
+
+static void end_line(struct line *l, const char *end)
+{
+	int n = snprintf(l->text + l->len, LINE_LEN - l->len, "%s%s\n",
+			 l->is_cut ? "..." : "", end);
+
+	l->len += (size_t)n;
+}
+
+/* Texts about a sender's pipe name both themselves. */
+static void add_sentence(struct line *l, const struct log_about *about,
+			 const char *text)
+{
+	if (about && about->pipe && !about->sender) {
+		adds(l, "pipe ");
+		add_text(l, about->pipe, false);
+		adds(l, ": ");
+	}
+	add_text(l, text, false);
+}
+
+static void for_people(struct line *l, enum log_level level, const char *module,
+		       const struct log_about *about, const char *text)
+{
+	adds(l, level_names[level]);
+	adds(l, " ");
+	adds(l, module);
+	adds(l, ": ");
+	add_sentence(l, about, text);
+	end_line(l, "");
+}
+
+static bool needs_quotes(const char *value)
+{
+	for (const char *p = value; *p; p++)
+		if ((uint8_t)*p <= ' ' || *p == 0x7f || *p == '"' ||
+		    *p == '=' || *p == '\\')
+			return true;
+	return !*value;
+}
+
+static void add_field(struct line *l, const char *key, const char *value)
+{
+	bool quoted;
+
+	if (!value)
+		return;
+	quoted = needs_quotes(value);
+	adds(l, key);
+	adds(l, quoted ? "=\"" : "=");
+	add_text(l, value, quoted);
+	adds(l, quoted ? "\"" : "");
+}
+
+static void as_logfmt(struct line *l, enum log_level level, const char *module,
+		      const struct log_about *about, const char *text)
+{
+	char word[CLOCK_TEXT_LEN];
+
+	add_field(l, "ts", clock_text_offset(clock_wall_ms(), word));
+	add_field(l, " level", level_names[level]);
+	add_field(l, " module", module);
+	if (about) {
+		add_field(l, " sender", about->sender);
+		add_field(l, " pipe", about->pipe);
+		(void)snprintf(word, sizeof word, "%llu",
+			       (unsigned long long)about->serial);
+		add_field(l, " serial", about->serial ? word : NULL);
+		add_field(l, " entry", about->entry);
+	}
+	adds(l, " msg=\"");
+	add_text(l, text, true);
+	end_line(l, "\"");
+}
+
+/* The journal keeps lines: what is not one is made one. */
+static int to_journal(enum log_level level, const char *module,
+		      const struct log_about *about, const char *text)
+{
+	struct line l = {.len = 0};
+
+	add_sentence(&l, about, text);
+	end_line(&l, "");
+	l.text[l.len - 1] = '\0';
+	return journal_send(JOURNAL_SOCKET, level, module, about, l.text);
+}
+
+void log_event(enum log_level level, const char *module,
+	       const struct log_about *about, const char *text)
+{
+	struct line l = {.len = 0};
+	int saved = errno;
+
+	if (level > log_threshold())
+		return;
+	if (form() == FORM_JOURNAL &&
+	    to_journal(level, module, about, text) == 0) {
+		errno = saved;
+		return;
+	}
+	if (form() == FORM_LOGFMT)
+		as_logfmt(&l, level, module, about, text);
+	else
+		for_people(&l, level, module, about, text);
+	while (write(STDERR_FILENO, l.text, l.len) < 0 && errno == EINTR)
+		; /* any other failure: there is nobody left to tell */
+	errno = saved;
 }
 
 void log_line(enum log_level level, const char *module, const char *fmt, ...)
 {
-	char text[LINE_LEN], line[LINE_LEN];
-	int saved = errno, head;
-	size_t n;
+	char text[LINE_LEN];
 	va_list ap;
 
 	if (level > log_threshold())
 		return;
-	errno = saved; /* for %m */
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	head = snprintf(line, sizeof line, "%s %.64s: ", level_names[level],
-			module);
-	n = add_escaped(line, (size_t)head, text);
-	while (write(STDERR_FILENO, line, n) < 0 && errno == EINTR)
-		; /* any other failure: there is nobody left to tell */
-	errno = saved;
+	log_event(level, module, NULL, text);
 }

@@ -214,12 +214,13 @@ const struct volume *spool_volume(const struct spool *s, int64_t id)
 	return &s->volumes[0];
 }
 
-void events_add(struct events *ev, enum log_level level, const char *what,
-		const char *fmt, ...)
+void events_add(struct events *ev, enum log_level level, const char *module,
+		const struct log_about *about, const char *fmt, ...)
 {
 	(void)ev;
 	(void)level;
-	(void)what;
+	(void)module;
+	(void)about;
 	(void)fmt;
 }
 

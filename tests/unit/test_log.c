@@ -4,6 +4,14 @@
 #include "ground/log.h"
 #include "test.h"
 
+/* What stands behind the time, or "" for a line that has none. */
+static const char *rest_of(const char *line)
+{
+	const char *level = strstr(line, " level=");
+
+	return strncmp(line, "ts=20", 5) == 0 && level ? level + 1 : "";
+}
+
 static char got[8192];
 
 /* What one log_line() puts on stderr, read back from one pipe. */
@@ -43,7 +51,8 @@ static void one_line_per_event(void)
 	log_warn("watch", "lost %d events", 3);
 	CHECK(errno == ERANGE);
 	CHECK(finish(from, saved) > 0);
-	CHECK_STR(got, "warn watch: lost 3 events\n");
+	CHECK_STR(rest_of(got),
+		  "level=warn module=watch msg=\"lost 3 events\"\n");
 }
 
 static void control_bytes_are_escaped(void)
@@ -51,9 +60,32 @@ static void control_bytes_are_escaped(void)
 	int saved, from = begin(&saved);
 
 	CHECK(from >= 0);
-	log_err("m", "a\nb\x1b[31m\tc\x7f %s", "\xc3\xa9");
+	log_err("m", "a\nb\x1b[31m\tc\x7f \"q\" \\ %s", "\xc3\xa9");
 	CHECK(finish(from, saved) > 0);
-	CHECK_STR(got, "err m: a\\x0ab\\x1b[31m\\x09c\\x7f \xc3\xa9\n");
+	CHECK_STR(rest_of(got), "level=err module=m msg=\"a\\u000ab\\u001b[31m"
+				"\\u0009c\\u007f \\\"q\\\" \\\\ \xc3\xa9\"\n");
+}
+
+static void whom_it_is_about_is_told(void)
+{
+	const struct log_about all = {.sender = "edge 1",
+				      .pipe = "p",
+				      .serial = 7,
+				      .entry = "a=\"b\""},
+			       none = {.pipe = "q"};
+	int saved, from = begin(&saved);
+
+	CHECK(from >= 0);
+	log_event(LOG_ERR_, "m", &all, "x");
+	CHECK(finish(from, saved) > 0);
+	CHECK_STR(rest_of(got),
+		  "level=err module=m sender=\"edge 1\" pipe=p serial=7 "
+		  "entry=\"a=\\\"b\\\"\" msg=\"x\"\n");
+	from = begin(&saved);
+	CHECK(from >= 0);
+	log_event(LOG_ERR_, "m", &none, "");
+	CHECK(finish(from, saved) > 0);
+	CHECK_STR(rest_of(got), "level=err module=m pipe=q msg=\"\"\n");
 }
 
 static void long_lines_are_cut(void)
@@ -67,7 +99,7 @@ static void long_lines_are_cut(void)
 		len = finish(from, saved);
 		CHECK(len > 1900 && len <= 2048 && got[len - 1] == '\n');
 		if (n > 2048)
-			CHECK(strcmp(got + len - 4, "...\n") == 0);
+			CHECK(strcmp(got + len - 5, "...\"\n") == 0);
 	}
 }
 
@@ -86,6 +118,8 @@ int main(void)
 	(void)setenv("TSFERRY_LOG", "warn", 1);
 	test_run("one line per event, errno kept", one_line_per_event);
 	test_run("control bytes are escaped", control_bytes_are_escaped);
+	test_run("sender, pipe, serial and entry are fields",
+		 whom_it_is_about_is_told);
 	test_run("at most 2 KiB, one write", long_lines_are_cut);
 	test_run("the threshold holds", below_the_threshold_is_silent);
 	return test_end();

@@ -1,5 +1,3 @@
-/* Messages and events. */
-#include "syncd/events.h"
 #include "syncd/notes.h"
 #include "test.h"
 
@@ -30,34 +28,8 @@ static void standing(void)
 	CHECK(!n.v[NOTE_FILE].text);
 }
 
-static void ring(void)
-{
-	struct events *ev = events_new();
-	CLEANUP(buf_release) struct buf b;
-	int i;
-
-	buf_init(&b, 1u << 20);
-	CHECK(events_last_ms(ev, NULL) == 0);
-	events_add(ev, LOG_DEBUG_, NULL, "the daemon's");
-	events_add(ev, LOG_DEBUG_, "p", "two\nlines");
-	events_print(ev, "p", &b);
-	CHECK(strstr(buf_str(&b), " two lines\n"));
-	CHECK(!strstr(buf_str(&b), "daemon"));
-	CHECK(events_last_ms(ev, "p") && !events_last_ms(ev, "q"));
-	buf_clear(&b);
-	for (i = 0; i < 300; i++)
-		events_add(ev, LOG_DEBUG_, "q", "number %d", i);
-	events_print(ev, NULL, &b);
-	CHECK(!strstr(buf_str(&b), "two lines"));
-	CHECK(!strstr(buf_str(&b), "number 99\n"));
-	CHECK(strstr(buf_str(&b), "pipe q: number 100\n"));
-	CHECK(strstr(buf_str(&b), "pipe q: number 299\n"));
-	events_free(ev);
-}
-
 int main(void)
 {
 	test_run("a note stands until its cause is gone", standing);
-	test_run("events are lines, the oldest go", ring);
 	return test_end();
 }
