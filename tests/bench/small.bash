@@ -1,0 +1,2 @@
+# shellcheck shell=bash
+. tests/bench/bulk.bash
