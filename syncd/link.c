@@ -23,6 +23,8 @@ static void retry_after(struct link *l, uint64_t ms)
 	loop_timer_set(l->edge->loop, &l->retry, ms);
 }
 
+#define FILLING_MS 500 /* lost.c kicks it earlier */
+
 #define WHITE_LIST_CURE                                                    \
 	" (put it there and LOAD CONFIGURATION at the receiver; the pipe " \
 	"then runs again by itself)"
@@ -156,6 +158,10 @@ static void connect_now(struct link *l)
 	const struct sink *s = pipes_sink(l->edge->pipes, l->pipe->row.sink);
 
 	loop_timer_stop(l->edge->loop, &l->retry);
+	if (l->pipe->is_filling) {
+		retry_after(l, FILLING_MS);
+		return;
+	}
 	if (!s) {
 		link_offline(l, "its sink is gone");
 		return;

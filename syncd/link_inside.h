@@ -49,7 +49,6 @@ struct link {
 	void *buffers[LINK_BUFFERS]; /* free ones, owned */
 	size_t n_buffers;
 	const struct volume *volumes[LINK_HEADS];
-	bool is_loose[LINK_HEADS]; /* of the same entries */
 	int64_t allowance; /* bytes that rate_limit still lets go */
 	uint64_t allowance_at_ms;
 	uint64_t resent_before; /* of machines that are gone */

@@ -199,7 +199,6 @@ static int take_head(void *arg, struct outbox_entry *en)
 	}
 	l->volumes[f->next % LINK_HEADS] =
 		spool_volume(&l->edge->spool, en->volume);
-	l->is_loose[f->next % LINK_HEADS] = en->is_loose;
 	f->next++;
 	upload_entry(l->upload, &en->entry);
 	return 0;
@@ -235,20 +234,6 @@ static void answer_nonce(struct link *l, uint64_t serial)
 	upload_nonce(l->upload, serial, nonce);
 }
 
-/* The link is cut before the machine hears of it, so that it does not take the spool for
- * broken. */
-static void lose(struct link *l, const struct read_one *o)
-{
-	char text[200];
-
-	(void)snprintf(text, sizeof(text),
-		       "IoTDB removed the file of entry %" PRIu64
-		       " before it could be sent",
-		       o->serial);
-	lost_fill(l->edge, l->pipe, o->serial);
-	link_offline(l, text);
-}
-
 static void reads_done(struct job *j)
 {
 	struct read_job *rj = CONTAINER_OF(j, struct read_job, job);
@@ -258,8 +243,6 @@ static void reads_done(struct job *j)
 	for (i = 0; i < rj->n; i++) {
 		struct read_one *o = &rj->ones[i];
 
-		if (o->is_loose && o->err == -ENOENT && l->pipe && l->call)
-			lose(l, o);
 		upload_block(l->upload, o->serial, o->index, o->digest, o->data,
 			     o->len, o->err);
 		drop_unused(l);
@@ -290,6 +273,9 @@ static void read_catalogued(struct link *l, struct read_one *o)
 	o->is_catalogued = true;
 	o->err = outbox_body(l->edge->outbox, l->pipe->row.id, o->serial,
 			     o->offset, o->data, o->len);
+	/* A catalog that cannot be read now is not one that lost it. */
+	if (o->err && o->err != -ENOENT && o->err != -ENODATA)
+		o->err = -EAGAIN;
 }
 
 static void add_read(struct link *l, const struct upload_act *act)
@@ -315,7 +301,6 @@ static void add_read(struct link *l, const struct upload_act *act)
 		.mods_len = en->mods_len,
 		.mods_kind = en->mods_kind,
 		.volume = l->volumes[act->serial % LINK_HEADS],
-		.is_loose = l->is_loose[act->serial % LINK_HEADS],
 		.data = take_buffer(l, act->len),
 	};
 	if (en->kind != ENTRY_FILE)
@@ -339,6 +324,13 @@ static void note_attempt(struct link *l, const struct upload_act *act)
 		       act->serial, act->n, l->edge->set.max_retries + 1,
 		       act->text);
 	pipe_note(l->edge->pipes, l->pipe, NOTE_ATTEMPT, text);
+}
+
+/* Filled while no link is there, so that nothing of it can be on its way. */
+static void lose(struct link *l, const struct upload_act *act)
+{
+	lost_fill(l->edge, l->pipe, act->serial, (int)act->n, act->text);
+	link_offline(l, act->text);
 }
 
 static void perform(struct link *l, const struct upload_act *act)
@@ -377,6 +369,9 @@ static void perform(struct link *l, const struct upload_act *act)
 		break;
 	case UP_ATTEMPT:
 		note_attempt(l, act);
+		break;
+	case UP_LOST:
+		lose(l, act);
 		break;
 	case UP_ERROR:
 		link_error(l, act->text);

@@ -243,10 +243,30 @@ int outbox_each_durable_pin(struct outbox_writer *w, int64_t volume,
 			    void *arg, struct err *e) MUST_CHECK;
 int outbox_set_loose(struct outbox_writer *w, int64_t pipe, uint64_t serial,
 		     struct err *e) MUST_CHECK;
-/* The first loose entry from a serial on, with its line for gaps: 1, or 0. */
-int outbox_loose(struct outbox_writer *w, int64_t pipe, uint64_t from,
-		 struct outbox_entry *en, char line[OUTBOX_GAP_LEN],
+/* The first entry from a serial on, a loose one with its line for gaps (else ""): 1, or 0. */
+int outbox_next(struct outbox_writer *w, int64_t pipe, uint64_t from,
+		struct outbox_entry *en, char line[OUTBOX_GAP_LEN],
+		struct err *e) MUST_CHECK;
+/* A known file, captured or derived, is gone at the edge and nothing explains it: that is
+ * remembered, for a RESYNC. Before it is forgotten. */
+int outbox_note_gone(struct outbox_writer *w, int64_t pipe,
+		     const struct fileid *file, struct err *e) MUST_CHECK;
+int outbox_forget_gone(struct outbox_writer *w, int64_t pipe,
+		       const struct fileid *file, struct err *e) MUST_CHECK;
+/* The times of a captured file, also of one that is gone: any = false when they are not
+ * known. */
+int outbox_times(struct outbox_writer *w, int64_t pipe,
+		 const struct fileid *file, struct tsfile_range *out,
 		 struct err *e) MUST_CHECK;
+/* Calls fn for the devices that captured files of a region had, until non-zero. */
+int outbox_devices(struct outbox_writer *w, const char *database,
+		   uint32_t region,
+		   int (*fn)(void *arg, const char *path, size_t len),
+		   void *arg, struct err *e) MUST_CHECK;
+/* A derived file that an entry is part of, in the partition that `product` names: 1 with
+ * its identity, or 0. */
+int outbox_product_of(struct outbox_writer *w, int64_t pipe, uint64_t serial,
+		      struct fileid *product, struct err *e) MUST_CHECK;
 /* Puts another entry at a serial that is not durable: head and nonce, no payload. */
 int outbox_fill(struct outbox_writer *w, int64_t pipe, const struct entry *en,
 		struct err *e) MUST_CHECK;

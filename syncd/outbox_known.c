@@ -115,3 +115,37 @@ int outbox_add_device(struct outbox_writer *w, const char *database,
 	(void)sqlite3_bind_text(st, 3, path, (int)n, SQLITE_STATIC);
 	return db_run(&w->db, st, e);
 }
+
+int outbox_times(struct outbox_writer *w, int64_t pipe,
+		 const struct fileid *file, struct tsfile_range *out,
+		 struct err *e)
+{
+	sqlite3_stmt *st = w->st[W_TIMES];
+	int r;
+
+	*out = (struct tsfile_range){.any = false};
+	bind_file(st, pipe, file);
+	r = db_row(&w->db, st, e);
+	if (r == 1 && sqlite3_column_type(st, 0) != SQLITE_NULL)
+		*out = (struct tsfile_range){
+			.any = true,
+			.first = sqlite3_column_int64(st, 0),
+			.last = sqlite3_column_int64(st, 1)};
+	if (r == 1)
+		(void)sqlite3_reset(st);
+	return r < 0 ? r : 0;
+}
+
+int outbox_note_gone(struct outbox_writer *w, int64_t pipe,
+		     const struct fileid *file, struct err *e)
+{
+	bind_file(w->st[W_NOTE_GONE], pipe, file);
+	return db_run(&w->db, w->st[W_NOTE_GONE], e);
+}
+
+int outbox_forget_gone(struct outbox_writer *w, int64_t pipe,
+		       const struct fileid *file, struct err *e)
+{
+	bind_file(w->st[W_FORGET_GONE], pipe, file);
+	return db_run(&w->db, w->st[W_FORGET_GONE], e);
+}

@@ -55,6 +55,17 @@ const char *const outbox_steps[] = {
 	" PRIMARY KEY(database, region, partition, journal)) WITHOUT ROWID;"
 	"CREATE TABLE gap(pipe INTEGER NOT NULL, line TEXT NOT NULL,"
 	" PRIMARY KEY(pipe, line)) WITHOUT ROWID;",
+	/* Captured files that are gone at the edge and that nothing explains: a
+	 * RESYNC cannot send them again. origin: the incarnation of their entries. */
+	"CREATE TABLE gone(pipe INTEGER NOT NULL, origin BLOB NOT NULL,"
+	" database TEXT NOT NULL, region INTEGER NOT NULL,"
+	" partition INTEGER NOT NULL, unsequence INTEGER NOT NULL,"
+	" t INTEGER NOT NULL, v INTEGER NOT NULL, i INTEGER NOT NULL,"
+	" c INTEGER NOT NULL, serial INTEGER NOT NULL,"
+	" serial_low INTEGER NOT NULL, time_min INTEGER, time_max INTEGER,"
+	" fate INTEGER NOT NULL,"
+	" PRIMARY KEY(pipe, database, region, partition, unsequence, t, v, i, "
+	"c, origin)) WITHOUT ROWID;",
 };
 const int outbox_n_steps = ARRAY_LEN(outbox_steps);
 
@@ -127,18 +138,36 @@ const char *const outbox_write_sql[N_OUTBOX_WRITE] = {
 	[W_SET_MODS] = "UPDATE known SET mods_seen = ?10, mods_stamp = ?11,"
 		       " covered = coalesce(?12, covered)" OF_FILE,
 	[W_ADD_GAP] = "INSERT OR IGNORE INTO gap VALUES(?1, ?2)",
-	[W_DURABLE_PINS] =
-		"SELECT entry.pipe, entry.serial, entry.nonce"
-		" FROM entry JOIN pipe ON pipe.id = entry.pipe"
-		" WHERE entry.volume = ?1 AND NOT entry.is_loose"
-		" AND entry.serial <= pipe.durable"
-		" ORDER BY entry.captured_ms, entry.serial",
+	[W_DURABLE_PINS] = "SELECT entry.pipe, entry.serial, entry.nonce"
+			   " FROM entry JOIN pipe ON pipe.id = entry.pipe"
+			   " WHERE entry.volume = ?1 AND NOT entry.is_loose"
+			   " AND entry.serial <= pipe.durable"
+			   " ORDER BY entry.captured_ms, entry.serial",
 	[W_SET_LOOSE] = "UPDATE entry SET is_loose = 1"
 			" WHERE pipe = ?1 AND serial = ?2",
-	[W_NEXT_LOOSE] =
-		"SELECT head, volume, CAST(body AS TEXT) FROM entry"
-		" WHERE pipe = ?1 AND serial >= ?2 AND is_loose"
+	[W_NEXT_ENTRY] =
+		"SELECT head, volume,"
+		" CASE WHEN is_loose THEN CAST(body AS TEXT) END, is_loose"
+		" FROM entry WHERE pipe = ?1 AND serial >= ?2"
 		" ORDER BY serial LIMIT 1",
+	[W_TIMES] = "SELECT time_min, time_max FROM known" OF_FILE
+		    " UNION ALL SELECT time_min, time_max FROM gone" OF_FILE
+		    " LIMIT 1",
+	[W_NOTE_GONE] =
+		"INSERT OR REPLACE INTO gone SELECT pipe,"
+		" (SELECT incarnation FROM pipe WHERE id = ?1), database,"
+		" region, partition, unsequence, t, v, i, c, serial,"
+		" serial_low, time_min, time_max, 0 FROM known" OF_FILE
+		" AND serial > 0 AND EXISTS(SELECT 1 FROM pipe WHERE id = ?1)",
+	[W_FORGET_GONE] = "DELETE FROM gone" OF_FILE,
+	[W_FORGET_ALL_GONE] = "DELETE FROM gone WHERE pipe = ?1",
+	[W_DEVICES] = "SELECT path FROM device WHERE database = ?1"
+		      " AND region = ?2 ORDER BY path",
+	[W_PRODUCT_OF] =
+		"SELECT unsequence, t, v, i, c FROM known WHERE pipe = ?1"
+		" AND database = ?2 AND region = ?3 AND partition = ?4"
+		" AND is_derived AND serial >= ?5 AND serial_low <= ?5"
+		" LIMIT 1",
 	[W_FILL] = "UPDATE entry SET nonce = ?3, head = ?4, volume = 0,"
 		   " is_loose = 0, body = NULL WHERE pipe = ?1 AND serial = ?2",
 	[W_LOWEST] =

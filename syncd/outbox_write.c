@@ -111,6 +111,8 @@ int outbox_forget_pipe(struct outbox_writer *w, int64_t pipe, struct err *e)
 		r = run_for_pipe(w, W_FORGET_ALL_KNOWN, pipe, e);
 	if (r == 0)
 		r = run_for_pipe(w, W_FORGET_GAPS, pipe, e);
+	if (r == 0)
+		r = run_for_pipe(w, W_FORGET_ALL_GONE, pipe, e);
 	return r ? r : run_for_pipe(w, W_FORGET_PIPE, pipe, e);
 }
 
@@ -296,6 +298,8 @@ int outbox_purge(struct outbox_writer *w, int64_t pipe, struct outbox_gone *out,
 		r = remove_entries(w, pipe, out[n_rows - 1].serial, e);
 	else
 		r = run_for_pipe(w, W_FORGET_ALL_KNOWN, pipe, e);
+	if (r == 0 && n_rows == 0)
+		r = run_for_pipe(w, W_FORGET_ALL_GONE, pipe, e);
 	return r ? r : n_rows;
 }
 

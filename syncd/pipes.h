@@ -41,6 +41,7 @@ struct pipe {
 	struct histogram durable_after, applied_after;
 	bool is_progress_unsaved;
 	bool is_releasing; /* release.c */
+	bool is_filling;   /* lost.c: no link may connect */
 };
 
 struct pipes {

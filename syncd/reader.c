@@ -26,10 +26,18 @@ void reader_close(struct reader *r)
 static int open_spooled(const struct read_one *o, enum mods_kind kind)
 {
 	char path[SPOOL_PATH_LEN];
-	int fd = open(spool_path(o->volume->spool_dir, o->nonce, kind, path),
-		      O_RDONLY | O_CLOEXEC);
+	CLEANUP_CLOSE int fd =
+		open(spool_path(o->volume->spool_dir, o->nonce, kind, path),
+		     O_RDONLY | O_CLOEXEC);
+	struct stat st;
 
-	return fd < 0 ? -errno : fd;
+	if (fd < 0 || fstat(fd, &st))
+		return -errno;
+	/* Deletions may have been appended since. */
+	if (kind == MODS_NONE ? (uint64_t)st.st_size != o->body_len
+			      : (uint64_t)st.st_size < o->mods_len)
+		return -ESTALE;
+	return steal_fd(&fd);
 }
 
 /* Sealed TsFiles do not change, so an equal length under the same name is the same
@@ -56,7 +64,7 @@ static int open_payload(struct reader *r, const struct read_one *o)
 		return 0;
 	reader_close(r);
 	r->fd = open_spooled(o, MODS_NONE);
-	if (r->fd == -ENOENT)
+	if (r->fd == -ENOENT || r->fd == -ESTALE)
 		r->fd = open_source(o);
 	if (r->fd < 0)
 		return r->fd;

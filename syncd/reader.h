@@ -2,8 +2,8 @@
  *
  * Reads run on the one thread of edge->reader, in the order of their jobs, several per
  * job. The last payload stays open between reads, so that a long file is opened once.
- * A pinned file that the spool lost is read from IoTDB's own directory, where it still
- * stands there unchanged. */
+ * A file that the spool does not have, or not as long as it was captured, is read from
+ * IoTDB's own directory, where it still stands there unchanged. */
 #ifndef TSFERRY_READER_H
 #define TSFERRY_READER_H
 
@@ -28,11 +28,10 @@ struct read_one {
 	const struct volume *volume; /* what of it never changes */
 	/* The owner read it from the catalog: `data` and `err` are set. */
 	bool is_catalogued;
-	bool is_loose; /* the owner's: the spool never had it */
 	/* out */
 	void *data; /* malloc'ed by the job, unless the owner gave a buffer */
 	struct digest digest;
-	int err; /* -errno; -ENOENT: the payload is lost */
+	int err; /* -errno; -ENOENT, -ESTALE: the payload is lost */
 };
 
 struct read_job {

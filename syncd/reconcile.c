@@ -25,7 +25,9 @@ static int run_forget(struct outbox_job *j, struct outbox_writer *w)
 
 	for (i = 0; r == 0 && i < f->n; i++) {
 		partition_file(&f->key, &f->files[i], &file);
-		r = outbox_forget_known(w, f->pipe, &file, &j->err);
+		r = outbox_note_gone(w, f->pipe, &file, &j->err);
+		if (r == 0)
+			r = outbox_forget_known(w, f->pipe, &file, &j->err);
 	}
 	return r;
 }

@@ -73,12 +73,26 @@ void upload_stop(struct upload *u, const char *fmt, ...)
 	u->say_error = true;
 }
 
+void upload_lost(struct upload *u, uint64_t serial, int err, const char *fmt,
+		 ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	end_with(u, fmt, ap);
+	va_end(ap);
+	u->end_why = 0;
+	u->lost_serial = serial;
+	u->lost_err = err;
+	u->say_lost = true;
+}
+
 void upload_cut(struct upload *u)
 {
 	upload_window_stop(u);
 	u->state = UPLOAD_OFF;
 	u->version = 0;
-	u->say_hello = u->ask_nonce = u->say_close = false;
+	u->say_hello = u->ask_nonce = u->say_close = u->say_lost = false;
 }
 
 void upload_connected(struct upload *u)
@@ -293,10 +307,21 @@ static struct upload_failing *failing_slot(struct upload *u, uint64_t serial)
 	return slot;
 }
 
+unsigned upload_failed(struct upload *u, uint64_t serial, const char *text)
+{
+	struct upload_failing *f = failing_slot(u, serial);
+
+	f->n++;
+	u->attempt = *f;
+	u->say_attempt = true;
+	(void)snprintf(u->attempt_text, sizeof(u->attempt_text), "%s", text);
+	return f->n;
+}
+
 static void bye_mismatch(struct upload *u, const struct msg_bye *m)
 {
-	struct upload_failing *f;
 	char text[SENTENCE_MAX + 1];
+	unsigned n;
 
 	if (u->state != UPLOAD_LIVE || m->serial <= u->durable ||
 	    m->serial > upload_sent_serial(u) + u->send_open) {
@@ -306,17 +331,13 @@ static void bye_mismatch(struct upload *u, const struct msg_bye *m)
 			     m->serial, m->text);
 		return;
 	}
-	f = failing_slot(u, m->serial);
-	f->n++;
-	u->attempt = *f;
-	u->say_attempt = true;
-	(void)snprintf(u->attempt_text, sizeof(u->attempt_text), "%s", m->text);
+	n = upload_failed(u, m->serial, m->text);
 	(void)snprintf(text, sizeof(text), "%.*s", SENTENCE_MAX - 120, m->text);
-	if (f->n >= u->max_attempts)
+	if (n >= u->max_attempts)
 		upload_stop(u,
 			    "entry %" PRIu64
 			    " failed to verify at the receiver %u times: %s",
-			    m->serial, f->n, text);
+			    m->serial, n, text);
 	else
 		upload_leave(u, BYE_MISMATCH, "entry %" PRIu64 ": %s",
 			     m->serial, text);
@@ -356,10 +377,14 @@ void upload_room(struct upload *u, bool has_room)
 
 static int say_end(struct upload *u, struct upload_act *act)
 {
-	act->kind = u->say_error ? UP_ERROR : UP_CLOSE;
+	act->kind = u->say_error ? UP_ERROR : u->say_lost ? UP_LOST : UP_CLOSE;
 	act->why = u->end_why;
 	memcpy(act->text, u->end_text, sizeof(act->text));
-	u->say_error = u->say_close = false;
+	if (act->kind == UP_LOST) {
+		act->serial = u->lost_serial;
+		act->n = (uint64_t)u->lost_err;
+	}
+	u->say_error = u->say_close = u->say_lost = false;
 	return 1;
 }
 
@@ -405,7 +430,7 @@ int upload_next(struct upload *u, struct upload_act *act)
 		return 1;
 	if (u->say_attempt)
 		return say_attempt(u, act);
-	if (u->say_error || u->say_close)
+	if (u->say_error || u->say_close || u->say_lost)
 		return say_end(u, act);
 	if (u->say_hello) {
 		u->say_hello = false;

@@ -11,7 +11,11 @@
  * Rules of histories (design, section 3): a WELCOME that names a durable serial beyond
  * the last assigned one, or another nonce for it, or one below what was released, or
  * whose applied serial lies below what it had said before, ends in UP_ERROR with the numbers
- * and the cure, and nothing is sent. */
+ * and the cure, and nothing is sent.
+ *
+ * An entry that cannot be read never ends in UP_ERROR: what its owner's disk refuses (EIO)
+ * is tried again, an attempt each time, and then given up like one whose bytes are gone
+ * (UP_LOST); what may pass by itself (EMFILE, ENOMEM) is tried for ever. */
 #ifndef TSFERRY_UPLOAD_H
 #define TSFERRY_UPLOAD_H
 
@@ -41,7 +45,10 @@ enum upload_act_kind {
 	UP_SEND_END,
 	UP_DURABLE,	/* progress: every serial up to `serial` is durable there */
 	UP_APPLIED,	/* every serial up to `serial` is applied: the entries may be released */
-	UP_ATTEMPT,	/* entry `serial` failed to verify there; `n` attempts so far; text */
+	UP_ATTEMPT,	/* entry `serial` failed to verify there, or to be read here; `n`
+			 * attempts so far; text */
+	UP_LOST,	/* entry `serial` cannot be read any more: close the link, give the
+			 * serial another entry, connect again; `n` is the errno; text */
 	UP_ERROR,	/* the pipe must stop: text */
 	UP_CLOSE,	/* close the link; text says why; class of BYE in `why` (0 = ours) */
 };
@@ -82,8 +89,8 @@ void upload_entry(struct upload *u, struct entry *en);
 /* The answer to an UP_READ. `data` (the owner's buffer, `len` bytes) comes back in an
  * UP_SEND_*, or through upload_take_unused(), which is to be asked after each event.
  * err != 0 (errno, of either sign) or a short `len`: the entry can not be read. The
- * machine answers UP_ERROR when that says that the spool lost it (ENOENT, ESTALE,
- * ENODATA, EIO, EBADMSG), UP_CLOSE otherwise. */
+ * machine answers UP_LOST when that says that its bytes are gone (ENOENT, ESTALE,
+ * ENODATA, EBADMSG) or EIO came max_attempts times, UP_CLOSE otherwise. */
 void upload_block(struct upload *u, uint64_t serial, uint64_t index, struct digest digest,
 		  void *data, uint32_t len, int err);
 

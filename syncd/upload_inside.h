@@ -76,9 +76,11 @@ struct upload {
 	uint32_t partials_left;
 
 	/* Acts that wait to be taken. */
-	bool say_hello, ask_nonce, say_attempt, say_error, say_close;
+	bool say_hello, ask_nonce, say_attempt, say_error, say_close, say_lost;
 	struct upload_failing attempt;
 	char attempt_text[SENTENCE_MAX + 1];
+	uint64_t lost_serial;
+	int lost_err;
 	enum bye_why end_why;
 	char end_text[SENTENCE_MAX + 1];
 
@@ -119,6 +121,11 @@ static inline uint64_t upload_sent_serial(const struct upload *u)
 /* The link is to be closed: for a reason of ours (0) or of the receiver's. */
 void upload_leave(struct upload *u, enum bye_why why, const char *fmt, ...)
 	PRINTF_LIKE(3, 4);
+/* One more attempt of `serial` failed, which the owner is told: how many there were. */
+unsigned upload_failed(struct upload *u, uint64_t serial, const char *text);
+/* Entry `serial` cannot be read any more; err: errno. */
+void upload_lost(struct upload *u, uint64_t serial, int err, const char *fmt,
+		 ...) PRINTF_LIKE(4, 5);
 /* The pipe must stop. */
 void upload_stop(struct upload *u, const char *fmt, ...) PRINTF_LIKE(2, 3);
 

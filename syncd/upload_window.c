@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "upload_inside.h"
@@ -243,34 +244,29 @@ static int read_next(struct upload *u, struct upload_act *act)
 	return 1;
 }
 
-/* Whether the spool has lost the entry for good; anything else may pass. */
+/* Whether the entry's bytes are gone; anything else may pass, EIO only so often. */
 static bool is_lost(int err)
 {
-	return err == ENOENT || err == ESTALE || err == ENODATA || err == EIO ||
+	return err == ENOENT || err == ESTALE || err == ENODATA ||
 	       err == EBADMSG;
 }
 
 static void read_failed(struct upload *u, uint64_t serial, uint64_t index,
 			int err)
 {
-	char what[600] = "entry";
+	char what[600] = "entry", text[SENTENCE_MAX + 1];
 
 	if (serial < u->heads_end)
 		(void)entry_text(head_of(u, serial), what, sizeof(what));
-	if (is_lost(err))
-		upload_stop(u,
-			    "entry %" PRIu64
-			    " (%s) can not be read any more, block "
-			    "%" PRIu64
-			    ": %s; RESYNC PIPE sends again what is still "
-			    "here",
-			    serial, what, index, err_words(err));
+	(void)snprintf(text, sizeof(text),
+		       "entry %" PRIu64 " (%s) cannot be read, block %" PRIu64
+		       ": %s",
+		       serial, what, index, err_words(err));
+	if (is_lost(err) ||
+	    (err == EIO && upload_failed(u, serial, text) >= u->max_attempts))
+		upload_lost(u, serial, err, "%s", text);
 	else
-		upload_leave(u, 0,
-			     "entry %" PRIu64
-			     " (%s) can not be read now, block "
-			     "%" PRIu64 ": %s",
-			     serial, what, index, err_words(err));
+		upload_leave(u, 0, "%s", text);
 }
 
 void upload_block(struct upload *u, uint64_t serial, uint64_t index,

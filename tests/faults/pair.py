@@ -237,8 +237,7 @@ class Pair:
         if not pipes:
             self.syncd("CREATE PIPE p TO s")
         elif pipes[0].split("\t")[3] == "STOP":
-            # A disk that answers EIO is said at once, and the operator goes on.
-            if "[ERROR]" in pipes[0] and "can not be read any more" not in pipes[0]:
+            if "[ERROR]" in pipes[0]:
                 raise Violation("the pipe was stopped: " + pipes[0].split("\t")[4])
             self.syncd("START PIPE p")
         for _ in range(min(self.late_at_once, len(self.late))):

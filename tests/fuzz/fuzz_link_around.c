@@ -179,11 +179,14 @@ int outbox_body(struct outbox *o, int64_t pipe, uint64_t serial,
 	return 0;
 }
 
-void lost_fill(struct edge *e, struct pipe *p, uint64_t serial)
+void lost_fill(struct edge *e, struct pipe *p, uint64_t serial, int err,
+	       const char *why)
 {
 	(void)e;
 	(void)p;
-	(void)serial; /* no entry of the model is loose */
+	(void)serial; /* every entry of the model can be read */
+	(void)err;
+	(void)why;
 }
 
 void outbox_gaps(struct outbox *o, int64_t pipe, struct buf *out)

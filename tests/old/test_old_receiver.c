@@ -142,9 +142,10 @@ static void act_on(struct edge *e, const struct upload_act *a)
 	case UP_ATTEMPT:
 		e->n_attempts++;
 		break;
+	case UP_LOST:
 	case UP_ERROR:
 	case UP_CLOSE:
-		e->has_error |= a->kind == UP_ERROR;
+		e->has_error |= a->kind != UP_CLOSE;
 		e->is_closed |= a->kind == UP_CLOSE;
 		(void)snprintf(e->text, sizeof e->text, "%s", a->text);
 		break;

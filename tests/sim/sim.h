@@ -83,6 +83,7 @@ enum sim_stat {
 	STAT_FSYNC_FAILURES,
 	STAT_NO_SPACE,
 	STAT_READ_ERRORS,
+	STAT_FILLED,
 	STAT_TAKEOVERS,
 	STAT_STOPS,
 	STAT_RESYNCS,
@@ -210,6 +211,7 @@ struct sim_edge {
 	uint32_t *files; /* contents: what IoTDB has */
 	unsigned n_files, cap_files;
 	uint64_t gone[SIM_PIPES + 1]; /* pins up to here are unlinked */
+	uint64_t rotten; /* nonce of an entry that the disk does not give back */
 	struct upload *u; /* of the newest pipe, while it is not stopped */
 	enum sim_error error;
 	struct patience patience;
@@ -360,6 +362,7 @@ void sim_broken(struct sim *s, const char *name, const char *fmt, ...)
 	PRINTF_LIKE(3, 4);
 void sim_say(const struct sim *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
 uint32_t sim_content_new(struct sim *s, bool is_file);
+uint32_t sim_content_empty(struct sim *s); /* of an entry that fills a serial */
 struct sim_truth *sim_truth_new(struct sim *s, unsigned pipe, uint64_t serial,
 				uint32_t content);
 struct sim_truth *sim_truth_of(struct sim *s,
@@ -428,6 +431,7 @@ void edge_away(struct sim *s, struct sim_edge *e);
 struct sim_pipe *edge_pipe(struct sim_edge *e); /* not dropped; NULL */
 struct sim_pipe *edge_live(struct sim_edge *e); /* when there is one */
 uint64_t edge_assign(struct sim *s, struct sim_edge *e, uint32_t content);
+void edge_fill(struct sim *s, struct sim_edge *e, uint64_t serial);
 void edge_add_file(struct sim_edge *e, uint32_t content);
 void edge_create_pipe(struct sim *s, struct sim_edge *e);
 void edge_resync(struct sim *s, struct sim_edge *e, const char *why);

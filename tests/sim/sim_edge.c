@@ -152,15 +152,11 @@ void edge_applied(struct sim *s, struct sim_edge *e, struct msg_applied *m)
 }
 
 /* What the pipe stops for must be so. */
-static void check_error(struct sim *s, struct sim_edge *e, bool unfit,
-			const char *text)
+static void check_error(struct sim *s, bool unfit, const char *text)
 {
-	const struct sim_pipe *p = edge_live(e);
 	bool is_right = unfit;
 
-	if (strstr(text, "can not be read any more"))
-		is_right = e->gone[p->id] > p->released;
-	else if (strstr(text, "was dropped here"))
+	if (strstr(text, "was dropped here"))
 		is_right = true;
 	if (!is_right)
 		sim_broken(s, "no false stop", "%s", text);
@@ -173,7 +169,7 @@ static void act_error(struct sim *s, struct sim_edge *e,
 
 	sim_say(s, "edge %u ERROR: %s", e->index, a->text);
 	if (strstr(a->text, "RESYNC PIPE")) {
-		check_error(s, e, unfit, a->text);
+		check_error(s, unfit, a->text);
 		s->stats[STAT_REFUSED_HISTORY]++;
 		e->error = EDGE_HISTORY;
 	} else if (strstr(a->text, "failed to verify") && s->is_plain) {
@@ -185,13 +181,31 @@ static void act_error(struct sim *s, struct sim_edge *e,
 	edge_away(s, e);
 }
 
+/* What cannot be read any more must be gone, or have been refused by the disk. */
+static void act_lost(struct sim *s, struct sim_edge *e,
+		     const struct upload_act *a)
+{
+	const struct sim_pipe *p = edge_live(e);
+
+	sim_say(s, "edge %u: entry %" PRIu64 " is lost: %s", e->index,
+		a->serial, a->text);
+	if (a->serial <= upload_durable_serial(e->u))
+		sim_broken(s, "only what is not durable is filled",
+			   "entry %" PRIu64, a->serial);
+	if (a->n != EIO && a->serial > e->gone[p->id])
+		sim_broken(s, "no false loss", "%s", a->text);
+	edge_cut(s, e);
+	edge_away(s, e);
+	edge_fill(s, e, a->serial);
+}
+
 static void act_close(struct sim *s, struct sim_edge *e,
 		      const struct upload_act *a)
 {
 	sim_say(s, "edge %u closes (%d): %s", e->index, (int)a->why, a->text);
 	if (!s->is_plain &&
 	    (a->why == BYE_PROTOCOL || a->why == BYE_MISMATCH ||
-	     (a->why == 0 && !strstr(a->text, "can not be read now"))))
+	     (a->why == 0 && !strstr(a->text, "cannot be read"))))
 		sim_broken(s, "honest peers", "%s", a->text);
 	edge_cut(s, e);
 	edge_away(s, e);
@@ -371,6 +385,9 @@ static void do_act(struct sim *s, struct sim_edge *e,
 		return;
 	case UP_ATTEMPT:
 		s->stats[STAT_MISMATCHES]++;
+		return;
+	case UP_LOST:
+		act_lost(s, e, a);
 		return;
 	case UP_ERROR:
 		act_error(s, e, a);

@@ -27,6 +27,7 @@ static const char *const stat_names[STAT_N] = {
 	[STAT_FSYNC_FAILURES] = "fsync_failures",
 	[STAT_NO_SPACE] = "no_space",
 	[STAT_READ_ERRORS] = "read_errors",
+	[STAT_FILLED] = "filled",
 	[STAT_TAKEOVERS] = "takeovers",
 	[STAT_STOPS] = "stops",
 	[STAT_RESYNCS] = "resyncs",

@@ -66,6 +66,24 @@ uint64_t edge_assign(struct sim *s, struct sim_edge *e, uint32_t content)
 	return serial;
 }
 
+/* Its serial gets another entry, which is its head; a file is captured once more. */
+void edge_fill(struct sim *s, struct sim_edge *e, uint64_t serial)
+{
+	struct sim_pipe *p = edge_live(e);
+	const struct sim_truth *lost = sim_truth_of(s, p->nonces[serial]);
+	uint32_t content = lost->content;
+	bool is_file = s->contents[content].kind == ENTRY_FILE;
+
+	p->nonces[serial] =
+		sim_truth_new(s, p->id, serial, sim_content_empty(s))->nonce;
+	s->stats[STAT_FILLED]++;
+	/* An older copy says of this serial what nobody can tell apart: docs/proof.md,
+	 * known limits. */
+	e->has_old = false;
+	if (is_file)
+		upload_assigned(e->u, edge_assign(s, e, content));
+}
+
 void edge_add_file(struct sim_edge *e, uint32_t content)
 {
 	size_t cap = e->cap_files;

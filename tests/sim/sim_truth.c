@@ -154,6 +154,18 @@ uint32_t sim_content_new(struct sim *s, bool is_file)
 	return (uint32_t)s->n_contents++;
 }
 
+uint32_t sim_content_empty(struct sim *s)
+{
+	uint32_t i = sim_content_new(s, false);
+	struct sim_content *c = &s->contents[i];
+
+	c->kind = ENTRY_RESTATE;
+	c->seed &= ~1ull; /* not held */
+	c->len = 0;
+	c->digest = digest_of(c);
+	return i;
+}
+
 struct sim_truth *sim_truth_new(struct sim *s, unsigned pipe, uint64_t serial,
 				uint32_t content)
 {

@@ -433,15 +433,20 @@ static int fill_it(struct outbox_writer *w, void *arg, struct err *e)
 	struct entry fill = {.nonce = 9, .kind = ENTRY_RESTATE};
 	char line[OUTBOX_GAP_LEN];
 	struct outbox_entry en;
-	int r = outbox_loose(w, *(int64_t *)arg, 1, &en, line, e);
+	int r = outbox_next(w, *(int64_t *)arg, 2, &en, line, e);
 
-	if (r != 1 || en.entry.serial != 2 || line[0])
+	if (r != 1 || en.entry.serial != 2 || !en.is_loose || line[0])
 		return r < 0 ? r : -EPROTO;
 	fill.serial = 2;
 	fill.file = en.entry.file;
 	entry_release(&en.entry);
 	r = outbox_fill(w, *(int64_t *)arg, &fill, e);
-	return r ? r : outbox_loose(w, *(int64_t *)arg, 1, &en, line, e);
+	if (r == 0)
+		r = outbox_next(w, *(int64_t *)arg, 2, &en, line, e);
+	if (r != 1 || en.entry.kind != ENTRY_RESTATE || en.is_loose)
+		return r < 0 ? r : -EPROTO;
+	entry_release(&en.entry);
+	return outbox_next(w, *(int64_t *)arg, 4, &en, line, e);
 }
 
 static int count_pin(void *arg, int64_t pipe, uint64_t serial, uint64_t nonce)

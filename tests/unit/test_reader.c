@@ -108,10 +108,10 @@ static void short_file(void)
 
 	reader_init(&r);
 	j.ones[0] = a_read(5, 6, 8);
-	j.ones[0].body_len = 12; /* longer than what is pinned */
+	j.ones[0].mods_len = 14; /* longer than what is pinned */
 	j.ones[1] = a_read(5, 0, 2);
 	reader_run(&j.job);
-	CHECK(j.ones[0].err == -ENODATA);
+	CHECK(j.ones[0].err == -ESTALE);
 	CHECK(j.ones[1].err == 0); /* the next one is not harmed */
 	free(j.ones[0].data);
 	free(j.ones[1].data);

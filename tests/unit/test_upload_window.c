@@ -173,9 +173,10 @@ static void test_read_errors(void)
 		int err;
 		const char *log, *text;
 	} cases[] = {
-		{-ENOENT, "error ", "can not be read any more"},
-		{EIO, "error ", "RESYNC PIPE"},
-		{-EMFILE, "close:0 ", "can not be read now"},
+		{-ENOENT, "lost:1/2 ", "No such file"},
+		{ESTALE, "lost:1/116 ", "entry 1 ("},
+		{EIO, "attempt:1x1 close:0 ", "cannot be read, block 0"},
+		{-EMFILE, "close:0 ", "cannot be read, block 0"},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -193,6 +194,26 @@ static void test_read_errors(void)
 	}
 }
 
+/* Attempts of one entry, over several links; then it is lost. */
+static void test_read_attempts(void)
+{
+	struct owner o CLEANUP(end);
+
+	begin(&o, 3, 0, 0);
+	for (int i = 1; i <= 3; i++) {
+		connect(&o, 0, 0);
+		(void)acts(&o);
+		read_answers(&o, -EIO);
+		CHECK_STR(fresh(&o), i == 1   ? "attempt:1x1 close:0 "
+				     : i == 2 ? "attempt:1x2 close:0 "
+					      : "attempt:1x3 lost:1/5 ");
+		while (o.n_reads)
+			read_answers(&o, -EIO);
+		(void)fresh(&o);
+		upload_cut(o.u);
+	}
+}
+
 static void test_short_read(void)
 {
 	struct owner o CLEANUP(end);
@@ -201,7 +222,7 @@ static void test_short_read(void)
 	connect(&o, 0, 0);
 	(void)acts(&o);
 	upload_block(o.u, 1, 0, digest_block(block, 9), block, 9, 0);
-	CHECK_STR(fresh(&o), "error ");
+	CHECK_STR(fresh(&o), "lost:1/61 ");
 	o.n_reads = 0;
 }
 
@@ -283,7 +304,10 @@ int main(void)
 	test_run("reads are bounded and wait for room", test_reads_are_bounded);
 	test_run("reads of an old link are stale", test_stale_reads);
 	test_run("heads of an old link are harmless", test_stale_heads);
-	test_run("what can not be read stops or closes", test_read_errors);
+	test_run("what cannot be read is lost, or tried again",
+		 test_read_errors);
+	test_run("EIO is tried as often as attempts are allowed",
+		 test_read_attempts);
 	test_run("a payload that became shorter is lost", test_short_read);
 	test_run("the window bounds entries", test_window_entries);
 	test_run("the window bounds bytes", test_window_bytes);

@@ -118,6 +118,9 @@ static inline void act_on(struct owner *o, const struct upload_act *a)
 	case UP_ATTEMPT:
 		word(o, "attempt:%" PRIu64 "x%" PRIu64 " ", a->serial, a->n);
 		return;
+	case UP_LOST:
+		word(o, "lost:%" PRIu64 "/%d ", a->serial, (int)a->n);
+		return;
 	case UP_ERROR:
 		word(o, "error ");
 		return;
