@@ -5,6 +5,7 @@
 #include "call.h"
 #include "frame.h"
 #include "ground/clock.h"
+#include "mend.h"
 #include "rows.h"
 
 #define PROTOCOL_V3 2 /* the only one that all versions take */
@@ -132,6 +133,7 @@ int rpc_open(struct rpc **out, const struct rpc_login *login,
 	struct rpc *c = xcalloc(1, sizeof *c);
 	int r;
 
+	mend_types();
 	*out = NULL;
 	if (reply)
 		*reply = (struct rpc_reply){0};
