@@ -174,6 +174,11 @@ bool sql_load_consumes(unsigned version)
 	return version >= IOTDB_1_3_3;
 }
 
+bool sql_load_wants_mods(unsigned version)
+{
+	return version >= IOTDB_1_3 && version < IOTDB_2_0;
+}
+
 /* 0.13 takes what is between the quotes as it is; later ones know doubled quotes. */
 static void add_string(unsigned version, const char *text, struct buf *out)
 {

@@ -15,6 +15,7 @@
 
 #define IOTDB_1_0 10000u
 #define IOTDB_1_2 10200u
+#define IOTDB_1_3 10300u
 #define IOTDB_1_3_3 10303u
 #define IOTDB_1_3_4 10304u
 #define IOTDB_2_0 20000u
@@ -46,6 +47,11 @@ int sql_create_database(unsigned version, const char *database,
 /* Whether a successful LOAD takes the source away (and nothing else does), as we ask for it:
  * from 1.3.3 on. Before, it was taken even after a failure. */
 bool sql_load_consumes(unsigned version);
+
+/* Whether every file needs deletion records beside it, be they empty: 1.3.3 remembers for one
+ * without any where it came from, and a later DELETE is written there, or refused with 605
+ * (seen on 1.3.3; not on 1.0.1, 1.2.2, 2.0.6). */
+bool sql_load_wants_mods(unsigned version);
 
 struct sql_load {
 	const char *path; /* of a file or of a directory */

@@ -196,8 +196,8 @@ static int share_domain(const struct handover_root *root, int domain_fd)
 
 static void set_name(struct handover *h, const char *name)
 {
-	(void)snprintf(h->name, sizeof h->name, "%.*s",
-		       (int)sizeof h->name - 1, name);
+	(void)snprintf(h->name, sizeof h->name, "%.*s", (int)sizeof h->name - 1,
+		       name);
 	(void)snprintf(h->path, sizeof h->path, "%s/%s/%s", h->root->path,
 		       h->domain, h->name);
 }
@@ -280,19 +280,35 @@ static int copy_in(struct handover *h, const char *path, const char *name)
 }
 
 /* The server may be another user; the directory keeps everybody else out. */
-static int share_file(struct handover *h, const char *name)
+static bool is_shared(const struct handover *h)
+{
+	return h->root->st.st_mode & 077;
+}
+
+static int share_file(struct handover *h, const char *name, mode_t bits)
 {
 	struct stat st;
 
-	if (!(h->root->st.st_mode & 077))
+	if (!is_shared(h))
 		return 0;
 	if (fstatat(h->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
-	if ((st.st_mode & 0444) == 0444)
+	if ((st.st_mode & bits) == bits)
 		return 0;
-	return fchmodat(h->fd, name, (st.st_mode & 07777) | 0444, 0) < 0
+	return fchmodat(h->fd, name, (st.st_mode & 07777) | bits, 0) < 0
 		       ? -errno
 		       : 0;
+}
+
+/* What it took it adds to at a later DELETE. */
+static int share_mods(struct handover *h, const char *name)
+{
+	if (is_shared(h) &&
+	    fchownat(h->fd, name, (uid_t)-1, h->root->st.st_gid,
+		     AT_SYMLINK_NOFOLLOW) < 0 &&
+	    errno != EPERM)
+		return -errno;
+	return share_file(h, name, 0664);
 }
 
 /* A file that may be taken was not synced yet; one that the server takes for its own must
@@ -313,7 +329,19 @@ static int place(struct handover *h, const char *path, bool take,
 	}
 	if (r == -EXDEV)
 		r = copy_in(h, path, name);
-	return r < 0 ? r : share_file(h, name);
+	return r < 0 ? r : share_file(h, name, 0444);
+}
+
+/* Staged ones never become another user's to write. */
+static int place_mods(struct handover *h, const struct load_job *j,
+		      const char *name)
+{
+	int r;
+
+	if (!is_shared(h))
+		return place(h, j->mods_path, j->take, name);
+	r = copy_in(h, j->mods_path, name);
+	return r < 0 ? r : share_mods(h, name);
 }
 
 static int write_mods(struct handover *h, const char *name,
@@ -325,7 +353,20 @@ static int write_mods(struct handover *h, const char *name,
 
 	if (r >= 0 && fdatasync(fd) < 0)
 		r = -errno;
-	return r < 0 ? r : share_file(h, name);
+	return r < 0 ? r : share_mods(h, name);
+}
+
+/* Says that nothing is deleted; what a power cut makes of it says the same. */
+static int make_empty(struct handover *h, const char *name)
+{
+	char mods_name[112];
+	CLEANUP_CLOSE int fd = -1;
+
+	(void)snprintf(mods_name, sizeof mods_name, "%s%s", name,
+		       mods_suffix(MODS_TEXT));
+	fd = file_open_beneath(h->fd, mods_name, O_WRONLY | O_CREAT | O_EXCL,
+			       0644);
+	return fd < 0 ? fd : share_mods(h, mods_name);
 }
 
 int handover_add(struct handover *h, const struct load_job *j,
@@ -340,7 +381,9 @@ int handover_add(struct handover *h, const struct load_job *j,
 	if (mods && mods->len)
 		r = write_mods(h, mods_name, mods);
 	else if (!mods && j->mods_path)
-		r = place(h, j->mods_path, j->take, mods_name);
+		r = place_mods(h, j, mods_name);
+	else if (h->wants_mods)
+		r = make_empty(h, name);
 	if (r >= 0)
 		r = place(h, j->path, j->take, name);
 	if (r < 0)

@@ -41,6 +41,7 @@ struct handover {
 	const struct handover_root *root;
 	int fd;		      /* owned; of the run's directory; -1 = none */
 	uint64_t first, last; /* of what was added */
+	bool wants_mods;      /* every file gets one (sql_load_wants_mods()) */
 	struct buf list;      /* owned; its serials, one a line */
 	char domain[500];     /* <pipe>/<database>, below the root */
 	char name[64];	      /* of the run */

@@ -334,6 +334,7 @@ static void one_run(struct iotdb *db, struct iotdb_item *items, unsigned n)
 	struct err e = {0};
 	int r = handover_begin(&db->root, &items[0].job, &run.h, &e);
 
+	run.h.wants_mods = sql_load_wants_mods(rpc_version_number(db->rpc));
 	if (r >= 0 && !fill(&run, n, &care)) {
 		(void)!handover_end(&run.h, &e);
 		buf_release(&care.mods);

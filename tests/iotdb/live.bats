@@ -96,3 +96,15 @@ teardown() {
 	all_applied 90
 	answers_equal "SELECT a, b FROM root.away.d"
 }
+
+@test "rows deleted after they were loaded stay deleted, also when the server starts again" {
+	insert_files edge root.late 1 5
+	pair_start
+	all_applied
+	sql edge "DELETE FROM root.late.d.a WHERE time <= 12" "DELETE FROM root.late.d.b WHERE time = 1" >/dev/null
+	wait_until 30 same_answer "SELECT a, b FROM root.late.d"
+	all_applied
+	server_stop cloud
+	server_again cloud
+	answers_equal "SELECT a, b FROM root.late.d"
+}

@@ -84,6 +84,8 @@ static void loads(void)
 		  "'delete','convert-on-type-mismatch'='true',"
 		  "'tablet-conversion-threshold'='10')");
 	CHECK(!sql_load_consumes(10302) && sql_load_consumes(10303));
+	CHECK(sql_load_wants_mods(10303) && !sql_load_wants_mods(10202) &&
+	      !sql_load_wants_mods(20006));
 }
 
 static void deletes(void)
