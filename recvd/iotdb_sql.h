@@ -1,10 +1,6 @@
 /* Statements for an IoTDB of a version, as text (iotdb-formats, sections 6.1 and 9;
  * iotdb-observed, section 3). Versions are numbers as rpc_version_number() has them (10303
- * = 1.3.3). Pure.
- *
- * A path is nodes joined by '.', a node in back quotes is one node whatever it holds. Names
- * come as the edge stored them and are quoted as the version wants: from 1.0 on whatever is
- * not plain, with doubled back quotes; 0.13 stores nodes without quotes. */
+ * = 1.3.3). Pure. */
 #ifndef TSFERRY_IOTDB_SQL_H
 #define TSFERRY_IOTDB_SQL_H
 
@@ -12,34 +8,13 @@
 
 #include "ground/buf.h"
 #include "ground/err.h"
-
-#define IOTDB_1_0 10000u
-#define IOTDB_1_2 10200u
-#define IOTDB_1_3 10300u
-#define IOTDB_1_3_3 10303u
-#define IOTDB_1_3_4 10304u
-#define IOTDB_2_0 20000u
-
-#define SQL_NODES_MAX 64u
-
-/* One node: borrowed bytes, quotes included. */
-struct sql_node {
-	const char *p;
-	size_t n;
-};
-
-/* Cuts a path; -EINVAL for one that is none (an empty node, an open quote, too deep). */
-int sql_nodes(const char *path, size_t n, struct sql_node *nodes) MUST_CHECK;
+#include "iotdb/path.h"
 
 /* A database of the tree model: its path begins with root. */
 bool sql_is_tree(const char *database);
 
 /* Nodes behind root: what LOAD calls the database's level. -EINVAL. */
 int sql_level(const char *database) MUST_CHECK;
-
-/* Adds a path, each node quoted as `version` wants. -EINVAL. */
-int sql_add_path(unsigned version, const char *path, size_t n,
-		 struct buf *out) MUST_CHECK;
 
 int sql_create_database(unsigned version, const char *database,
 			struct buf *out) MUST_CHECK;
