@@ -13,7 +13,7 @@
 #include "receive.h"
 #include "recvd.h"
 
-#define SESSION_SILENCE_MS 60000 /* nothing for so long: the link is dead */
+#define SESSION_SILENCE_MS 25000 /* nothing for so long: the link is dead */
 #define SESSIONS_MAX 1024u
 #define FRAME_BUF_MAX (FRAME_LEN_MAX + FRAME_HEAD_LEN)
 
@@ -41,6 +41,7 @@ struct session {
 	struct loop_timer slow;	 /* until the next entry may come */
 	bool is_timed;		 /* the HELLO's deadline runs */
 	bool is_slowed, is_unread;
+	uint64_t acked; /* of our bytes, while they are unread */
 	bool is_live;	      /* counted in n_live */
 	enum refused_for refusal; /* why it is closed, when that is not its BYE's class */
 	uint64_t moved_ms;    /* when a block or an entry came last */

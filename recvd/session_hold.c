@@ -160,6 +160,19 @@ void session_check_stall(struct session *s)
 	session_bye(s, BYE_BUSY, sentence);
 }
 
+/* Whether the peer took some of our bytes since this was asked last: slowly is not never. */
+static bool has_taken_some(struct session *s)
+{
+	struct net_path way;
+	bool has_taken;
+
+	if (!s->stream || stream_path(s->stream, &way) < 0)
+		return false;
+	has_taken = way.acked != s->acked;
+	s->acked = way.acked;
+	return has_taken;
+}
+
 static void silence_due(struct loop_timer *t)
 {
 	struct session *s = CONTAINER_OF(t, struct session, silence);
@@ -167,6 +180,10 @@ static void silence_due(struct loop_timer *t)
 
 	if (!is_new && !s->is_unread && session_is_held(s)) {
 		session_time_silence(s); /* it is we who do not read */
+		return;
+	}
+	if (s->is_unread && has_taken_some(s)) {
+		session_time_silence(s);
 		return;
 	}
 	s->refusal = s->is_unread ? REFUSED_UNREAD

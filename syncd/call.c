@@ -254,6 +254,16 @@ uint64_t call_bytes_out(const struct call *c)
 	return c->stream ? stream_bytes_out(c->stream) : 0;
 }
 
+int call_path(const struct call *c, struct net_path *out)
+{
+	return c->stream ? stream_path(c->stream, out) : -ENOTCONN;
+}
+
+int call_unsent(const struct call *c, uint32_t bytes)
+{
+	return c->stream ? stream_unsent(c->stream, bytes) : -ENOTCONN;
+}
+
 const char *call_address(const struct call *c)
 {
 	return c->address;

@@ -10,6 +10,7 @@
 
 #include "domain/frame.h"
 #include "edge.h"
+#include "ground/netpath.h"
 
 struct call;
 
@@ -44,6 +45,9 @@ void call_finish(struct call *c); /* what was sent still goes out */
 void call_send(struct call *c, const struct buf *b);
 size_t call_queued(const struct call *c);
 uint64_t call_bytes_out(const struct call *c);
+/* netpath.h; -ENOTCONN before there is a connection. */
+int call_path(const struct call *c, struct net_path *out) MUST_CHECK;
+int call_unsent(const struct call *c, uint32_t bytes) MUST_CHECK;
 const char *call_address(
 	const struct call *c); /* "10.0.0.5:6670", or host:port before */
 

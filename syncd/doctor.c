@@ -8,10 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "ground/fileio.h"
 #include "ground/net.h"
+#include "ground/netpath.h"
 #include "settings.h"
 #include "spool.h"
 #include "watch.h"
@@ -271,6 +273,25 @@ static void check_sinks(struct doctor *d)
 	db_close(&db);
 }
 
+/* Links work without it: what is lost is speed where packets are lost. */
+static void check_bbr(void)
+{
+	CLEANUP_CLOSE int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char name[NET_ALGORITHM_LEN] = "";
+	int r = fd < 0 ? -errno : net_path_bbr(fd);
+
+	if (r == 0) {
+		good("links use BBR, which loss does not slow down");
+		return;
+	}
+	if (fd >= 0)
+		(void)!net_path_algorithm(fd, name);
+	good("links use '%s', since BBR can not be had (%s): slower where "
+	     "packets are lost; modprobe tcp_bbr, and 'bbr' in "
+	     "net.ipv4.tcp_allowed_congestion_control",
+	     name, err_words(-r));
+}
+
 static void check_state_dir(struct doctor *d)
 {
 	const char *dir = d->set.state_dir;
@@ -300,6 +321,7 @@ int doctor_run(const char *conf_path)
 		for (i = 0; i < d->set.facts.n_dirs; i++)
 			check_dir(d, i);
 		check_sinks(d);
+		check_bbr();
 	}
 	n = d->n_failures;
 	free(d);

@@ -107,8 +107,9 @@ static void on_opened(void *arg, const char *key)
 	l->state = LINK_GREETING;
 	rate_begin(&l->rate, clock_mono_ms());
 	upload_connected(l->upload);
-	upload_room(l->upload, true);
-	loop_timer_set(l->edge->loop, &l->silence, LINK_SILENCE_MS);
+	link_pace(l);
+	link_heard(l);
+	loop_timer_set(l->edge->loop, &l->silence, LINK_LISTEN_MS);
 	link_pump(l);
 }
 
@@ -121,7 +122,7 @@ static void on_drained(void *arg)
 {
 	struct link *l = arg;
 
-	upload_room(l->upload, !l->edge->set.rate_limit || l->allowance >= 0);
+	link_pace(l);
 	link_pump(l);
 }
 
@@ -167,6 +168,7 @@ static void connect_now(struct link *l)
 		return;
 	}
 	l->state = LINK_CALLING;
+	link_pace_begin(l);
 	l->call = call_new(l->edge, &s->row, &call_events, l);
 }
 
@@ -197,7 +199,7 @@ void link_welcome(struct link *l)
 
 void link_heard(struct link *l)
 {
-	loop_timer_set(l->edge->loop, &l->silence, LINK_SILENCE_MS);
+	l->heard_ms = clock_mono_ms();
 }
 
 /* ---- timers ---- */
@@ -216,32 +218,24 @@ static void time_to_beat(struct loop_timer *t)
 	loop_timer_set(l->edge->loop, &l->beat, LINK_BEAT_MS);
 }
 
-static void too_silent(struct loop_timer *t)
+/* Bytes that arrive there are a sign of life too: on a thin link an answer may have to
+ * wait for them. */
+static void time_to_listen(struct loop_timer *t)
 {
 	struct link *l = CONTAINER_OF(t, struct link, silence);
+	char text[64];
 
-	link_offline(l, l->state == LINK_ONLINE
-				? "nothing came for 30 s"
-				: "the receiver did not answer for 30 s");
-}
-
-static void time_to_send(struct loop_timer *t)
-{
-	struct link *l = CONTAINER_OF(t, struct link, refill);
-	int64_t limit = l->edge->set.rate_limit;
-	uint64_t now = clock_mono_ms();
-
-	if (limit)
-		l->allowance +=
-			(int64_t)((double)limit *
-				  (double)(now - l->allowance_at_ms) / 1000.0);
-	l->allowance_at_ms = now;
-	if (limit && l->allowance < 0) {
-		loop_timer_set(l->edge->loop, &l->refill, 50);
+	if (link_has_moved(l))
+		link_heard(l);
+	if (clock_mono_ms() - l->heard_ms < LINK_SILENCE_MS) {
+		loop_timer_set(l->edge->loop, &l->silence, LINK_LISTEN_MS);
 		return;
 	}
-	upload_room(l->upload, true);
-	link_pump(l);
+	(void)snprintf(text, sizeof(text), "%s for %d s",
+		       l->state == LINK_ONLINE ? "nothing came"
+					       : "the receiver did not answer",
+		       LINK_SILENCE_MS / 1000);
+	link_offline(l, text);
 }
 
 /* ---- the owner's side ---- */
@@ -258,8 +252,8 @@ struct link *link_new(struct edge *e, struct pipe *p)
 			   row->durable, (unsigned)e->set.max_retries + 1);
 	l->retry.fn = time_to_connect;
 	l->beat.fn = time_to_beat;
-	l->silence.fn = too_silent;
-	l->refill.fn = time_to_send;
+	l->silence.fn = time_to_listen;
+	l->refill.fn = link_refilled;
 	patience_init(&l->patience, clock_mono_ms());
 	l->since_ms = clock_wall_ms();
 	l->resent_before = p->resent_bytes;

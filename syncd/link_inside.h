@@ -1,5 +1,5 @@
-/* The inside of a link, shared by link.c (when to connect) and link_io.c (what goes
- * over the wire). Nobody else includes this. */
+/* The inside of a link, shared by link.c (when to connect), link_io.c (what goes
+ * over the wire) and link_pace.c (how much of it). Nobody else includes this. */
 #ifndef TSFERRY_LINK_INSIDE_H
 #define TSFERRY_LINK_INSIDE_H
 
@@ -15,7 +15,9 @@
 #define LINK_HEADS 1024 /* volumes remembered, by serial */
 #define LINK_QUEUE_HIGH (1u << 20)
 #define LINK_BEAT_MS 10000
-#define LINK_SILENCE_MS 30000
+#define LINK_LISTEN_MS 5000
+#define LINK_SILENCE_MS \
+	25000 /* and at most LINK_LISTEN_MS until it is noticed */
 
 enum link_state {
 	LINK_WAITING,
@@ -49,9 +51,15 @@ struct link {
 	void *buffers[LINK_BUFFERS]; /* free ones, owned */
 	size_t n_buffers;
 	const struct volume *volumes[LINK_HEADS];
-	int64_t allowance; /* bytes that rate_limit still lets go */
-	uint64_t allowance_at_ms;
 	uint64_t resent_before; /* of machines that are gone */
+
+	/* link_pace.c */
+	int64_t allowance; /* bytes that rate_limit still lets go */
+	uint64_t allowance_at_ms,
+		charged; /* bytes of the call that it paid for */
+	uint64_t looked_ms, way_rate;
+	uint32_t unsent;
+	uint64_t acked, heard_ms; /* the last sign of life */
 
 	struct rate rate; /* of the call's bytes */
 };
@@ -62,6 +70,14 @@ void link_offline(struct link *l,
 void link_welcome(struct link *l);     /* HELLO was answered */
 void link_error(struct link *l, const char *text); /* the pipe must stop */
 void link_heard(struct link *l);		   /* a frame came */
+
+/* link_pace.c */
+void link_pace_begin(struct link *l); /* a new call */
+void link_pace(struct link *l);	      /* whether, and how far, is read ahead */
+void link_refilled(struct loop_timer *t);
+bool link_has_moved(
+	struct link *l); /* bytes arrived there since it was asked last,
+				      * and others are on their way */
 
 /* link_io.c */
 void link_pump(struct link *l); /* takes and performs what the machine wants */

@@ -14,7 +14,6 @@
 #define OUT_FLUSH 65536u
 #define JOB_READS 6 /* so that two jobs can be under way: one read, one sent */
 #define JOB_BYTES (2ull * BLOCK_LEN)
-#define REFILL_MS 50
 
 /* ---- buffers ---- */
 
@@ -68,42 +67,14 @@ void link_rate_sample(struct link *l)
 		rate_look(&l->rate, clock_mono_ms(), call_bytes_out(l->call));
 }
 
-static void take_allowance(struct link *l, size_t n)
-{
-	int64_t limit = l->edge->set.rate_limit;
-	uint64_t now = clock_mono_ms();
-
-	if (!limit)
-		return;
-	l->allowance += (int64_t)((double)limit *
-				  (double)(now - l->allowance_at_ms) / 1000.0);
-	if (l->allowance > limit / 4 + 1)
-		l->allowance = limit / 4 + 1;
-	l->allowance_at_ms = now;
-	l->allowance -= (int64_t)n;
-}
-
-static void judge_room(struct link *l)
-{
-	bool is_over = l->edge->set.rate_limit && l->allowance < 0;
-	bool has_room =
-		l->call && !is_over && call_queued(l->call) < LINK_QUEUE_HIGH;
-
-	if (is_over)
-		loop_timer_set(l->edge->loop, &l->refill, REFILL_MS);
-	upload_room(l->upload, has_room);
-}
-
 static void flush(struct link *l)
 {
 	if (!l->out.len)
 		return;
-	if (l->call && buf_end(&l->out) == 0) {
+	if (l->call && buf_end(&l->out) == 0)
 		call_send(l->call, &l->out);
-		take_allowance(l, l->out.len);
-	}
 	buf_clear(&l->out);
-	judge_room(l);
+	link_pace(l);
 	link_rate_sample(l);
 }
 

@@ -31,6 +31,7 @@ struct upload *upload_new(uint64_t assigned, uint64_t released,
 	u->known_nonce = released_nonce;
 	u->max_attempts = max_attempts ? max_attempts : 1;
 	u->has_room = true;
+	u->ahead = UINT64_MAX;
 	u->send_serial = 1;
 	return u;
 }
@@ -373,6 +374,11 @@ void upload_bye(struct upload *u, const struct msg_bye *m)
 void upload_room(struct upload *u, bool has_room)
 {
 	u->has_room = has_room;
+}
+
+void upload_ahead(struct upload *u, uint64_t bytes)
+{
+	u->ahead = bytes;
 }
 
 static int say_end(struct upload *u, struct upload_act *act)

@@ -96,6 +96,9 @@ void upload_block(struct upload *u, uint64_t serial, uint64_t index, struct dige
 
 /* The owner's send queue has room again or not: no UP_READ while it has none. */
 void upload_room(struct upload *u, bool has_room);
+/* So many bytes may be on their way from UP_READ to UP_SEND together, at least one block;
+ * UINT64_MAX at first. */
+void upload_ahead(struct upload *u, uint64_t bytes);
 
 /* 1 and the next act; 0 when there is none. */
 int upload_next(struct upload *u, struct upload_act *act);

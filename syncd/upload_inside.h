@@ -96,6 +96,7 @@ struct upload {
 	struct upload_sent sent[UPLOAD_WINDOW_ENTRIES];
 	uint64_t window_bytes; /* sent or being read, not durable */
 	bool has_room;
+	uint64_t ahead; /* of reads and done */
 	struct upload_read reads[UPLOAD_READS];
 	struct upload_done done[UPLOAD_READS];
 	void *unused[UPLOAD_READS];

@@ -214,6 +214,20 @@ static bool read_seek(struct upload *u)
 	return false;
 }
 
+/* Whether one more block of `len` may be on its way between disk and link. */
+static bool may_go_ahead(const struct upload *u, uint32_t len)
+{
+	uint64_t bytes = len;
+
+	if (u->n_reads + u->n_done == 0)
+		return true;
+	for (unsigned i = 0; i < u->n_reads; i++)
+		bytes += u->reads[RING(u->first_read + i)].len;
+	for (unsigned i = 0; i < u->n_done; i++)
+		bytes += u->done[RING(u->first_done + i)].len;
+	return bytes <= u->ahead;
+}
+
 static int read_next(struct upload *u, struct upload_act *act)
 {
 	const struct entry *en;
@@ -227,8 +241,9 @@ static int read_next(struct upload *u, struct upload_act *act)
 		return 0;
 	en = head_of(u, u->read_serial);
 	len = block_len(entry_payload_len(en), u->read_index);
-	if (u->read_serial != u->durable + 1 &&
-	    u->window_bytes + len > UPLOAD_WINDOW_BYTES)
+	if (!may_go_ahead(u, len) ||
+	    (u->read_serial != u->durable + 1 &&
+	     u->window_bytes + len > UPLOAD_WINDOW_BYTES))
 		return 0;
 	rd = &u->reads[RING(u->first_read + u->n_reads++)];
 	*rd = (struct upload_read){u->read_serial, u->read_index, len, false};

@@ -8,10 +8,14 @@
 #include <netinet/tcp.h>
 #include <string.h>
 
-/* A silent peer is noticed after a minute: 30 s idle, then three probes. */
-#define KEEP_IDLE_S 30
-#define KEEP_INTERVAL_S 10
+#include "netpath.h"
+
+/* A peer that is gone is noticed within half a minute, whether anything is sent to it or
+ * not: 10 s idle and three probes, or what was sent unacknowledged for so long. */
+#define KEEP_IDLE_S 10
+#define KEEP_INTERVAL_S 5
 #define KEEP_PROBES 3
+#define USER_TIMEOUT_MS 30000
 
 #define HOST_MAX 253
 #define LABEL_MAX 63
@@ -133,8 +137,8 @@ static int set_option(int fd, int level, int name, int value)
 								     : 0;
 }
 
-/* Not TCP_USER_TIMEOUT: it would also end a connection whose receiver answers
- * but has its window closed, which is back-pressure. */
+/* TCP_USER_TIMEOUT also ends a connection whose peer answers but has had its window
+ * closed for so long: both daemons' own patience with that is shorter. */
 static int set_tcp_options(int fd)
 {
 	int r = set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
@@ -147,6 +151,10 @@ static int set_tcp_options(int fd)
 		r = set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEP_INTERVAL_S);
 	if (r == 0)
 		r = set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEP_PROBES);
+	if (r == 0)
+		r = set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
+			       USER_TIMEOUT_MS);
+	(void)!net_path_bbr(fd); /* a wish: what else there is works too */
 	return r;
 }
 

@@ -22,7 +22,8 @@ bool net_is_host(const char *host);
 int net_resolve(const char *host, unsigned port, struct net_addr *out, struct err *e) MUST_CHECK;
 
 /* Non-blocking; the descriptor becomes writable when it is connected or failed
- * (net_connect_result). TCP_NODELAY and keep-alive are set. */
+ * (net_connect_result). TCP_NODELAY, keep-alive and a time-out of 30 s for what is not
+ * acknowledged are set, BBR where the kernel allows it (netpath.h). */
 int net_connect(const struct net_addr *to) MUST_CHECK;
 int net_connect_result(int fd) MUST_CHECK;
 

@@ -624,3 +624,13 @@ uint64_t stream_bytes_in(const struct stream *s)
 {
 	return s->wire.bytes_in;
 }
+
+int stream_path(const struct stream *s, struct net_path *out)
+{
+	return net_path(s->wire.fd, out);
+}
+
+int stream_unsent(const struct stream *s, uint32_t bytes)
+{
+	return net_path_unsent(s->wire.fd, bytes);
+}

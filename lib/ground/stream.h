@@ -19,6 +19,7 @@
 #include "keys.h"
 #include "loop.h"
 #include "net.h"
+#include "netpath.h"
 
 struct stream;
 
@@ -58,5 +59,9 @@ void stream_free(struct stream *s); /* at once; safe on NULL */
 const uint8_t *stream_peer_key(const struct stream *s);
 uint64_t stream_bytes_out(const struct stream *s);	/* on the wire, TLS included */
 uint64_t stream_bytes_in(const struct stream *s);
+
+/* netpath.h, of its socket. */
+int stream_path(const struct stream *s, struct net_path *out) MUST_CHECK;
+int stream_unsent(const struct stream *s, uint32_t bytes) MUST_CHECK;
 
 #endif

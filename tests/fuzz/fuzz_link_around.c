@@ -50,6 +50,21 @@ uint64_t call_bytes_out(const struct call *c)
 	return model->bytes_out;
 }
 
+/* A way like any other, thin enough to matter. */
+int call_path(const struct call *c, struct net_path *out)
+{
+	(void)c;
+	*out = (struct net_path){.rate = 1 << 20, .acked = model->bytes_out};
+	return 0;
+}
+
+int call_unsent(const struct call *c, uint32_t bytes)
+{
+	(void)c;
+	(void)bytes;
+	return 0;
+}
+
 const char *call_address(const struct call *c)
 {
 	(void)c;

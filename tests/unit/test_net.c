@@ -7,6 +7,7 @@
 #include <sys/un.h>
 
 #include "ground/net.h"
+#include "ground/netpath.h"
 #include "test.h"
 
 static struct net_addr addr(const char *text)
@@ -303,6 +304,7 @@ static bool is_ready_made(int fd)
 {
 	return option(fd, IPPROTO_TCP, TCP_NODELAY) == 1 &&
 	       option(fd, SOL_SOCKET, SO_KEEPALIVE) == 1 &&
+	       option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT) == 30000 &&
 	       (fcntl(fd, F_GETFL) & O_NONBLOCK) &&
 	       (fcntl(fd, F_GETFD) & FD_CLOEXEC);
 }
@@ -328,6 +330,34 @@ static void meets(const char *bind, const char *host)
 	CHECK(called >= 0);
 	CHECK_STR(net_text(&from, text), host);
 	CHECK(is_ready_made(calling) && is_ready_made(called));
+}
+
+/* What arrived, and what waits, of a connection whose other end does not read. */
+static void tells_the_way(void)
+{
+	CLEANUP_CLOSE int listening = -1, calling = -1, called = -1;
+	static const char bytes[1 << 16];
+	char name[NET_ALGORITHM_LEN];
+	struct net_path way = {0};
+	struct net_addr to, from;
+	struct pollfd p = {.events = POLLOUT};
+	unsigned port = 0, put = 0;
+	ssize_t n;
+
+	listening = net_listen("127.0.0.1", 0, &port, NULL);
+	CHECK(net_resolve("127.0.0.1", port, &to, NULL) == 0);
+	calling = net_connect(&to);
+	p.fd = calling;
+	CHECK(poll(&p, 1, 2000) == 1);
+	called = take(listening, &from);
+	CHECK(net_path(calling, &way) == 0 && way.left == 0);
+	CHECK(net_path_unsent(calling, 65536) == 0);
+	CHECK(net_path_algorithm(calling, name) == 0 && name[0]);
+	while ((n = send(calling, bytes, sizeof bytes, MSG_DONTWAIT)) > 0)
+		put += (unsigned)n;
+	CHECK(net_path(calling, &way) == 0);
+	CHECK(way.left > 0 && way.left <= put && way.acked <= put);
+	CHECK(net_path(-1, &way) == -EBADF);
 }
 
 static void listens_everywhere(void)
@@ -405,6 +435,7 @@ int main(void)
 	test_run("host names", host_names);
 	test_run("resolving", resolving);
 	test_run("listen, connect, accept", listens_everywhere);
+	test_run("the way to a peer is told", tells_the_way);
 	if (have_v6())
 		test_run("the same on IPv6", listens_v6);
 	test_run("what cannot be bound", not_bound);

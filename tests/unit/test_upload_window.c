@@ -122,6 +122,24 @@ static void test_reads_are_bounded(void)
 	CHECK_STR(fresh(&o), "read:13.0 ");
 }
 
+/* On a thin link fewer blocks are on their way, and never none. */
+static void test_ahead_is_bounded(void)
+{
+	struct owner o CLEANUP(end);
+
+	begin(&o, 1, 0, 0);
+	o.len[1] = 9 * BLOCK_LEN;
+	connect(&o, 0, 0);
+	upload_ahead(o.u, 3 * BLOCK_LEN);
+	(void)acts(&o);
+	CHECK(o.n_reads == 3);
+	upload_ahead(o.u, 1);
+	read_answers(&o, 0);
+	read_answers(&o, 0);
+	(void)acts(&o);
+	CHECK(o.n_reads == 1);
+}
+
 /* Reads of a link that is gone come back unused, and are not taken for new ones. */
 static void test_stale_reads(void)
 {
@@ -302,6 +320,7 @@ int main(void)
 	test_run("held blocks of nothing are none", test_held_nothing);
 	test_run("held blocks count in the digest", test_held_digest);
 	test_run("reads are bounded and wait for room", test_reads_are_bounded);
+	test_run("a thin link reads less far ahead", test_ahead_is_bounded);
 	test_run("reads of an old link are stale", test_stale_reads);
 	test_run("heads of an old link are harmless", test_stale_heads);
 	test_run("what cannot be read is lost, or tried again",
