@@ -232,10 +232,10 @@ static void start_loader(struct apply *a)
 {
 	const struct settings *s = &a->d->settings;
 	const char *const archive[] = {a->program, s->archive_dir, NULL};
-	const char *const iotdb[] = {a->program,    "--iotdb",
-				     s->load_dir,   s->iotdb_rpc,
-				     s->iotdb_user, s->iotdb_password_file,
-				     NULL};
+	const char *const iotdb[] = {
+		a->program,	      "--iotdb",     s->load_dir,
+		s->iotdb_rpc,	      s->iotdb_user, s->iotdb_password_file,
+		settings_load_via(s), NULL};
 	struct err e = {0};
 
 	if (loader_pid(a->loader))

@@ -167,6 +167,7 @@ static void check_iotdb(struct visit *v, const char *program)
 				    v->s.iotdb_rpc,
 				    v->s.iotdb_user,
 				    v->s.iotdb_password_file,
+				    settings_load_via(&v->s),
 				    NULL};
 	struct child c = {0};
 	struct err e = {0};

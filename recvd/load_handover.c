@@ -13,6 +13,7 @@
 #define LIST "list"
 #define LIST_MAX (64u << 10)
 #define COPY_STEP (256u << 10)
+#define FILE_NAME_MAX 96
 
 /* ---- the directory of all ---- */
 
@@ -240,10 +241,21 @@ int handover_begin(const struct handover_root *root, const struct load_job *any,
 	return r < 0 ? fail(e, h, r) : 0;
 }
 
-static void file_name(const struct load_job *j, char to[96])
+static void file_name(const struct load_job *j, char *to)
 {
-	(void)snprintf(to, 96, "%" PRIu64 "-%" PRIu64 "-0-0.tsfile", j->serial,
-		       j->serial);
+	(void)snprintf(to, FILE_NAME_MAX, "%" PRIu64 "-%" PRIu64 "-0-0.tsfile",
+		       j->serial, j->serial);
+}
+
+static const enum mods_kind mods_kinds[] = {MODS_TEXT, MODS_BINARY};
+
+static void name_mods(const struct load_job *j, enum mods_kind kind,
+		      char to[HANDOVER_NAME_MAX])
+{
+	char name[FILE_NAME_MAX];
+
+	file_name(j, name);
+	(void)snprintf(to, HANDOVER_NAME_MAX, "%s%s", name, mods_suffix(kind));
 }
 
 /* ---- handing over ---- */
@@ -372,12 +384,11 @@ static int make_empty(struct handover *h, const char *name)
 int handover_add(struct handover *h, const struct load_job *j,
 		 const struct buf *mods, enum mods_kind kind, struct err *e)
 {
-	char name[96], mods_name[112];
+	char name[FILE_NAME_MAX], mods_name[HANDOVER_NAME_MAX];
 	int r = 0;
 
 	file_name(j, name);
-	(void)snprintf(mods_name, sizeof mods_name, "%s%s", name,
-		       mods_suffix(mods ? kind : j->mods_kind));
+	name_mods(j, mods ? kind : j->mods_kind, mods_name);
 	if (mods && mods->len)
 		r = write_mods(h, mods_name, mods);
 	else if (!mods && j->mods_path)
@@ -484,7 +495,7 @@ int handover_find(const struct handover_root *root, const struct load_job *any,
 const char *handover_file(const struct handover *h, const struct load_job *j,
 			  char to[HANDOVER_PATH_MAX])
 {
-	char name[96];
+	char name[FILE_NAME_MAX];
 
 	file_name(j, name);
 	(void)snprintf(to, HANDOVER_PATH_MAX, "%s/%s", h->path, name);
@@ -493,7 +504,7 @@ const char *handover_file(const struct handover *h, const struct load_job *j,
 
 bool handover_has(const struct handover *h, const struct load_job *j)
 {
-	char name[96];
+	char name[FILE_NAME_MAX];
 
 	file_name(j, name);
 	return faccessat(h->fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
@@ -516,18 +527,46 @@ bool handover_is_taken(const struct handover *h, const struct load_job *j)
 
 bool handover_has_mods(const struct handover *h, const struct load_job *j)
 {
-	static const enum mods_kind kinds[] = {MODS_TEXT, MODS_BINARY};
+	char name[HANDOVER_NAME_MAX];
 
-	char name[96], mods[112];
-
-	file_name(j, name);
-	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-		(void)snprintf(mods, sizeof mods, "%s%s", name,
-			       mods_suffix(kinds[i]));
-		if (faccessat(h->fd, mods, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+	for (size_t i = 0; i < ARRAY_LEN(mods_kinds); i++) {
+		name_mods(j, mods_kinds[i], name);
+		if (faccessat(h->fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 			return true;
 	}
 	return false;
+}
+
+int handover_open_part(const struct handover *h, const struct load_job *j,
+		       bool is_mods, char name[HANDOVER_NAME_MAX])
+{
+	int fd = -ENOENT;
+
+	if (!is_mods) {
+		file_name(j, name);
+		return file_open_beneath(h->fd, name, O_RDONLY, 0);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(mods_kinds) && fd == -ENOENT; i++) {
+		name_mods(j, mods_kinds[i], name);
+		fd = file_open_beneath(h->fd, name, O_RDONLY, 0);
+	}
+	return fd;
+}
+
+int handover_take(struct handover *h, const struct load_job *j, struct err *e)
+{
+	char name[HANDOVER_NAME_MAX];
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(mods_kinds) && r >= 0; i++) {
+		name_mods(j, mods_kinds[i], name);
+		if (unlinkat(h->fd, name, 0) < 0 && errno != ENOENT)
+			r = -errno;
+	}
+	file_name(j, name);
+	if (r >= 0 && unlinkat(h->fd, name, 0) < 0 && errno != ENOENT)
+		r = -errno;
+	return r < 0 ? fail(e, h, r) : 0;
 }
 
 int handover_sync(struct handover *h, struct err *e)

@@ -23,6 +23,7 @@
 #include "load_job.h"
 
 #define HANDOVER_PATH_MAX 1400
+#define HANDOVER_NAME_MAX 112
 
 struct handover_root {
 	int fd; /* owned; -1 = none */
@@ -71,6 +72,15 @@ bool handover_has(const struct handover *h, const struct load_job *j);
 bool handover_is_taken(const struct handover *h, const struct load_job *j);
 /* Deletion records that stand there although their file was taken. */
 bool handover_has_mods(const struct handover *h, const struct load_job *j);
+
+/* For a server that does not see the directory: opens what was handed over of a file (owned by
+ * the caller), its deletion records if `is_mods`, under the name that goes with it. -ENOENT:
+ * there is none. */
+int handover_open_part(const struct handover *h, const struct load_job *j,
+		       bool is_mods, char name[HANDOVER_NAME_MAX]) MUST_CHECK;
+/* Takes it away, as a server that sees it does when it loaded it: records first. */
+int handover_take(struct handover *h, const struct load_job *j,
+		  struct err *e) MUST_CHECK;
 
 /* Makes durable that files went. */
 int handover_sync(struct handover *h, struct err *e) MUST_CHECK;

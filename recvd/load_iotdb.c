@@ -34,6 +34,8 @@ static void disconnect(struct iotdb *db)
 {
 	rpc_close(db->rpc);
 	db->rpc = NULL;
+	transfer_close(db->transfer);
+	db->transfer = NULL;
 	db->is_blind = false;
 	forget_databases(db);
 }
@@ -57,6 +59,26 @@ static int log_in(struct iotdb *db, const char *password,
 	};
 
 	return rpc_open(&db->rpc, &login, reply, e);
+}
+
+int iotdb_transfer_open(struct iotdb *db, struct rpc_reply *reply,
+			struct err *e)
+{
+	char password[PASSWORD_MAX];
+	struct rpc_login login = {
+		.host = db->addresses.at[db->at].host,
+		.port = db->addresses.at[db->at].port,
+		.user = db->set.user[0] ? db->set.user : NULL,
+		.password = password,
+	};
+	int r = rpc_password_read(db->set.password_file, password,
+				  sizeof password, e);
+
+	if (r < 0)
+		return err_wrap(e, "iotdb_password_file");
+	r = transfer_open(&db->transfer, &login, reply, e);
+	explicit_bzero(password, sizeof password);
+	return r;
 }
 
 /* Each node once; the first that answers is kept. A refused log-in is an answer. */

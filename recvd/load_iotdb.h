@@ -6,7 +6,9 @@
  * a server that is away, or refuses us, stops the batch.
  *
  * Runs of small files go as one LOAD of a directory, in ascending serials; nothing of it is
- * loaded when one is bad, then they go one by one. A LOAD whose answer was lost is settled
+ * loaded when one is bad, then they go one by one. To a server that does not see load_dir
+ * they go over the network (load_transfer.c), with the same directories for what is under
+ * way. A LOAD whose answer was lost is settled
  * before its domain goes on (load_handover.h). Loading the newest file of a domain twice
  * changes no answer; so done twice is done once.
  *
@@ -15,6 +17,7 @@
 #define TSFERRY_LOAD_IOTDB_H
 
 #include "iotdb/rpc.h"
+#include "iotdb/transfer.h"
 #include "load_handover.h"
 #include "load_job.h"
 
@@ -30,17 +33,19 @@ struct iotdb_item {
 
 struct iotdb_settings {
 	const char *load_dir, *rpc, *user, *password_file;
+	const char *via; /* "auto", "path", "transfer" */
 };
 
 struct iotdb {
 	struct iotdb_settings set; /* borrowed */
 	struct handover_root root;
 	struct rpc_addresses addresses;
-	unsigned at;	  /* which one is next */
-	struct rpc *rpc;  /* owned; NULL = not connected */
-	char **databases; /* owned; that exist for sure */
+	unsigned at;		   /* which one is next */
+	struct rpc *rpc;	   /* owned; NULL = not connected */
+	struct transfer *transfer; /* owned; NULL = none, or lost */
+	char **databases;	   /* owned; that exist for sure */
 	size_t n_databases;
-	bool is_blind; /* the server does not see load_dir: files go through the connection */
+	bool is_blind; /* the server does not see load_dir: files go over the network */
 	bool is_swept;
 	void (*done)(void *arg,
 		     struct iotdb_item *it); /* an item's result is final */
@@ -66,8 +71,29 @@ enum job_result iotdb_result(struct iotdb *db, int r,
 enum job_result iotdb_make_database(struct iotdb *db, const char *database,
 				    struct err *e);
 
+/* What one file's LOAD came to, decided. `r` and `reply` as rpc.h has them. */
+void iotdb_say_loaded(struct iotdb *db, struct iotdb_item *it, int r,
+		      const struct rpc_reply *reply, struct err *e);
+/* How long a LOAD of so many bytes may take. */
+unsigned iotdb_load_limit_ms(uint64_t bytes);
+/* A failed system call of ours as a result. */
+enum job_result iotdb_disk_result(int r);
+
 /* A run of FILEs of one domain: decides them, up to the first that is not applied. */
 void iotdb_files(struct iotdb *db, struct iotdb_item *items, unsigned n);
+
+/* Whether files go over the network: so configured, or the server said that it sees none. */
+bool iotdb_is_remote(const struct iotdb *db);
+bool iotdb_may_transfer(const struct iotdb *db);
+/* Logs in at the node that is connected to, with the password as its file has it now. */
+int iotdb_transfer_open(struct iotdb *db, struct rpc_reply *reply,
+			struct err *e) MUST_CHECK;
+/* Files of a run over the network, one by one: decides each, up to the first that is not
+ * applied. Applied ones are gone from the run. */
+void iotdb_transfer_run(struct iotdb *db, struct handover *h,
+			struct iotdb_item *items, unsigned n);
+/* After a lost answer: waits until the server works on no LOAD any more, at most so long. */
+void iotdb_wait_idle(struct iotdb *db, unsigned limit_ms);
 
 /* DELETE, RESTATE, SCHEMA. */
 enum job_result iotdb_delete(struct iotdb *db, const struct load_job *j,

@@ -21,7 +21,7 @@
 #define LATE_BYTES_PER_MS (32u << 10)
 #define CODE_IDEMPOTENT 1111 /* of LOAD (iotdb-formats, section 7.5) */
 
-static unsigned limit_for(uint64_t bytes)
+unsigned iotdb_load_limit_ms(uint64_t bytes)
 {
 	uint64_t ms = LOAD_LIMIT_MS + bytes / LOAD_BYTES_PER_MS;
 
@@ -39,7 +39,7 @@ static uint64_t bytes_of(const struct iotdb_item *items, unsigned n)
 
 /* ---- an earlier run whose answer was lost ---- */
 
-static enum job_result disk_result(int r)
+enum job_result iotdb_disk_result(int r)
 {
 	switch (-r) {
 	case EROFS:
@@ -87,6 +87,13 @@ static void settle_all(struct iotdb *db, const struct handover *h,
 	}
 }
 
+/* Whether files that a server loaded are gone from the run, and others are not. */
+static bool tells_taken(const struct iotdb *db)
+{
+	return iotdb_is_remote(db) ||
+	       sql_load_consumes(rpc_version_number(db->rpc));
+}
+
 /* Returns false when the run cannot go on. */
 static bool settle(struct iotdb *db, struct iotdb_item *items, unsigned n)
 {
@@ -97,13 +104,15 @@ static bool settle(struct iotdb *db, struct iotdb_item *items, unsigned n)
 
 	if (r > 0) {
 		(void)poll(NULL, 0, (int)(ms < LATE_MAX_MS ? ms : LATE_MAX_MS));
-		if (sql_load_consumes(rpc_version_number(db->rpc)))
+		if (iotdb_is_remote(db))
+			iotdb_wait_idle(db, LATE_MAX_MS);
+		if (tells_taken(db))
 			settle_all(db, &h, items, n);
 		r = db->rpc ? handover_end(&h, &e) : 0;
 		handover_release(&h);
 	}
 	if (r < 0)
-		iotdb_say(db, &items[0], disk_result(r), e.text);
+		iotdb_say(db, &items[0], iotdb_disk_result(r), e.text);
 	return r >= 0 && db->rpc;
 }
 
@@ -132,38 +141,31 @@ static int load(struct run *run, const char *path, uint64_t bytes,
 	if (r < 0)
 		return err_set(e, -r, "LOAD of %s: the statement is too long",
 			       path);
-	rpc_set_limit(run->db->rpc, limit_for(bytes));
+	rpc_set_limit(run->db->rpc, iotdb_load_limit_ms(bytes));
 	return rpc_execute(run->db->rpc, buf_str(&sql), reply, e);
 }
 
-static void say_mismatch(struct run *run, struct iotdb_item *it,
-			 const char *series, const struct err *e)
-{
-	if (*series)
-		it->paths = xstrdup(series);
-	iotdb_say(run->db, it, JOB_MISMATCH, e->text);
-}
-
-/* What one file's LOAD came to. */
-static void say_one(struct run *run, struct iotdb_item *it, int r,
-		    const struct rpc_reply *reply, struct err *e)
+void iotdb_say_loaded(struct iotdb *db, struct iotdb_item *it, int r,
+		      const struct rpc_reply *reply, struct err *e)
 {
 	char series[512];
 	enum job_result result;
 
 	if (r == -EREMOTEIO &&
 	    iotdb_says_mismatch(reply->text, series, sizeof series)) {
-		say_mismatch(run, it, series, e);
+		if (*series)
+			it->paths = xstrdup(series);
+		iotdb_say(db, it, JOB_MISMATCH, e->text);
 		return;
 	}
 	result = r == -EREMOTEIO && iotdb_says_loading(reply->text)
 			 ? JOB_RETRY
-			 : iotdb_result(run->db, r, reply, e);
+			 : iotdb_result(db, r, reply, e);
 	/* "There already" is said of what a statement makes; a file is there when LOAD
 	 * says so. */
 	if (r < 0 && result == JOB_APPLIED && reply->code != CODE_IDEMPOTENT)
 		result = JOB_QUARANTINE;
-	iotdb_say(run->db, it, result, e->text);
+	iotdb_say(db, it, result, e->text);
 }
 
 static void load_one_by_one(struct run *run)
@@ -184,7 +186,7 @@ static void load_one_by_one(struct run *run)
 			 it->job.length, &reply, &e);
 		if (r >= 0)
 			r = handover_sync(&run->h, &e);
-		say_one(run, it, r, &reply, &e);
+		iotdb_say_loaded(run->db, it, r, &reply, &e);
 		if (it->result != JOB_APPLIED)
 			return;
 	}
@@ -211,7 +213,7 @@ static void say_blind(struct run *run, struct err *e)
 		       "the server does not see load_dir %s: it is on another "
 		       "host or in a container, or its user may not enter; "
 		       "give it load_dir with the same path, mode 2770 and its "
-		       "group",
+		       "group, or set load_via=auto",
 		       run->db->root.path);
 	iotdb_say(run->db, &run->items[0], JOB_STOP, e->text);
 }
@@ -222,6 +224,10 @@ static void load_run(struct run *run)
 	struct err e = {0};
 	int r;
 
+	if (iotdb_is_remote(run->db)) {
+		iotdb_transfer_run(run->db, &run->h, run->items, run->n);
+		return;
+	}
 	if (run->n == 1) {
 		char path[HANDOVER_PATH_MAX];
 
@@ -233,12 +239,14 @@ static void load_run(struct run *run)
 	}
 	if (r >= 0)
 		return;
-	if (is_blind(run, r, &reply))
+	if (is_blind(run, r, &reply) && iotdb_may_transfer(run->db))
+		iotdb_transfer_run(run->db, &run->h, run->items, run->n);
+	else if (is_blind(run, r, &reply))
 		say_blind(run, &e);
 	else if (r == -EREMOTEIO && run->n > 1)
 		load_one_by_one(run);
 	else
-		say_one(run, &run->items[0], r, &reply, &e);
+		iotdb_say_loaded(run->db, &run->items[0], r, &reply, &e);
 }
 
 /* Rows are there; what is left is to make that durable, and to clean up. A lost answer
@@ -256,7 +264,7 @@ static void end_run(struct run *run, const struct iotdb_care *care)
 	}
 	r = handover_end(&run->h, &e);
 	if (r < 0)
-		result = disk_result(r);
+		result = iotdb_disk_result(r);
 	else if (!is_refused && run->convert && care->has_mods)
 		result = iotdb_delete_beside(run->db, &run->items[0].job, &e);
 	if (result != JOB_APPLIED)
@@ -267,6 +275,15 @@ static void end_run(struct run *run, const struct iotdb_care *care)
 
 /* ---- handing over ---- */
 
+/* Its deletions may become statements, for which the file is read again. */
+static bool is_read_again(const struct iotdb *db, const struct load_job *j,
+			  const struct iotdb_care *care)
+{
+	return care->must_convert ||
+	       (j->mods_path && iotdb_may_transfer(db) &&
+		rpc_version_number(db->rpc) < TRANSFER_MODS_FROM);
+}
+
 /* Looks at a file and adds it. False: it was decided instead. */
 static bool add_one(struct run *run, struct iotdb_item *it,
 		    struct iotdb_care *care)
@@ -275,12 +292,11 @@ static bool add_one(struct run *run, struct iotdb_item *it,
 	struct err e = {0};
 	int r;
 
-	/* Its deletions become statements, for which the file is read again. */
-	j.take = j.take && !care->must_convert;
+	j.take = j.take && !is_read_again(run->db, &j, care);
 	r = handover_add(&run->h, &j, care->has_mods ? &care->mods : NULL,
 			 care->kind, &e);
 	if (r < 0)
-		iotdb_say(run->db, it, disk_result(r), e.text);
+		iotdb_say(run->db, it, iotdb_disk_result(r), e.text);
 	return r >= 0;
 }
 
@@ -344,7 +360,7 @@ static void one_run(struct iotdb *db, struct iotdb_item *items, unsigned n)
 		r = handover_show(&run.h, &e);
 	if (r < 0) {
 		handover_release(&run.h);
-		iotdb_say(db, &items[0], disk_result(r), e.text);
+		iotdb_say(db, &items[0], iotdb_disk_result(r), e.text);
 		return;
 	}
 	load_run(&run);
@@ -376,10 +392,7 @@ void iotdb_files(struct iotdb *db, struct iotdb_item *items, unsigned n)
 	/* Servers before 1.3.3 do not tell which files of a directory they took. */
 	while (at < n && db->rpc) {
 		if (items[at].result == JOB_NONE)
-			one_run(db, &items[at],
-				sql_load_consumes(rpc_version_number(db->rpc))
-					? n - at
-					: 1);
+			one_run(db, &items[at], tells_taken(db) ? n - at : 1);
 		while (at < n && items[at].result == JOB_APPLIED)
 			at++;
 		if (at < n && items[at].result != JOB_NONE)

@@ -175,12 +175,13 @@ int main(int argc, char **argv)
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (argc == 2 && argv[1][0] == '/')
 		return run_archive(argv[1]);
-	if (argc == 6 && argv[2][0] == '/' &&
+	if (argc == 7 && argv[2][0] == '/' &&
 	    (is_check || strcmp(argv[1], "--iotdb") == 0)) {
 		struct iotdb_settings set = {.load_dir = argv[2],
 					     .rpc = argv[3],
 					     .user = argv[4],
-					     .password_file = argv[5]};
+					     .password_file = argv[5],
+					     .via = argv[6]};
 
 		return is_check ? load_check(&set) : load_lines(&set);
 	}
@@ -188,6 +189,7 @@ int main(int argc, char **argv)
 		stderr,
 		"usage: recvd-load ARCHIVE_DIR\n"
 		"       recvd-load --iotdb|--check LOAD_DIR HOST:PORT[,...] "
-		"USER PASSWORD_FILE\n(started by recvd(8))\n");
+		"USER PASSWORD_FILE auto|path|transfer\n(started by "
+		"recvd(8))\n");
 	return 2;
 }

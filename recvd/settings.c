@@ -40,6 +40,9 @@ const struct conf_key settings_keys[] = {
 	{"load_dir", NULL, TEXT(load_dir), NULL, "", false,
 	 "where the iotdb loader hands files to a server on this host; empty: "
 	 "<state_dir>/load"},
+	{"load_via", NULL, CHOICE(load_via), "auto path transfer", "auto", true,
+	 "how files reach an IoTDB: path (it sees load_dir), transfer (over its "
+	 "RPC), or transfer once it says that it does not see them"},
 	{"iotdb_rpc", NULL, TEXT(iotdb_rpc), NULL, "", true,
 	 "host:port[,host:port...] of the IoTDB to load into"},
 	{"iotdb_user", NULL, TEXT(iotdb_user), NULL, "root", true, "its user"},
@@ -109,6 +112,17 @@ bool settings_loader_is_ours(const struct settings *s)
 {
 	return strcmp(s->loader, "archive") == 0 ||
 	       strcmp(s->loader, "iotdb") == 0;
+}
+
+const char *settings_load_via(const struct settings *s)
+{
+	static const char *const words[] = {
+		[VIA_AUTO] = "auto",
+		[VIA_PATH] = "path",
+		[VIA_TRANSFER] = "transfer",
+	};
+
+	return words[s->load_via];
 }
 
 static int check_loader(const struct settings *s, const char *path,

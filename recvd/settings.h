@@ -16,6 +16,7 @@
 enum recvd_transport { TRANSPORT_TLS, TRANSPORT_PLAIN };
 enum admit_rule { ADMIT_FIRST_USE, ADMIT_KNOWN };
 enum hold_deletes { HOLD_NONE, HOLD_DATABASE, HOLD_ALL };
+enum load_via { VIA_AUTO, VIA_PATH, VIA_TRANSFER };
 enum quarantine_rule { QUARANTINE_HOLD, QUARANTINE_PASS };
 
 struct settings {
@@ -34,7 +35,7 @@ struct settings {
 	char staging_min_free[32]; /* bytes or a share, as written */
 	int64_t retain_max_bytes;
 	int64_t sender_max_bytes, sender_max_rate;
-	int hold_deletes, quarantine, transport, admit;
+	int hold_deletes, quarantine, transport, admit, load_via;
 };
 
 /* What LOAD CONFIGURATION did with one key that differs. */
@@ -61,6 +62,9 @@ int settings_reload(struct settings *s, const char *path, struct settings_change
 
 /* Whether the loader is recvd-load, not a program of the site. */
 bool settings_loader_is_ours(const struct settings *s);
+
+/* How files reach an IoTDB, as the file has it: "auto". */
+const char *settings_load_via(const struct settings *s);
 
 /* How many bytes must stay free on a file system of `total` bytes. */
 uint64_t settings_min_free(const struct settings *s, uint64_t total);

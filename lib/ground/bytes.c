@@ -198,6 +198,15 @@ void wr_i64(struct buf *b, int64_t v)
 	wr_u64(b, (uint64_t)v);
 }
 
+void wr_be32(struct buf *b, uint32_t v)
+{
+	uint8_t p[4];
+
+	for (unsigned i = 0; i < 4; i++)
+		p[i] = (uint8_t)(v >> (24 - 8 * i));
+	buf_add(b, p, sizeof p);
+}
+
 void wr_be64(struct buf *b, uint64_t v)
 {
 	v = htobe64(v);

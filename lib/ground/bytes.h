@@ -46,6 +46,7 @@ void wr_u16(struct buf *b, uint16_t v);
 void wr_u32(struct buf *b, uint32_t v);
 void wr_u64(struct buf *b, uint64_t v);
 void wr_i64(struct buf *b, int64_t v);
+void wr_be32(struct buf *b, uint32_t v);
 void wr_be64(struct buf *b, uint64_t v);
 void wr_str(struct buf *b, const char *s); /* longer than 65535: failed */
 void wr_svarint(struct buf *b, int32_t v);

@@ -50,15 +50,25 @@ void call_end(struct call *k)
 	g_object_unref(k->out);
 }
 
-static int exchange(struct call *k, uint64_t deadline, struct err *e)
+static int send_out(struct call *k, gboolean is_sent, uint64_t deadline_ms,
+		    struct err *e)
+{
+	if (!is_sent)
+		return err_set(e, EPROTO, "writing a call: %s",
+			       k->why ? k->why->message : "no reason given");
+	if (k->c->is_lost)
+		return err_set(e, ENOTCONN, "the connection was lost before");
+	return frame_send(k->c->fd, k->out->buf->data, k->out->buf->len,
+			  deadline_ms, e);
+}
+
+static int receive_in(struct call *k, uint64_t deadline_ms, struct err *e)
 {
 	CLEANUP(buf_release) struct buf in;
-	int r = frame_send(k->c->fd, k->out->buf->data, k->out->buf->len,
-			   deadline, e);
+	int r;
 
 	buf_init(&in, RPC_FRAME_MAX);
-	if (r >= 0)
-		r = frame_receive(k->c->fd, &in, deadline, e);
+	r = frame_receive(k->c->fd, &in, deadline_ms, e);
 	if (r >= 0)
 		r = frame_check(buf_data(&in), in.len, k->method, e);
 	if (r >= 0)
@@ -66,23 +76,33 @@ static int exchange(struct call *k, uint64_t deadline, struct err *e)
 	return r;
 }
 
+static int lose(struct call *k, int r, struct err *e)
+{
+	if (r >= 0)
+		return r;
+	k->c->is_lost = true;
+	(void)err_wrap(e, "IoTDB at %s: %s", k->c->address, k->method);
+	return r;
+}
+
+int call_send(struct call *k, gboolean is_sent, uint64_t deadline_ms,
+	      struct err *e)
+{
+	return lose(k, send_out(k, is_sent, deadline_ms, e), e);
+}
+
+int call_receive(struct call *k, uint64_t deadline_ms, struct err *e)
+{
+	return lose(k, receive_in(k, deadline_ms, e), e);
+}
+
 int call_exchange(struct call *k, gboolean is_sent, unsigned limit_ms,
 		  struct err *e)
 {
-	int r = 0;
+	uint64_t deadline_ms = clock_mono_ms() + limit_ms;
+	int r = call_send(k, is_sent, deadline_ms, e);
 
-	if (!is_sent)
-		r = err_set(e, EPROTO, "writing a call: %s",
-			    k->why ? k->why->message : "no reason given");
-	else if (k->c->is_lost)
-		r = err_set(e, ENOTCONN, "the connection was lost before");
-	if (r >= 0)
-		r = exchange(k, clock_mono_ms() + limit_ms, e);
-	if (r < 0) {
-		k->c->is_lost = true;
-		(void)err_wrap(e, "IoTDB at %s: %s", k->c->address, k->method);
-	}
-	return r;
+	return r < 0 ? r : call_receive(k, deadline_ms, e);
 }
 
 int call_read(struct call *k, gboolean is_read, struct err *e)

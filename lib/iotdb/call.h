@@ -1,6 +1,6 @@
 /* One call of the generated client over frames: what it writes is caught in memory and sent
  * as one frame, what comes is checked and given to it. The only header with GLib in it; for
- * rpc.c and pipe.c. */
+ * rpc.c and transfer.c. */
 #ifndef TSFERRY_IOTDB_CALL_H
 #define TSFERRY_IOTDB_CALL_H
 
@@ -20,6 +20,10 @@ struct rpc {
 	char version[32], precision[8], address[300];
 };
 
+/* Connects and asks what the server is; without a log-in. rpc_close() it. */
+int rpc_connect(struct rpc **out, const struct rpc_login *login,
+		struct err *e) MUST_CHECK;
+
 struct call {
 	struct rpc *c;
 	const char *method;
@@ -36,6 +40,11 @@ void call_end(struct call *k);
  * for recv_... . */
 int call_exchange(struct call *k, gboolean is_sent, unsigned limit_ms,
 		  struct err *e) MUST_CHECK;
+/* The two halves of it, for several calls under way: answers come in the order of calls. */
+int call_send(struct call *k, gboolean is_sent, uint64_t deadline_ms,
+	      struct err *e) MUST_CHECK;
+int call_receive(struct call *k, uint64_t deadline_ms,
+		 struct err *e) MUST_CHECK;
 /* After recv_..., whose answer is `is_read`. -EOPNOTSUPP: the server has no such call. */
 int call_read(struct call *k, gboolean is_read, struct err *e) MUST_CHECK;
 

@@ -127,32 +127,46 @@ static int request_statement(struct rpc *c, struct err *e)
 	return r;
 }
 
-int rpc_open(struct rpc **out, const struct rpc_login *login,
-	     struct rpc_reply *reply, struct err *e)
+int rpc_connect(struct rpc **out, const struct rpc_login *login, struct err *e)
 {
 	struct rpc *c = xcalloc(1, sizeof *c);
 	int r;
 
 	mend_types();
 	*out = NULL;
-	if (reply)
-		*reply = (struct rpc_reply){0};
 	c->connect_ms = login->connect_ms ? login->connect_ms : RPC_CONNECT_MS;
 	rpc_set_limit(c, login->reply_ms);
 	(void)snprintf(c->address, sizeof c->address, "%s:%u", login->host,
 		       login->port);
 	c->fd = frame_connect(login->host, login->port, c->connect_ms, e);
 	r = c->fd < 0 ? c->fd : get_properties(c, e);
-	if (r >= 0)
-		r = open_session(c, login, reply, e);
+	if (r < 0)
+		rpc_close(c);
+	else
+		*out = c;
+	return r;
+}
+
+int rpc_open(struct rpc **out, const struct rpc_login *login,
+	     struct rpc_reply *reply, struct err *e)
+{
+	struct rpc *c;
+	int r;
+
+	*out = NULL;
+	if (reply)
+		*reply = (struct rpc_reply){0};
+	r = rpc_connect(&c, login, e);
+	if (r < 0)
+		return r;
+	r = open_session(c, login, reply, e);
 	if (r >= 0)
 		r = request_statement(c, e);
-	if (r < 0) {
+	if (r < 0)
 		rpc_close(c);
-		return r;
-	}
-	*out = c;
-	return 0;
+	else
+		*out = c;
+	return r;
 }
 
 static void close_session(struct rpc *c)

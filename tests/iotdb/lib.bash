@@ -104,6 +104,7 @@ live_setup() {
 	edge_conf iotdb_home "$BATS_FILE_TMPDIR/edge"
 	cloud_conf loader iotdb
 	cloud_conf iotdb_rpc "127.0.0.1:$(server_port_of cloud)"
+	cloud_conf load_via "${LOAD_VIA:-auto}"
 }
 
 # What a test made, and the outbox's pins, are of no concern to the next one.

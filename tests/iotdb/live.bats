@@ -1,5 +1,5 @@
 # From an IoTDB at the edge into one in the cloud: $EDGE_VERSION (1.3.3) into $CLOUD_VERSION
-# (the same).
+# (the same), as load_via=$LOAD_VIA (auto) says.
 load lib
 
 setup_file() {
@@ -24,7 +24,8 @@ teardown() {
 	pair_start
 	sql edge "CREATE DATABASE root.line1.press" "INSERT INTO root.line1.press.m(time, temp, note) VALUES (1, 1.5, 'it''s')" FLUSH
 	wait_until 30 cloud_says "SELECT temp, note FROM root.line1.press.m" $'1\t1.5\tit\'s'
-	answers_equal "SHOW DEVICES root.line1.**"
+	# Later versions have more columns.
+	[ "$(answer edge "SHOW DEVICES root.line1.**" | cut -f 1,2)" = "$(answer cloud "SHOW DEVICES root.line1.**" | cut -f 1,2)" ]
 	all_applied
 	[ -z "$(value /p/message)" ]
 }
