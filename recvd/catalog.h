@@ -195,6 +195,9 @@ int catalog_each_domain(struct catalog_reader *r, int (*fn)(void *, const struct
 /* Serials of an incarnation whose payload is a staged file, ascending; retained ones too. */
 int catalog_each_file(struct catalog_reader *r, int64_t incarnation,
 		      int (*fn)(void *, uint64_t serial), void *arg, struct err *e) MUST_CHECK;
+/* Serials of an incarnation that are still here, waiting or retained, ascending. */
+int catalog_each_kept(struct catalog_reader *r, int64_t incarnation,
+		      int (*fn)(void *, uint64_t serial), void *arg, struct err *e) MUST_CHECK;
 /* Entries of a domain in serial order. The row is the reader's. */
 int catalog_entries(struct catalog_reader *r, int64_t domain,
 		    int (*fn)(void *, const struct entry_row *), void *arg, struct err *e)

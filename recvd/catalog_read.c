@@ -163,18 +163,12 @@ int catalog_each_domain(struct catalog_reader *r,
 	return n;
 }
 
-int catalog_each_file(struct catalog_reader *r, int64_t incarnation,
-		      int (*fn)(void *, uint64_t serial), void *arg,
-		      struct err *e)
+static int each_serial(struct catalog_reader *r, const char *sql,
+		       int64_t incarnation, int (*fn)(void *, uint64_t serial),
+		       void *arg, struct err *e)
 {
 	CLEANUP(finalize) sqlite3_stmt *st = NULL;
-	int n = db_prepare(&r->db, &st,
-			   "SELECT id FROM entry WHERE id >= ?1 AND id <= ?2 "
-			   "AND data IS NULL AND payload_len > 0 UNION ALL "
-			   "SELECT entry FROM retained WHERE entry >= ?1 AND "
-			   "entry <= ?2 AND data IS NULL AND payload_len > 0 "
-			   "ORDER BY 1",
-			   e);
+	int n = db_prepare(&r->db, &st, sql, e);
 
 	if (n < 0)
 		return n;
@@ -187,6 +181,30 @@ int catalog_each_file(struct catalog_reader *r, int64_t incarnation,
 			return n;
 	}
 	return n;
+}
+
+int catalog_each_file(struct catalog_reader *r, int64_t incarnation,
+		      int (*fn)(void *, uint64_t serial), void *arg,
+		      struct err *e)
+{
+	return each_serial(r,
+			   "SELECT id FROM entry WHERE id >= ?1 AND id <= ?2 "
+			   "AND data IS NULL AND payload_len > 0 UNION ALL "
+			   "SELECT entry FROM retained WHERE entry >= ?1 AND "
+			   "entry <= ?2 AND data IS NULL AND payload_len > 0 "
+			   "ORDER BY 1",
+			   incarnation, fn, arg, e);
+}
+
+int catalog_each_kept(struct catalog_reader *r, int64_t incarnation,
+		      int (*fn)(void *, uint64_t serial), void *arg,
+		      struct err *e)
+{
+	return each_serial(r,
+			   "SELECT id FROM entry WHERE id >= ?1 AND id <= ?2 "
+			   "UNION SELECT entry FROM retained WHERE entry >= ?1 "
+			   "AND entry <= ?2 ORDER BY 1",
+			   incarnation, fn, arg, e);
 }
 
 /* Columns id, state, digest, head, data. row->entry is owned by the caller. */
@@ -212,8 +230,9 @@ static int entry_columns(sqlite3_stmt *st, struct entry_row *row)
 }
 
 static int each_entry(struct catalog_reader *r, sqlite3_stmt *st,
-		      int64_t domain, int (*fn)(void *, const struct entry_row *),
-		      void *arg, struct err *e)
+		      int64_t domain,
+		      int (*fn)(void *, const struct entry_row *), void *arg,
+		      struct err *e)
 {
 	int n;
 
@@ -265,12 +284,13 @@ int catalog_each_mismatch(struct catalog_reader *r, int64_t domain,
 			  void *arg, struct err *e)
 {
 	CLEANUP(finalize) sqlite3_stmt *st = NULL;
-	int n = db_prepare(&r->db, &st,
-			   "SELECT q.entry, q.paths FROM quarantine q CROSS JOIN "
-			   "entry e ON e.id = q.entry WHERE e.domain = ? AND "
-			   "e.state = 1 AND q.paths IS NOT NULL ORDER BY "
-			   "q.entry",
-			   e);
+	int n = db_prepare(
+		&r->db, &st,
+		"SELECT q.entry, q.paths FROM quarantine q CROSS JOIN "
+		"entry e ON e.id = q.entry WHERE e.domain = ? AND "
+		"e.state = 1 AND q.paths IS NOT NULL ORDER BY "
+		"q.entry",
+		e);
 
 	if (n < 0)
 		return n;

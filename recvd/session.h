@@ -44,6 +44,7 @@ struct session {
 	uint64_t acked; /* of our bytes, while they are unread */
 	bool is_live;	      /* counted in n_live */
 	enum refused_for refusal; /* why it is closed, when that is not its BYE's class */
+	unsigned n_asks;      /* ASK_KEPT */
 	uint64_t moved_ms;    /* when a block or an entry came last */
 	struct loop_task finish; /* says goodbye outside of the stream's own call */
 	struct session_file *files;	 /* begun and not complete */
@@ -115,6 +116,8 @@ void session_check_stall(struct session *s);
 void session_time_frame(struct session *s, bool is_begun);
 void session_time_silence(struct session *s);
 void session_count(struct session *s); /* its refusal */
+
+void session_ask_kept(struct session *s, const struct frame *f); /* session_kept.c */
 
 void session_lookup(struct session *s, const struct msg_hello *m);
 void session_lookup_stop(struct session *s);

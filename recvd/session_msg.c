@@ -179,6 +179,9 @@ static void got_frame(struct session *s, const struct frame *f)
 	case MSG_DROP:
 		got_drop(s, f);
 		break;
+	case MSG_ASK_KEPT:
+		session_ask_kept(s, f);
+		break;
 	case MSG_BYE: /* the edge says why it goes; the end of the stream follows */
 		break;
 	default: /* not an enum: a number from the wire */

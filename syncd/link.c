@@ -35,6 +35,9 @@ static void hang_up(struct link *l)
 
 	call_free(l->call);
 	l->call = NULL;
+	kept_free(l->kept);
+	l->kept = NULL;
+	l->n_pongs = l->kept_pongs = 0;
 	l->state = LINK_WAITING;
 	loop_timer_stop(loop, &l->beat);
 	loop_timer_stop(loop, &l->silence);
@@ -193,6 +196,7 @@ void link_welcome(struct link *l)
 		   &(struct log_about){.pipe = l->pipe->row.name}, "online %s",
 		   l->address);
 	pipe_admitted(l->edge->pipes, l->pipe);
+	link_ask_kept(l);
 	link_send_status(l);
 	loop_timer_set(l->edge->loop, &l->beat, LINK_BEAT_MS);
 }
@@ -323,6 +327,17 @@ void link_assigned(struct link *l, uint64_t last)
 void link_changed(struct link *l)
 {
 	link_send_status(l);
+}
+
+void link_ask_kept(struct link *l)
+{
+	if (l->state != LINK_ONLINE || l->kept)
+		return;
+	l->kept = kept_ask(l->edge, l->pipe, &l->out);
+	if (!l->kept)
+		return;
+	link_send_status(l); /* its PONG ends the waiting */
+	l->kept_pongs = l->n_pongs;
 }
 
 void link_rate_changed(struct link *l)

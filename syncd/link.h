@@ -18,6 +18,7 @@ void link_kick(
 void link_again(struct link *l); /* closes what is there and connects (ALTER) */
 void link_assigned(struct link *l, uint64_t last);
 void link_changed(struct link *l); /* state or message: the receiver is told */
+void link_ask_kept(struct link *l); /* kept.h; when it is online */
 void link_rate_changed(struct link *l);
 
 /* "online <addr> since <t>" or "offline since <t>: <reason>; next try in 3.2 s". */

@@ -5,6 +5,7 @@
 
 #include "call.h"
 #include "ground/rate.h"
+#include "kept.h"
 #include "link.h"
 #include "patience.h"
 #include "reader.h"
@@ -47,6 +48,8 @@ struct link {
 	/* link_io.c */
 	struct reader reader;
 	struct read_job *reads; /* being collected */
+	struct kept *kept;	/* asked and not answered; owned */
+	unsigned n_pongs, kept_pongs; /* outstanding; when it was asked */
 	struct buf out;
 	void *buffers[LINK_BUFFERS]; /* free ones, owned */
 	size_t n_buffers;

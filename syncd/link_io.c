@@ -99,6 +99,7 @@ void link_send_status(struct link *l)
 	outbox_gaps(l->edge->outbox, p->row.id, &b);
 	(void)snprintf(m.gaps, sizeof(m.gaps), "%s", buf_str(&b));
 	msg_status_encode(&m, &l->out);
+	l->n_pongs++;
 	flush(l);
 }
 
@@ -454,6 +455,29 @@ static int take_quarantine(struct link *l, const struct frame *f)
 	return r;
 }
 
+static int take_kept(struct link *l, const struct frame *f)
+{
+	struct msg_kept m;
+	int r = msg_kept_decode(&m, f);
+
+	if (r == 0)
+		kept_answer(&l->kept, &m);
+	return r;
+}
+
+/* In the order of the STATUS that they answer: who knows the question answers it before
+ * the one that went behind it. */
+static int take_pong(struct link *l, const struct frame *f)
+{
+	int r = msg_pong_decode(f);
+
+	if (r == 0 && l->n_pongs)
+		l->n_pongs--;
+	if (r == 0 && l->kept && l->kept_pongs && !--l->kept_pongs)
+		kept_unanswered(&l->kept);
+	return r;
+}
+
 static int take_frame(struct link *l, const struct frame *f)
 {
 	bool is_spoken = proto_speaks(upload_version(l->upload), f->type);
@@ -470,7 +494,9 @@ static int take_frame(struct link *l, const struct frame *f)
 	case MSG_QUARANTINE:
 		return take_quarantine(l, f);
 	case MSG_PONG:
-		return msg_pong_decode(f);
+		return take_pong(l, f);
+	case MSG_KEPT:
+		return take_kept(l, f);
 	case MSG_BYE:
 		return take_bye(l, f);
 	default: /* a number from outside, not an enum */

@@ -226,13 +226,18 @@ static int tell_gap(struct filling *f, struct outbox_writer *w,
 		    const char *kept)
 {
 	CLEANUP(buf_release) struct buf line;
+	struct stat st;
+	/* A RESYNC tries what stands there once more. */
+	bool is_final = en->entry.kind != ENTRY_FILE ||
+			look_at_source(v, &en->entry, &st) == SOURCE_GONE;
 	int r;
 
 	buf_init(&line, OUTBOX_GAP_LEN);
 	r = line_of(f, w, v, en, kept, &line);
 	f->n_gaps++;
 	return r < 0 ? r
-		     : outbox_add_gap(w, f->pipe, buf_str(&line), &f->job.err);
+		     : outbox_add_gap(w, f->pipe, buf_str(&line), is_final,
+				      &f->job.err);
 }
 
 /* The same name again is a new file, but for one that stands there and is as unreadable

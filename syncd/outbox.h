@@ -137,6 +137,8 @@ int64_t outbox_captured_ms(struct outbox *o, int64_t pipe, uint64_t serial);
 int outbox_body(struct outbox *o, int64_t pipe, uint64_t serial,
 		uint64_t offset, void *to, size_t n) MUST_CHECK;
 uint64_t outbox_count_gaps(struct outbox *o, int64_t pipe);
+/* An incarnation of which something gone is not settled: true. */
+bool outbox_gone_origin(struct outbox *o, int64_t pipe, uint8_t to[ID_LEN]);
 /* Adds the lines of the pipe's gaps. */
 void outbox_gaps(struct outbox *o, int64_t pipe, struct buf *out);
 
@@ -228,8 +230,9 @@ int outbox_set_mods(struct outbox_writer *w, int64_t pipe,
 int outbox_covered(struct outbox_writer *w, int64_t pipe,
 		   const struct fileid *file, struct buf *out,
 		   struct err *e) MUST_CHECK;
+/* is_final: a RESYNC would not bring it, so the line goes on to the next incarnation. */
 int outbox_add_gap(struct outbox_writer *w, int64_t pipe, const char *line,
-		   struct err *e) MUST_CHECK;
+		   bool is_final, struct err *e) MUST_CHECK;
 
 /* ---- loose entries (outbox_loose.c) ---- */
 
@@ -253,6 +256,45 @@ int outbox_note_gone(struct outbox_writer *w, int64_t pipe,
 		     const struct fileid *file, struct err *e) MUST_CHECK;
 int outbox_forget_gone(struct outbox_writer *w, int64_t pipe,
 		       const struct fileid *file, struct err *e) MUST_CHECK;
+
+/* ---- what is gone when a RESYNC begins (outbox_gone.c; resync.h, kept.h) ---- */
+
+enum gone_fate {
+	GONE_NOTED = 0,	  /* of this incarnation: it matters to the next RESYNC */
+	GONE_APPLIED = 1, /* the cloud had it: has the receiver retained it? */
+	GONE_WAITED = 2, /* durable there and not known to be applied when RESYNC came */
+	GONE_NEVER = 3,	 /* the receiver never had it */
+	GONE_SETTLED = 4, /* the receiver has it, or it lies before the start time */
+};
+
+struct gone_row {
+	struct fileid file;
+	uint64_t serial, serial_low; /* of the entries that it came from */
+	struct tsfile_range range;   /* any = false: not known */
+	enum gone_fate fate;
+};
+
+/* The lines of gaps that are final, and what is gone, pass from one pipe to another. */
+int outbox_carry(struct outbox_writer *w, const struct pipe_row *from,
+		 int64_t to, struct err *e) MUST_CHECK;
+/* A known file of `from` is not there any more: so it is gone for `to`. */
+int outbox_late_gone(struct outbox_writer *w, const struct pipe_row *from,
+		     int64_t to, const struct fileid *file,
+		     struct err *e) MUST_CHECK;
+/* Calls fn for every file that a pipe knows, partition by partition, until non-zero. fn
+ * may call outbox_late_gone() and outbox_is_known(). */
+int outbox_each_known(struct outbox_writer *w, int64_t pipe,
+		      int (*fn)(void *arg, const struct fileid *file),
+		      void *arg, struct err *e) MUST_CHECK;
+/* The next one behind out->file that is not settled, of entries of incarnation `origin`,
+ * partition by partition: 1, or 0. Begins with an `out` of zeros. */
+int outbox_next_gone(struct outbox_writer *w, int64_t pipe,
+		     const uint8_t origin[ID_LEN], struct gone_row *out,
+		     struct err *e) MUST_CHECK;
+/* It is settled; or (is_over) it needs not be remembered any more. */
+int outbox_settle_gone(struct outbox_writer *w, int64_t pipe,
+		       const uint8_t origin[ID_LEN], const struct fileid *file,
+		       bool is_over, struct err *e) MUST_CHECK;
 /* The times of a captured file, also of one that is gone: any = false when they are not
  * known. */
 int outbox_times(struct outbox_writer *w, int64_t pipe,

@@ -65,7 +65,9 @@ const char *const outbox_steps[] = {
 	" serial_low INTEGER NOT NULL, time_min INTEGER, time_max INTEGER,"
 	" fate INTEGER NOT NULL,"
 	" PRIMARY KEY(pipe, database, region, partition, unsequence, t, v, i, "
-	"c, origin)) WITHOUT ROWID;",
+	"c, origin)) WITHOUT ROWID;"
+	/* is_final: no RESYNC brings it. */
+	"ALTER TABLE gap ADD COLUMN is_final INTEGER NOT NULL DEFAULT 1;",
 };
 const int outbox_n_steps = ARRAY_LEN(outbox_steps);
 
@@ -137,7 +139,7 @@ const char *const outbox_write_sql[N_OUTBOX_WRITE] = {
 	[W_GET_COVERED] = "SELECT covered FROM known" OF_FILE,
 	[W_SET_MODS] = "UPDATE known SET mods_seen = ?10, mods_stamp = ?11,"
 		       " covered = coalesce(?12, covered)" OF_FILE,
-	[W_ADD_GAP] = "INSERT OR IGNORE INTO gap VALUES(?1, ?2)",
+	[W_ADD_GAP] = "INSERT OR IGNORE INTO gap VALUES(?1, ?2, ?3)",
 	[W_DURABLE_PINS] = "SELECT entry.pipe, entry.serial, entry.nonce"
 			   " FROM entry JOIN pipe ON pipe.id = entry.pipe"
 			   " WHERE entry.volume = ?1 AND NOT entry.is_loose"
@@ -159,6 +161,36 @@ const char *const outbox_write_sql[N_OUTBOX_WRITE] = {
 		" region, partition, unsequence, t, v, i, c, serial,"
 		" serial_low, time_min, time_max, 0 FROM known" OF_FILE
 		" AND serial > 0 AND EXISTS(SELECT 1 FROM pipe WHERE id = ?1)",
+	[W_CARRY_GAPS] = "INSERT OR IGNORE INTO gap SELECT ?2, line, 1"
+			 " FROM gap WHERE pipe = ?1 AND is_final",
+	[W_CARRY_GONE] =
+		"INSERT OR REPLACE INTO gone SELECT ?2, origin, database,"
+		" region, partition, unsequence, t, v, i, c, serial,"
+		" serial_low, time_min, time_max, CASE WHEN fate = 3 THEN 3"
+		" WHEN fate > 0 OR serial <= ?3 THEN 1 WHEN serial <= ?4 THEN 2"
+		" ELSE 3 END FROM gone WHERE pipe = ?1",
+	[W_LATE_GONE] =
+		"INSERT OR REPLACE INTO gone SELECT ?10,"
+		" (SELECT incarnation FROM pipe WHERE id = ?1), database,"
+		" region, partition, unsequence, t, v, i, c, serial,"
+		" serial_low, time_min, time_max, CASE WHEN serial <= ?11 THEN "
+		"1"
+		" WHEN serial <= ?12 THEN 2 ELSE 3 END FROM known" OF_FILE
+		" AND serial > 0",
+	[W_EACH_KNOWN] =
+		"SELECT database, region, partition, unsequence, t, v, i, c"
+		" FROM known WHERE pipe = ?1 AND serial > 0",
+	[W_NEXT_GONE] =
+		"SELECT database, region, partition, unsequence, t, v, i, c,"
+		" serial, serial_low, time_min, time_max, fate FROM gone"
+		" WHERE pipe = ?1 AND (database, region, partition, unsequence,"
+		" t, v, i, c) > (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+		" AND origin = ?10 AND fate IN (1, 2, 3)"
+		" ORDER BY database, region, partition, unsequence, t, v, i, c"
+		" LIMIT 1",
+	[W_SETTLE_GONE] = "UPDATE gone SET fate = 4" OF_FILE " AND origin = "
+			  "?10",
+	[W_END_GONE] = "DELETE FROM gone" OF_FILE " AND origin = ?10",
 	[W_FORGET_GONE] = "DELETE FROM gone" OF_FILE,
 	[W_FORGET_ALL_GONE] = "DELETE FROM gone WHERE pipe = ?1",
 	[W_DEVICES] = "SELECT path FROM device WHERE database = ?1"
@@ -193,5 +225,7 @@ const char *const outbox_read_sql[N_OUTBOX_READ] = {
 		    " WHERE pipe = ?1 AND serial = ?2",
 	[R_BODY] = "SELECT body FROM entry WHERE pipe = ?1 AND serial = ?2",
 	[R_COUNT_GAPS] = "SELECT count(*) FROM gap WHERE pipe = ?1",
+	[R_GONE_ORIGIN] = "SELECT origin FROM gone WHERE pipe = ?1"
+			  " AND fate IN (1, 2, 3) LIMIT 1",
 	[R_GAPS] = "SELECT line FROM gap WHERE pipe = ?1 ORDER BY line",
 };

@@ -234,8 +234,9 @@ int outbox_forget_known(struct outbox_writer *w, int64_t pipe,
 }
 
 int outbox_add_gap(struct outbox_writer *w, int64_t pipe, const char *line,
-		   struct err *e)
+		   bool is_final, struct err *e)
 {
+	bind_num(w->st[W_ADD_GAP], 3, is_final);
 	bind_num(w->st[W_ADD_GAP], 1, pipe);
 	bind_text(w->st[W_ADD_GAP], 2, line);
 	return run(w, W_ADD_GAP, e);

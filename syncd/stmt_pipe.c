@@ -7,6 +7,8 @@
 
 #include "change.h"
 #include "ground/clock.h"
+#include "lost.h"
+#include "resync.h"
 #include "scan.h"
 #include "stmt.h"
 
@@ -175,7 +177,9 @@ static int commit_resync(struct change *c, struct outbox_writer *w,
 {
 	int r = outbox_save_pipe(w, &c->old, e);
 
-	return r ? r : outbox_add_pipe(w, &c->pipe, e);
+	if (r == 0)
+		r = outbox_add_pipe(w, &c->pipe, e);
+	return r ? r : resync_carry(w, &c->edge->spool, &c->old, c->pipe.id, e);
 }
 
 static void effect_resync(struct change *c)
@@ -191,6 +195,7 @@ static void effect_resync(struct change *c)
 		old->row.is_superseded = true;
 		pipe_set_state(ps, old, PIPE_DROP);
 	}
+	lost_note(c->edge, p);
 	pipe_set_state(ps, p, p->row.state);
 	if (p->row.is_started_once)
 		scan_everything(c->edge->scan);

@@ -29,6 +29,8 @@ PROTO_AGAIN(quarantine)
 PROTO_AGAIN(status)
 PROTO_AGAIN(drop)
 PROTO_AGAIN(bye)
+PROTO_AGAIN(ask_kept)
+PROTO_AGAIN(kept)
 
 static inline int entry_again(const struct frame *f, struct buf *out)
 {
@@ -55,13 +57,21 @@ static inline int pong_again(const struct frame *f, struct buf *out)
 static inline int proto_again(const struct frame *f, struct buf *out)
 {
 	static int (*const again[])(const struct frame *, struct buf *) = {
-		[MSG_HELLO] = hello_again,     [MSG_WELCOME] = welcome_again,
-		[MSG_PARTIAL] = partial_again, [MSG_ENTRY] = entry_again,
-		[MSG_BLOCK] = block_again,     [MSG_END] = end_again,
-		[MSG_DURABLE] = durable_again, [MSG_APPLIED] = applied_again,
-		[MSG_STATUS] = status_again,   [MSG_QUARANTINE] = quarantine_again,
-		[MSG_PONG] = pong_again,       [MSG_DROP] = drop_again,
+		[MSG_HELLO] = hello_again,
+		[MSG_WELCOME] = welcome_again,
+		[MSG_PARTIAL] = partial_again,
+		[MSG_ENTRY] = entry_again,
+		[MSG_BLOCK] = block_again,
+		[MSG_END] = end_again,
+		[MSG_DURABLE] = durable_again,
+		[MSG_APPLIED] = applied_again,
+		[MSG_STATUS] = status_again,
+		[MSG_QUARANTINE] = quarantine_again,
+		[MSG_PONG] = pong_again,
+		[MSG_DROP] = drop_again,
 		[MSG_BYE] = bye_again,
+		[MSG_ASK_KEPT] = ask_kept_again,
+		[MSG_KEPT] = kept_again,
 	};
 
 	if (f->type >= ARRAY_LEN(again) || !again[f->type])

@@ -133,9 +133,21 @@ static inline struct msg_bye bye(void)
 		.why = BYE_MISMATCH, .serial = 4, .text = "did not verify"};
 }
 
+/* Serials 1 to 3 and 9. */
+static const uint8_t kept_runs[32] = {[0] = 1, [8] = 3, [16] = 9, [24] = 9};
+
+static inline struct msg_kept kept(void)
+{
+	return (struct msg_kept){.incarnation = {3, 2, 1},
+				 .durable = 9,
+				 .is_last = true,
+				 .n = 2,
+				 .runs = kept_runs};
+}
+
 /* make() adds one frame, of form 0 to N_FORMS - 1. */
 enum {
-	N_FORMS = 16
+	N_FORMS = 18
 };
 
 static inline void make(unsigned form, struct buf *b)
@@ -149,6 +161,7 @@ static inline void make(unsigned form, struct buf *b)
 	struct msg_quarantine q = quarantine();
 	struct msg_status st = status();
 	struct msg_bye by = bye();
+	struct msg_kept ke = kept();
 
 	switch (form) {
 	case 0:
@@ -200,6 +213,13 @@ static inline void make(unsigned form, struct buf *b)
 		h.flags = HELLO_PROBE; /* before there is a pipe */
 		h.pipe[0] = '\0';
 		msg_hello_encode(&h, b);
+		return;
+	case 16:
+		msg_ask_kept_encode(
+			&(struct msg_ask_kept){.incarnation = {3, 2, 1}}, b);
+		return;
+	case 17:
+		msg_kept_encode(&ke, b);
 		return;
 	}
 }

@@ -42,6 +42,8 @@ static const struct {
 	[MSG_PONG] = {"PONG", 1},
 	[MSG_DROP] = {"DROP", ID_LEN},
 	[MSG_BYE] = {"BYE", 1 + 8 + TEXT_LEN(FIELD(msg_bye, text))},
+	[MSG_ASK_KEPT] = {"ASK_KEPT", ID_LEN},
+	[MSG_KEPT] = {"KEPT", ID_LEN + 8 + 1 + 4 + KEPT_RUNS_MAX * 16},
 };
 
 uint32_t msg_len_max(uint16_t type)

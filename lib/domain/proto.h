@@ -10,6 +10,8 @@
  *	      <------------------------- APPLIED n   (cumulative), QUARANTINE
  *	STATUS ------------------------>
  *	      <------------------------- PONG
+ *	ASK_KEPT ---------------------->	(optional, after a RESYNC)
+ *	      <------------------------- KEPT
  *	DROP -------------------------->
  *	      <------------------------- BYE reason  (then the end of the stream)
  *
@@ -40,6 +42,9 @@ enum msg_type {
 	MSG_PONG = 11,
 	MSG_DROP = 12,
 	MSG_BYE = 13,
+	/* Optional ones: who does not know them drops them. */
+	MSG_ASK_KEPT = 20,
+	MSG_KEPT = 21,
 };
 
 #define ID_LEN 16	    /* instances, incarnations */
@@ -154,6 +159,27 @@ struct msg_bye {
 	char text[SENTENCE_MAX + 1];
 };
 
+/* After a RESYNC the edge asks which entries of an incarnation that is over the receiver
+ * still has, waiting or retained (retain_max_bytes): what is gone at the edge and not among
+ * them will not come by itself. */
+struct msg_ask_kept {
+	uint8_t incarnation[ID_LEN];
+};
+
+#define KEPT_RUNS_MAX 4096u /* of one message */
+
+/* The answer, in as many messages as it takes; the last says so. Runs of serials ascend and
+ * do not touch, also from one message to the next. */
+struct msg_kept {
+	uint8_t incarnation[ID_LEN];
+	uint64_t durable; /* its last serial there; 0: the receiver does not know it */
+	bool is_last;
+	uint32_t n;
+	const uint8_t *runs; /* n * 16: first and last serial; borrowed */
+};
+
+void msg_kept_run(const struct msg_kept *m, uint32_t i, uint64_t *first, uint64_t *last);
+
 /* The maximum length of a type's message, 0 for an unknown type (for frame_take). */
 uint32_t msg_len_max(uint16_t type);
 const char *msg_name(uint16_t type);
@@ -175,6 +201,8 @@ void msg_status_encode(const struct msg_status *m, struct buf *b);
 void msg_pong_encode(struct buf *b);
 void msg_drop_encode(const struct msg_drop *m, struct buf *b);
 void msg_bye_encode(const struct msg_bye *m, struct buf *b);
+void msg_ask_kept_encode(const struct msg_ask_kept *m, struct buf *b);
+void msg_kept_encode(const struct msg_kept *m, struct buf *b);
 
 int msg_hello_decode(struct msg_hello *m, const struct frame *f) MUST_CHECK;
 int msg_welcome_decode(struct msg_welcome *m, const struct frame *f) MUST_CHECK;
@@ -189,5 +217,7 @@ int msg_status_decode(struct msg_status *m, const struct frame *f) MUST_CHECK;
 int msg_pong_decode(const struct frame *f) MUST_CHECK;
 int msg_drop_decode(struct msg_drop *m, const struct frame *f) MUST_CHECK;
 int msg_bye_decode(struct msg_bye *m, const struct frame *f) MUST_CHECK;
+int msg_ask_kept_decode(struct msg_ask_kept *m, const struct frame *f) MUST_CHECK;
+int msg_kept_decode(struct msg_kept *m, const struct frame *f) MUST_CHECK;
 
 #endif

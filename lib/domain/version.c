@@ -8,11 +8,11 @@ static const uint16_t features_since[PROTO_FEATURES] = {
 
 /* 0: in every one, and before one is agreed. */
 static const uint16_t types_since[] = {
-	[MSG_HELLO] = 0,   [MSG_WELCOME] = 0, [MSG_PARTIAL] = 1,
-	[MSG_ENTRY] = 1,   [MSG_BLOCK] = 1,   [MSG_END] = 1,
-	[MSG_DURABLE] = 1, [MSG_APPLIED] = 1, [MSG_QUARANTINE] = 1,
-	[MSG_STATUS] = 1,  [MSG_PONG] = 1,    [MSG_DROP] = 1,
-	[MSG_BYE] = 0,
+	[MSG_HELLO] = 0,   [MSG_WELCOME] = 0,  [MSG_PARTIAL] = 1,
+	[MSG_ENTRY] = 1,   [MSG_BLOCK] = 1,    [MSG_END] = 1,
+	[MSG_DURABLE] = 1, [MSG_APPLIED] = 1,  [MSG_QUARANTINE] = 1,
+	[MSG_STATUS] = 1,  [MSG_PONG] = 1,     [MSG_DROP] = 1,
+	[MSG_BYE] = 0,	   [MSG_ASK_KEPT] = 1, [MSG_KEPT] = 1,
 };
 
 uint16_t proto_common(uint16_t min, uint16_t max)

@@ -1,4 +1,5 @@
 #include "fuzz_link.h"
+#include "syncd/kept.h"
 #include "syncd/lost.h"
 #include "syncd/progress.h"
 
@@ -192,6 +193,38 @@ int outbox_body(struct outbox *o, int64_t pipe, uint64_t serial,
 	(void)offset;
 	memset(to, 0, n);
 	return 0;
+}
+
+/* Nothing is gone in the model. */
+struct kept *kept_ask(struct edge *e, struct pipe *p, struct buf *out)
+{
+	(void)e;
+	(void)p;
+	buf_adds(out, "");
+	return NULL;
+}
+
+void kept_free(struct kept *k)
+{
+	FUZZ_MUST(!k);
+}
+
+void kept_answer(struct kept **k, const struct msg_kept *m)
+{
+	uint64_t first, last, before = 0;
+
+	FUZZ_MUST(!*k);
+	for (uint32_t i = 0; i < m->n; i++) {
+		msg_kept_run(m, i, &first, &last);
+		FUZZ_MUST(first > before && last >= first &&
+			  last <= m->durable);
+		before = last;
+	}
+}
+
+void kept_unanswered(struct kept **k)
+{
+	FUZZ_MUST(!*k);
 }
 
 void lost_fill(struct edge *e, struct pipe *p, uint64_t serial, int err,

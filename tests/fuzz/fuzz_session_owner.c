@@ -256,6 +256,14 @@ void session_send(struct session *s, struct buf *b)
 	buf_release(b);
 }
 
+void session_ask_kept(struct session *s, const struct frame *f)
+{
+	struct msg_ask_kept m;
+
+	if (msg_ask_kept_decode(&m, f) < 0)
+		receive_bad(s->rx, "an ASK_KEPT that does not decode");
+}
+
 void session_make_room(struct session *s, uint64_t serial)
 {
 	(void)s;

@@ -159,6 +159,8 @@ static void take(struct cloud *c, const struct frame *f)
 	case MSG_QUARANTINE:
 	case MSG_PONG:
 	case MSG_BYE:
+	case MSG_ASK_KEPT:
+	case MSG_KEPT:
 		CHECK(false);
 	}
 	pump(c);

@@ -162,6 +162,8 @@ static void take_up(struct sim *s, struct sim_link *l, const struct frame *f)
 	case MSG_STATUS:
 	case MSG_PONG:
 	case MSG_BYE:
+	case MSG_ASK_KEPT:
+	case MSG_KEPT:
 		receive_bad(l->r, "a message for the edge");
 		break;
 	}

@@ -398,11 +398,11 @@ static void sinks_and_volumes(void)
 
 static int add_gap(struct outbox_writer *w, void *arg, struct err *e)
 {
-	int r = outbox_add_gap(w, *(int64_t *)arg, "b: lost", e);
+	int r = outbox_add_gap(w, *(int64_t *)arg, "b: lost", true, e);
 
 	if (r == 0)
-		r = outbox_add_gap(w, *(int64_t *)arg, "a: lost", e);
-	return r ? r : outbox_add_gap(w, *(int64_t *)arg, "b: lost", e);
+		r = outbox_add_gap(w, *(int64_t *)arg, "a: lost", true, e);
+	return r ? r : outbox_add_gap(w, *(int64_t *)arg, "b: lost", true, e);
 }
 
 static void gaps(void)

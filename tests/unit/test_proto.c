@@ -23,7 +23,8 @@ static void round_trips(void)
 		make(form, &b);
 		CHECK(buf_end(&b) == 0);
 		CHECK(take(&f, &b) == (int)b.len);
-		CHECK(f.flags == 0 && f.len <= msg_len_max(f.type));
+		CHECK(f.flags == (f.type >= MSG_ASK_KEPT ? FRAME_OPTIONAL : 0));
+		CHECK(f.len <= msg_len_max(f.type));
 		CHECK(proto_again(&f, &again) == 0);
 		CHECK(again.len == b.len);
 		CHECK(memcmp(buf_data(&again), buf_data(&b), b.len) == 0);
@@ -174,6 +175,10 @@ static void welcome_bounds(void)
 	BAD(welcome, m.n_partials = PROTO_PARTIALS_MAX + 1);
 }
 
+static const uint8_t runs_back[32] = {[0] = 2, [8] = 1, [16] = 9, [24] = 9};
+static const uint8_t runs_touching[32] = {[0] = 1, [8] = 3, [16] = 3, [24] = 9};
+static const uint8_t runs_of_zero[32] = {[8] = 3, [16] = 4, [24] = 9};
+
 static void entry_bounds(void)
 {
 	BAD(partial, m.serial = 0);
@@ -188,6 +193,11 @@ static void entry_bounds(void)
 	BAD(bye, m.why = (enum bye_why)0);
 	BAD(bye, m.why = (enum bye_why)(BYE_HISTORY + 1));
 	BAD(bye, m.serial = UINT64_MAX);
+	BAD(kept, m.durable = 8);
+	BAD(kept, m.durable = UINT64_MAX);
+	BAD(kept, m.runs = runs_back);
+	BAD(kept, m.runs = runs_touching);
+	BAD(kept, m.runs = runs_of_zero);
 }
 
 /* Patches one byte of a message that was good, behind the check of the sum. */
@@ -385,6 +395,8 @@ static void maxima(void)
 
 	for (uint16_t type = 0; type < ARRAY_LEN(max); type++)
 		CHECK(msg_len_max(type) == max[type]);
+	CHECK(msg_len_max(MSG_ASK_KEPT) == 16);
+	CHECK(msg_len_max(MSG_KEPT) == 65565);
 	CHECK(msg_len_max(UINT16_MAX) == 0);
 }
 
