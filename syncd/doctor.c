@@ -10,7 +10,10 @@
 #include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
+#include "ask.h"
+#include "ground/child.h"
 #include "ground/fileio.h"
 #include "ground/net.h"
 #include "ground/netpath.h"
@@ -292,6 +295,62 @@ static void check_bbr(void)
 	     name, err_words(-r));
 }
 
+/* ---- the edge IoTDB ---- */
+
+/* syncd-ask logs in as it would, and says what it found. */
+static int ask_as_it_would(const struct doctor *d, char *text, size_t size,
+			   struct err *e)
+{
+	char program[600];
+	const char *const argv[] = {program,
+				    "--check",
+				    d->set.iotdb_rpc,
+				    d->set.iotdb_user,
+				    d->set.iotdb_password_file,
+				    NULL};
+	struct child c = {0};
+	struct pollfd ended;
+	size_t n = 0;
+	ssize_t k;
+	int r;
+
+	ask_program(program, sizeof(program));
+	r = child_start(&c, argv, e);
+	if (r < 0)
+		return r;
+	(void)fcntl(c.from_fd, F_SETFL, 0);
+	while (n < size - 1 &&
+	       (k = read(c.from_fd, text + n, size - 1 - n)) > 0)
+		n += (size_t)k;
+	text[n] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	ended = (struct pollfd){.fd = c.pid_fd, .events = POLLIN};
+	(void)poll(&ended, 1, CONNECT_MS);
+	r = child_end(&c);
+	return WIFEXITED(r) ? WEXITSTATUS(r) : 1;
+}
+
+static void check_iotdb(struct doctor *d)
+{
+	char text[1100] = "";
+	struct err e = {0};
+	int r;
+
+	if (!d->set.iotdb_rpc[0])
+		return;
+	r = ask_as_it_would(d, text, sizeof(text), &e);
+	if (r < 0)
+		bad(d, "%s; install syncd-ask beside syncd", e.text);
+	else if (r > 0)
+		bad(d,
+		    "iotdb_rpc: %s; correct iotdb_rpc, iotdb_user and "
+		    "iotdb_password_file; the server must run and let this "
+		    "user in (files travel without it, schema does not)",
+		    text);
+	else
+		good("iotdb_rpc: %s", text);
+}
+
 static void check_state_dir(struct doctor *d)
 {
 	const char *dir = d->set.state_dir;
@@ -320,6 +379,7 @@ int doctor_run(const char *conf_path)
 		check_state_dir(d);
 		for (i = 0; i < d->set.facts.n_dirs; i++)
 			check_dir(d, i);
+		check_iotdb(d);
 		check_sinks(d);
 		check_bbr();
 	}

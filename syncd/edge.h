@@ -32,6 +32,7 @@ struct edge {
 	struct capture *capture;
 	struct turns *turns;
 	struct control *control;
+	struct ask *ask;
 	struct wait *waits; /* stmt_wait.c */
 	int64_t started_ms;
 	bool is_ending;

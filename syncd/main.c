@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "ask.h"
 #include "capture.h"
 #include "change.h"
 #include "doctor.h"
@@ -121,6 +122,7 @@ static int open_parts(struct edge *e, struct err *err)
 		r = spool_load(&e->spool, &e->set, e->outbox, err);
 	if (r == 0)
 		r = spool_check_all(&e->spool, &e->state, err);
+	e->ask = ask_new(e);
 	if (r == 0)
 		r = pipes_load(e, err);
 	if (r == 0)
@@ -143,6 +145,7 @@ static void close_all(struct edge *e)
 		outbox_end_jobs(e->outbox);
 	worker_free(e->names);
 	scan_free(e->scan);
+	ask_free(e->ask);
 	turns_free(e->turns);
 	if (e->control)
 		control_free(e->control);

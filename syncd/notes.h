@@ -23,6 +23,7 @@ enum note_cause {
 	NOTE_SPOOL,
 	NOTE_LIST,  /* directories that cannot be read */
 	NOTE_WATCH, /* the limit of inotify watches */
+	NOTE_ASK, /* the edge IoTDB gives no answers */
 	N_NOTES
 };
 

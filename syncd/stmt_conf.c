@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "ask.h"
 #include "link.h"
 #include "stmt.h"
 
@@ -46,6 +47,7 @@ static void take_effect(struct edge *e)
 		if (p->link)
 			link_rate_changed(p->link);
 	}
+	ask_changed(e->ask);
 }
 
 static void loaded(struct job *j)
