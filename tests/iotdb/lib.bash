@@ -12,6 +12,8 @@
 
 source "$(dirname "${BASH_SOURCE[0]}")/../bats/lib/tsferry.bash"
 
+SERVER_WRAP=()
+
 # skip_or_fail TEXT: nothing is left out in silence where everything must be seen.
 skip_or_fail() {
 	[ -z "${CI:-}" ] || {
@@ -36,7 +38,7 @@ ports_are_free() { # BASE
 	done
 }
 
-# server_start NAME VERSION: below $BATS_FILE_TMPDIR/NAME; its port in NAME.port.
+# server_start NAME VERSION: (within SERVER_WRAP, a command and its first arguments) below $BATS_FILE_TMPDIR/NAME; its port in NAME.port.
 server_start() {
 	local name=$1 base=${IOTDB_PORT_BASE:-17200} dir=$BATS_FILE_TMPDIR/$1
 	while ! ports_are_free "$base"; do base=$((base + 10)); done
@@ -44,7 +46,7 @@ server_start() {
 	echo "$base" >"$dir.port"
 	echo "$2" >"$dir.version"
 	grep -qx "$name" "$BATS_FILE_TMPDIR/servers" || echo "$name" >>"$BATS_FILE_TMPDIR/servers"
-	IOTDB_CN_HEAP=256m IOTDB_DN_HEAP=512m "$IOTDB_TOOL" start "$2" "$dir" "$base" >>"$dir.log" 2>&1 3>&- 4>&- || {
+	IOTDB_CN_HEAP=256m IOTDB_DN_HEAP=512m "${SERVER_WRAP[@]}" "$IOTDB_TOOL" start "$2" "$dir" "$base" >>"$dir.log" 2>&1 3>&- 4>&- || {
 		cat "$dir.log" >&2
 		return 1
 	}
