@@ -50,7 +50,7 @@ static int send_parts(struct iotdb *db, const struct transfer_part *file,
 {
 	struct transfer_file f = {
 		.file = *file,
-		.mods = mods->length ? mods : NULL,
+		.mods = mods,
 		.load_ms = iotdb_load_limit_ms(file->length),
 	};
 	int r = transfer_file(db->transfer, &f, reply, e);
@@ -75,10 +75,13 @@ static int transfer_one(struct iotdb *db, const struct handover *h,
 	if (r >= 0)
 		r = open_part(h, j, true, mods_name, &mods, e);
 	*is_ours = r < 0;
-	if (r >= 0 && !transfer_takes_mods(db->transfer))
-		mods.length = 0; /* they become statements */
+	/* Those that cannot go with it become statements. */
 	if (r >= 0)
-		r = send_parts(db, &file, &mods, reply, e);
+		r = send_parts(db, &file,
+			       mods.fd >= 0 && transfer_takes_mods(db->transfer)
+				       ? &mods
+				       : NULL,
+			       reply, e);
 	cleanup_close(&file.fd);
 	cleanup_close(&mods.fd);
 	return r;

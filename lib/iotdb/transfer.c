@@ -192,9 +192,11 @@ static int send_part(struct transfer *t, const struct transfer_part *part,
 		     enum transfer_type type, struct rpc_reply *reply,
 		     struct err *e)
 {
-	int r = 0;
+	uint64_t at = 0;
+	int r;
 
-	for (uint64_t at = 0; r >= 0 && at < part->length;) {
+	/* An empty one takes a piece too: it makes the file. */
+	do {
 		uint64_t deadline_ms = clock_mono_ms() + RPC_REPLY_MS;
 		uint64_t left = part->length - at;
 		uint32_t n = left < TRANSFER_PIECE_BYTES ? (uint32_t)left
@@ -209,7 +211,7 @@ static int send_part(struct transfer *t, const struct transfer_part *part,
 			r = take_answers(t, PIECES_ON_THE_WAY, deadline_ms,
 					 reply, e);
 		at += n;
-	}
+	} while (r >= 0 && at < part->length);
 	return r;
 }
 
