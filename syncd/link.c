@@ -129,10 +129,24 @@ static void on_drained(void *arg)
 	link_pump(l);
 }
 
+/* What came before the end may be the reason for it, and wait for its pump still. */
+static bool hear_out(struct link *l)
+{
+	l->n_jobs++; /* so long the link stays */
+	link_pump(l);
+	l->n_jobs--;
+	if (l->pipe)
+		return l->call != NULL;
+	link_free(l, false);
+	return false;
+}
+
 static void on_closed(void *arg, enum call_end end, const struct err *why)
 {
 	struct link *l = arg;
 
+	if (!hear_out(l))
+		return;
 	switch (end) {
 	case CALL_OTHER_KEY:
 		link_error(l, why->text);
@@ -180,7 +194,6 @@ void link_welcome(struct link *l)
 	if (l->state == LINK_ONLINE)
 		return;
 	l->state = LINK_ONLINE;
-	patience_again(&l->patience);
 	/* A machine that says UP_ERROR now does so in this pump; what is left online
 	 * after it is admitted. */
 	link_pump(l);

@@ -334,6 +334,7 @@ static void perform(struct link *l, const struct upload_act *act)
 		send_end(l, act);
 		break;
 	case UP_DURABLE:
+		patience_moved(&l->patience);
 		pipe_durable(ps, l->pipe, act->serial);
 		break;
 	case UP_APPLIED:
@@ -349,6 +350,8 @@ static void perform(struct link *l, const struct upload_act *act)
 		link_error(l, act->text);
 		break;
 	case UP_CLOSE:
+		if (act->why == BYE_BUSY)
+			patience_busy(&l->patience);
 		link_offline(l, act->text);
 		break;
 	}

@@ -18,7 +18,18 @@ void patience_init(struct patience *p, uint64_t now_ms)
 void patience_online(struct patience *p)
 {
 	p->is_online = true;
-	p->backoff_ms = PATIENCE_MIN_MS;
+	if (!p->is_busy)
+		p->backoff_ms = PATIENCE_MIN_MS;
+}
+
+void patience_busy(struct patience *p)
+{
+	p->is_busy = p->is_busy_now = true;
+}
+
+void patience_moved(struct patience *p)
+{
+	patience_again(p);
 }
 
 void patience_offline(struct patience *p, uint64_t now_ms)
@@ -30,6 +41,7 @@ void patience_offline(struct patience *p, uint64_t now_ms)
 
 void patience_again(struct patience *p)
 {
+	p->is_busy = false;
 	p->backoff_ms = PATIENCE_MIN_MS;
 }
 
@@ -48,10 +60,12 @@ bool patience_is_over(const struct patience *p, uint64_t now_ms,
 
 uint64_t patience_pause(struct patience *p, uint16_t random)
 {
-	uint64_t ms = jitter(p->backoff_ms, 4, random);
+	uint64_t max = p->is_busy_now ? PATIENCE_BUSY_MS : PATIENCE_MAX_MS;
+	uint64_t ms =
+		jitter(p->backoff_ms < max ? p->backoff_ms : max, 4, random);
 
-	p->backoff_ms = p->backoff_ms * 2 > PATIENCE_MAX_MS ? PATIENCE_MAX_MS
-							    : p->backoff_ms * 2;
+	p->is_busy_now = false;
+	p->backoff_ms = p->backoff_ms * 2 > max ? max : p->backoff_ms * 2;
 	return ms;
 }
 

@@ -13,15 +13,21 @@
 #define PATIENCE_MIN_MS 200
 #define PATIENCE_MAX_MS 30000
 #define PATIENCE_ERROR_MS 20000
+#define PATIENCE_BUSY_MS 5000
 
 struct patience {
 	uint64_t backoff_ms;
 	uint64_t offline_ms; /* since when there is no receiver */
 	bool is_online;
+	bool is_busy, is_busy_now; /* since something was taken; when it was last left */
 };
 
 void patience_init(struct patience *p, uint64_t now_ms);
 void patience_online(struct patience *p);
+/* It has no room (BYE BUSY). Who is let in and sent away again has got nowhere: the pauses
+ * grow, though no further than PATIENCE_BUSY_MS, until something was taken. */
+void patience_busy(struct patience *p);
+void patience_moved(struct patience *p);
 /* A try failed, or the link broke. */
 void patience_offline(struct patience *p, uint64_t now_ms);
 /* An operator's word: at once again, and from now on. */

@@ -32,6 +32,21 @@ static void test_pauses(void)
 	CHECK(patience_pause(&p, UINT16_MAX) == 22500);
 	patience_again(&p);
 	CHECK(patience_pause(&p, UINT16_MAX) == 150);
+	patience_again(&p);
+	for (size_t i = 0; i < 8;
+	     i++) { /* let in and sent away, again and again */
+		uint64_t ms;
+
+		patience_online(&p);
+		patience_busy(&p);
+		ms = patience_pause(&p, 0);
+		CHECK(ms == (i < 5 ? 200u << i : 5000));
+	}
+	CHECK(patience_pause(&p, 0) == 5000); /* then it is away */
+	CHECK(patience_pause(&p, 0) == 10000);
+	patience_moved(&p);
+	patience_online(&p);
+	CHECK(patience_pause(&p, 0) == 200);
 	CHECK(patience_error_pause(0) == 20000);
 	CHECK(patience_error_pause(UINT16_MAX) == 10000);
 }
