@@ -1,7 +1,8 @@
 /* How long from a file's seal (the rename of its resource) to the moment it is safe:
  *
  *	seal_latency -c SOCKET PATH TEMPLATE DIR N	until the number in PATH of recvd's
- *							tree (a pipe's durable serial) has grown
+ *							tree (a pipe's durable serial) has grown;
+ *							PATH:KEY: that behind KEY, of lines "KEY NUMBER"
  *	seal_latency -f TARGET_DIR TEMPLATE DIR N	until TARGET_DIR has the file, whole
  *
  * TEMPLATE is a sealed TsFile; copies of it are sealed in DIR one by one, each after the
@@ -24,6 +25,7 @@
 struct bench {
 	int socket_fd;	   /* -c */
 	const char *path;  /* -c */
+	char key[64];	   /* "KEY ", or "" */
 	const char *target; /* -f */
 	struct buf template;
 	int dir_fd;
@@ -46,9 +48,9 @@ static int connect_to(const char *path)
 /* The number in a file of the tree; 0 when the file is not there yet. */
 static uint64_t ask_number(const struct bench *b)
 {
-	char text[1024];
+	char text[4096];
 	size_t n = 0;
-	const char *at;
+	const char *at, *key;
 
 	(void)snprintf(text, sizeof text, ".cat %s\n", b->path);
 	if (write(b->socket_fd, text, strlen(text)) < 0)
@@ -63,6 +65,10 @@ static uint64_t ask_number(const struct bench *b)
 		at = strstr(text, "0000 ");
 		if (text[n - 1] == '\n' && (at == text || (at && at[-1] == '\n') || text[0] == '8'))
 			break;
+	}
+	if (b->key[0]) {
+		key = strstr(text, b->key);
+		return key ? strtoull(key + strlen(b->key), NULL, 10) : 0;
 	}
 	return strncmp(text, "1001-", 5) == 0 ? strtoull(text + 5, NULL, 10) : 0;
 }
@@ -110,6 +116,18 @@ static uint64_t seal_one(const struct bench *b, uint64_t k)
 	return clock_mono_us() - start;
 }
 
+/* PATH, or PATH:KEY. */
+static void take_path(struct bench *b, char *path)
+{
+	char *key = strchr(path, ':');
+
+	if (key) {
+		*key = '\0';
+		(void)snprintf(b->key, sizeof b->key, "%s ", key + 1);
+	}
+	b->path = path;
+}
+
 static int compare(const void *a, const void *b)
 {
 	const uint64_t *x = a, *y = b;
@@ -138,7 +156,7 @@ int main(int argc, char **argv)
 	}
 	if (is_control) {
 		b.socket_fd = connect_to(argv[2]);
-		b.path = argv[3];
+		take_path(&b, argv[3]);
 		b.base = ask_number(&b);
 	} else {
 		b.target = argv[2];
