@@ -226,6 +226,7 @@ static void loader_failed(struct apply *a, const char *why)
 		   "%s; started again in %llu ms", why,
 		   (unsigned long long)pause);
 	pause_until(a, a->not_before_ms);
+	apply_tell_all(a);
 }
 
 static void start_loader(struct apply *a)

@@ -32,6 +32,12 @@ void apply_kick(struct apply *a);
 /* Settings were read again: what waits is tried at once, by a loader that knows them. */
 void apply_reload(struct apply *a);
 
+struct session;
+
+/* Tells the edges, or one of them, why nothing of theirs is applied, or that it is again. */
+void apply_tell_all(const struct apply *a);
+void apply_tell(const struct apply *a, struct session *s);
+
 /* For server/loader: "state idle" and so on, KEY VALUE lines. */
 void apply_status(const struct apply *a, struct buf *out);
 

@@ -256,6 +256,7 @@ static void end_done(struct catalog_task *t)
 	}
 	take_results(b);
 	tell_reach(b);
+	apply_tell_all(a);
 	retain_trim(a->d->retain, 0);
 	apply_batch_over(a, b);
 	unlink_files(b);

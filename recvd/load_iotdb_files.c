@@ -251,7 +251,7 @@ static void load_run(struct run *run)
 
 /* Rows are there; what is left is to make that durable, and to clean up. A lost answer
  * leaves everything for settle(). */
-static void end_run(struct run *run, const struct iotdb_care *care)
+static void end_run(struct run *run)
 {
 	struct err e = {0};
 	bool is_refused = run->items[0].result != JOB_NONE;
@@ -265,7 +265,7 @@ static void end_run(struct run *run, const struct iotdb_care *care)
 	r = handover_end(&run->h, &e);
 	if (r < 0)
 		result = iotdb_disk_result(r);
-	else if (!is_refused && run->convert && care->has_mods)
+	else if (!is_refused && run->convert && run->items[0].job.mods_path)
 		result = iotdb_delete_beside(run->db, &run->items[0].job, &e);
 	if (result != JOB_APPLIED)
 		iotdb_say(run->db, &run->items[0], result, e.text);
@@ -364,7 +364,7 @@ static void one_run(struct iotdb *db, struct iotdb_item *items, unsigned n)
 		return;
 	}
 	load_run(&run);
-	end_run(&run, &care);
+	end_run(&run);
 	buf_release(&care.mods);
 }
 

@@ -146,6 +146,7 @@ static void session_free(struct session *s)
 	stream_free(s->stream);
 	receive_free(s->rx);
 	stage_partials_free(s->partials, s->n_partials);
+	free(s->waits);
 	free(s);
 }
 
@@ -218,6 +219,22 @@ void session_quarantine(struct session *s, const struct quarantine_row *row,
 		(void)snprintf(m.reason, sizeof m.reason, "%s", row->reason);
 	buf_init(&b, FRAME_BUF_MAX);
 	msg_quarantine_encode(&m, &b);
+	session_send(s, &b);
+}
+
+void session_waits(struct session *s, const char *reason)
+{
+	struct msg_waits m;
+	struct buf b;
+
+	if (s->state != SESSION_LIVE || !s->incarnation ||
+	    strcmp(s->waits ? s->waits : "", reason) == 0)
+		return;
+	free(s->waits);
+	s->waits = xstrdup(reason);
+	(void)snprintf(m.reason, sizeof m.reason, "%s", reason);
+	buf_init(&b, FRAME_BUF_MAX);
+	msg_waits_encode(&m, &b);
 	session_send(s, &b);
 }
 

@@ -50,6 +50,7 @@ struct session {
 	struct session_file *files;	 /* begun and not complete */
 	size_t n_jobs;			 /* which still point here */
 	int64_t since_ms;
+	char *waits; /* owned; what session_waits() said last; NULL = nothing */
 	/* while the HELLO is being answered */
 	struct commit_wait wait;
 	bool is_waiting;
@@ -75,6 +76,8 @@ void session_bye(struct session *s, enum bye_why why, const char *sentence);
 void session_committed(struct session *s, uint64_t serial);
 void session_failed(struct session *s, const char *sentence);
 void session_applied(struct session *s);
+/* Why nothing is applied; said when it is not what the edge heard last. "": it is. */
+void session_waits(struct session *s, const char *reason);
 void session_quarantine(struct session *s, const struct quarantine_row *row, bool is_over);
 
 void sessions_bye(struct recvd *d, enum bye_why why, const char *sentence);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "domain/sql.h"
+#include "apply.h"
 #include "ground/clock.h"
 #include "ground/fileio.h"
 #include "retain.h"
@@ -443,6 +444,7 @@ static void scan_done(struct job *j)
 		s->n_partials = w->n;
 		answer(s);
 		tell_all_quarantine(s);
+		apply_tell(s->d->apply, s);
 	}
 	free(w);
 }

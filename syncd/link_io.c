@@ -400,6 +400,7 @@ static int take_welcome(struct link *l, const struct frame *f)
 	int r = msg_welcome_decode(&m, f);
 
 	if (r == 0) {
+		pipe_waits(l->edge->pipes, l->pipe, "");
 		upload_welcome(l->upload, &m);
 		link_welcome(l);
 	}
@@ -481,6 +482,16 @@ static int take_pong(struct link *l, const struct frame *f)
 	return r;
 }
 
+static int take_waits(struct link *l, const struct frame *f)
+{
+	struct msg_waits m;
+	int r = msg_waits_decode(&m, f);
+
+	if (r == 0)
+		pipe_waits(l->edge->pipes, l->pipe, m.reason);
+	return r;
+}
+
 static int take_frame(struct link *l, const struct frame *f)
 {
 	bool is_spoken = proto_speaks(upload_version(l->upload), f->type);
@@ -496,6 +507,8 @@ static int take_frame(struct link *l, const struct frame *f)
 		return take_applied(l, f);
 	case MSG_QUARANTINE:
 		return take_quarantine(l, f);
+	case MSG_WAITS:
+		return take_waits(l, f);
 	case MSG_PONG:
 		return take_pong(l, f);
 	case MSG_KEPT:

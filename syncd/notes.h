@@ -11,6 +11,7 @@
 enum note_cause {
 	/* of one pipe */
 	NOTE_QUARANTINE,
+	NOTE_WAITS, /* the receiver cannot apply at present */
 	NOTE_ATTEMPT,
 	NOTE_GAPS, /* what the cloud lacks and will not get by itself */
 	/* of the edge */

@@ -565,6 +565,19 @@ void pipe_quarantine(struct pipes *ps, struct pipe *p,
 	tell_quarantine(ps, p);
 }
 
+void pipe_waits(struct pipes *ps, struct pipe *p, const char *reason)
+{
+	char text[MESSAGE_LEN];
+
+	if (!*reason) {
+		pipe_note_over(ps, p, NOTE_WAITS);
+		return;
+	}
+	(void)snprintf(text, sizeof(text), "the receiver tries again: %.900s",
+		       reason);
+	pipe_note(ps, p, NOTE_WAITS, text);
+}
+
 void pipe_n_quarantined(struct pipes *ps, struct pipe *p, uint32_t n)
 {
 	if (p->n_quarantined == n)

@@ -93,6 +93,8 @@ void pipe_note(struct pipes *ps, struct pipe *p, enum note_cause cause,
 void pipe_note_over(struct pipes *ps, struct pipe *p, enum note_cause cause);
 void pipe_quarantine(struct pipes *ps, struct pipe *p,
 		     const struct msg_quarantine *m);
+/* Why the receiver does not apply at present; "": it does. */
+void pipe_waits(struct pipes *ps, struct pipe *p, const char *reason);
 void pipe_n_quarantined(struct pipes *ps, struct pipe *p, uint32_t n);
 
 /* What capture committed. */

@@ -26,6 +26,7 @@ PROTO_AGAIN(end)
 PROTO_AGAIN(durable)
 PROTO_AGAIN(applied)
 PROTO_AGAIN(quarantine)
+PROTO_AGAIN(waits)
 PROTO_AGAIN(status)
 PROTO_AGAIN(drop)
 PROTO_AGAIN(bye)
@@ -72,6 +73,7 @@ static inline int proto_again(const struct frame *f, struct buf *out)
 		[MSG_BYE] = bye_again,
 		[MSG_ASK_KEPT] = ask_kept_again,
 		[MSG_KEPT] = kept_again,
+		[MSG_WAITS] = waits_again,
 	};
 
 	if (f->type >= ARRAY_LEN(again) || !again[f->type])

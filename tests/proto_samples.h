@@ -147,7 +147,7 @@ static inline struct msg_kept kept(void)
 
 /* make() adds one frame, of form 0 to N_FORMS - 1. */
 enum {
-	N_FORMS = 18
+	N_FORMS = 19
 };
 
 static inline void make(unsigned form, struct buf *b)
@@ -220,6 +220,10 @@ static inline void make(unsigned form, struct buf *b)
 		return;
 	case 17:
 		msg_kept_encode(&ke, b);
+		return;
+	case 18:
+		msg_waits_encode(&(struct msg_waits){.reason = "600: read-only"},
+				 b);
 		return;
 	}
 }

@@ -44,6 +44,7 @@ static const struct {
 	[MSG_BYE] = {"BYE", 1 + 8 + TEXT_LEN(FIELD(msg_bye, text))},
 	[MSG_ASK_KEPT] = {"ASK_KEPT", ID_LEN},
 	[MSG_KEPT] = {"KEPT", ID_LEN + 8 + 1 + 4 + KEPT_RUNS_MAX * 16},
+	[MSG_WAITS] = {"WAITS", TEXT_LEN(FIELD(msg_waits, reason))},
 };
 
 uint32_t msg_len_max(uint16_t type)
@@ -290,4 +291,20 @@ int msg_quarantine_decode(struct msg_quarantine *m, const struct frame *f)
 	rd_text(&r, m->reason, sizeof m->reason, TEXT_SENTENCE);
 	return msg_close(&r, f, m->serial,
 			 is_serial(m->serial) && m->id && is_over <= 1);
+}
+
+void msg_waits_encode(const struct msg_waits *m, struct buf *b)
+{
+	size_t at = frame_begin(b, MSG_WAITS, FRAME_OPTIONAL, 0);
+
+	wr_text(b, m->reason, TEXT_SENTENCE);
+	frame_finish(b, at);
+}
+
+int msg_waits_decode(struct msg_waits *m, const struct frame *f)
+{
+	struct rd r = msg_open(f, MSG_WAITS);
+
+	rd_text(&r, m->reason, sizeof m->reason, TEXT_SENTENCE);
+	return msg_close(&r, f, 0, true);
 }

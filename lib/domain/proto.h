@@ -7,7 +7,7 @@
  *	ENTRY (payload inline) -------->
  *	ENTRY, BLOCK ..., END --------->
  *	      <------------------------- DURABLE n   (cumulative, after the commit)
- *	      <------------------------- APPLIED n   (cumulative), QUARANTINE
+ *	      <------------------------- APPLIED n   (cumulative), QUARANTINE, WAITS
  *	STATUS ------------------------>
  *	      <------------------------- PONG
  *	ASK_KEPT ---------------------->	(optional, after a RESYNC)
@@ -45,6 +45,7 @@ enum msg_type {
 	/* Optional ones: who does not know them drops them. */
 	MSG_ASK_KEPT = 20,
 	MSG_KEPT = 21,
+	MSG_WAITS = 22,
 };
 
 #define ID_LEN 16	    /* instances, incarnations */
@@ -129,6 +130,12 @@ struct msg_quarantine {
 	char reason[SENTENCE_MAX + 1];
 };
 
+/* Why what is durable is not applied at present, although it will be tried again: the words
+ * of the loader or of its server. "" when that is over. */
+struct msg_waits {
+	char reason[SENTENCE_MAX + 1];
+};
+
 /* The heartbeat: the edge's own words, mirrored under server/senders. Each is answered
  * by a PONG, so that either side notices a dead link. */
 struct msg_status {
@@ -197,6 +204,7 @@ void msg_end_encode(const struct msg_end *m, struct buf *b);
 void msg_durable_encode(const struct msg_durable *m, struct buf *b);
 void msg_applied_encode(const struct msg_applied *m, struct buf *b);
 void msg_quarantine_encode(const struct msg_quarantine *m, struct buf *b);
+void msg_waits_encode(const struct msg_waits *m, struct buf *b);
 void msg_status_encode(const struct msg_status *m, struct buf *b);
 void msg_pong_encode(struct buf *b);
 void msg_drop_encode(const struct msg_drop *m, struct buf *b);
@@ -213,6 +221,7 @@ int msg_end_decode(struct msg_end *m, const struct frame *f) MUST_CHECK;
 int msg_durable_decode(struct msg_durable *m, const struct frame *f) MUST_CHECK;
 int msg_applied_decode(struct msg_applied *m, const struct frame *f) MUST_CHECK;
 int msg_quarantine_decode(struct msg_quarantine *m, const struct frame *f) MUST_CHECK;
+int msg_waits_decode(struct msg_waits *m, const struct frame *f) MUST_CHECK;
 int msg_status_decode(struct msg_status *m, const struct frame *f) MUST_CHECK;
 int msg_pong_decode(const struct frame *f) MUST_CHECK;
 int msg_drop_decode(struct msg_drop *m, const struct frame *f) MUST_CHECK;

@@ -13,6 +13,7 @@ static const uint16_t types_since[] = {
 	[MSG_DURABLE] = 1, [MSG_APPLIED] = 1,  [MSG_QUARANTINE] = 1,
 	[MSG_STATUS] = 1,  [MSG_PONG] = 1,     [MSG_DROP] = 1,
 	[MSG_BYE] = 0,	   [MSG_ASK_KEPT] = 1, [MSG_KEPT] = 1,
+	[MSG_WAITS] = 1,
 };
 
 uint16_t proto_common(uint16_t min, uint16_t max)

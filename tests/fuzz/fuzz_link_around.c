@@ -128,6 +128,13 @@ void pipe_quarantine(struct pipes *ps, struct pipe *p,
 	FUZZ_MUST(m->id && m->serial);
 }
 
+void pipe_waits(struct pipes *ps, struct pipe *p, const char *reason)
+{
+	(void)ps;
+	(void)p;
+	FUZZ_MUST(reason);
+}
+
 void pipe_n_quarantined(struct pipes *ps, struct pipe *p, uint32_t n)
 {
 	(void)ps;

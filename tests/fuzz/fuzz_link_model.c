@@ -166,6 +166,7 @@ static void heard_frame(const struct frame *f)
 	case MSG_DURABLE:
 	case MSG_APPLIED:
 	case MSG_QUARANTINE:
+	case MSG_WAITS:
 	case MSG_PONG:
 	case MSG_DROP:
 	case MSG_BYE:

@@ -109,3 +109,18 @@ teardown() {
 	server_again cloud
 	answers_equal "SELECT a, b FROM root.late.d"
 }
+
+@test "a server that is read-only holds everything, in its own words at the edge, and goes on when it may write" {
+	sql edge "CREATE DATABASE root.ro" "INSERT INTO root.ro.d(time, s) VALUES (1, 1)" FLUSH
+	pair_start
+	all_applied
+	sql cloud "SET SYSTEM TO READONLY"
+	sql edge "INSERT INTO root.ro.d(time, s) VALUES (2, 2)" FLUSH
+	wait_until 5 value_has /p/message "the receiver tries again: IoTDB at "
+	[ "$(value /p/status)" = RUNNING ]
+	[ "$(progress p quarantined_entries)" = 0 ]
+	sql cloud "SET SYSTEM TO RUNNING"
+	all_applied
+	answers_equal "SELECT s FROM root.ro.d"
+	wait_until 10 value_is /p/message ""
+}

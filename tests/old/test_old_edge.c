@@ -157,6 +157,7 @@ static void take(struct cloud *c, const struct frame *f)
 	case MSG_DURABLE:
 	case MSG_APPLIED:
 	case MSG_QUARANTINE:
+	case MSG_WAITS:
 	case MSG_PONG:
 	case MSG_BYE:
 	case MSG_ASK_KEPT:

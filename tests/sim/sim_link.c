@@ -159,6 +159,7 @@ static void take_up(struct sim *s, struct sim_link *l, const struct frame *f)
 	case MSG_DURABLE:
 	case MSG_APPLIED:
 	case MSG_QUARANTINE:
+	case MSG_WAITS:
 	case MSG_STATUS:
 	case MSG_PONG:
 	case MSG_BYE:

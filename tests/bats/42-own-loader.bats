@@ -1,0 +1,61 @@
+# A loader of a site: what tsferry-loader(7) shows is a program that works.
+load lib/tsferry
+
+EXAMPLE=$TSFERRY_SOURCE/docs/example/loader.sh
+
+setup() {
+	pair_setup
+	cloud_conf loader "$EXAMPLE"
+}
+teardown() { pair_teardown; }
+
+has() { [ -f "$ARCHIVE/edge-1/$1" ]; }
+
+@test "the manual's example is this program, of thirty lines" {
+	sed -n '/^#!\/bin\/sh/,/^\.Ed/p' "$TSFERRY_SOURCE/man/tsferry-loader.7" | sed '$d; s/\\e/\\/g' >"$T/shown"
+	diff "$T/shown" "$EXAMPLE"
+	[ "$(wc -l <"$EXAMPLE")" -le 30 ]
+}
+
+@test "it carries files with their deletions, and a later deletion" {
+	cp "$SAMPLE" "$T/deleted.tsfile"
+	echo "DELETION,root.sg.**,9223372036854775807,1,2" >"$T/deleted.tsfile.mods"
+	pair_start
+	seal "$SAMPLE" root.sg 1-1-0-0
+	seal "$T/deleted.tsfile" 'root.it'\''s' 2-2-0-0
+	statement 'WAIT PIPE p 30'
+	cmp "$SAMPLE" "$ARCHIVE/edge-1/root.sg/sequence-1-0-1-1-0-0.tsfile"
+	cmp "$T/deleted.tsfile.mods" "$ARCHIVE/edge-1/root.it's/sequence-1-0-2-2-0-0.tsfile.mods"
+	run ! has root.sg/sequence-1-0-1-1-0-0.tsfile.mods
+	printf 'DELETION,root.sg.**,%s,1,2\n' "$(stat -c %s "$SAMPLE")" >"$DATADIR/sequence/root.sg/1/0/1-1-0-0.tsfile.mods"
+	wait_until 20 compgen -G "$ARCHIVE/edge-1/root.sg/DELETE-*.job" >/dev/null
+	statement 'WAIT PIPE p 30'
+	nothing_left
+}
+
+@test "what it cannot write is tried again, in order, and holds its database only" {
+	mkdir -p "$ARCHIVE/edge-1"
+	: >"$ARCHIVE/edge-1/root.sg" # no directory can stand there
+	pair_start
+	seal "$SAMPLE" root.sg 1-1-0-0
+	seal "$SAMPLE" root.sg 2-2-0-0
+	seal "$SAMPLE" root.other 3-3-0-0
+	wait_until 20 has root.other/sequence-1-0-3-3-0-0.tsfile
+	wait_until 20 value_has /p/message "cannot write below $ARCHIVE"
+	rm "$ARCHIVE/edge-1/root.sg"
+	wait_until 60 has root.sg/sequence-1-0-2-2-0-0.tsfile
+	has root.sg/sequence-1-0-1-1-0-0.tsfile
+	statement 'WAIT PIPE p 30'
+}
+
+@test "killed in the middle it is started again, and everything is there once" {
+	for n in $(seq 20); do seal "$SAMPLE" root.sg "$n-$n-0-0"; done
+	pair_start
+	for _ in 1 2 3; do
+		pid=$(pgrep -P "$(daemon_pid recvd)" -f loader.sh) && kill -KILL "$pid"
+		wait_until 20 pgrep -P "$(daemon_pid recvd)" -f loader.sh >/dev/null
+	done
+	statement 'WAIT PIPE p 60'
+	[ "$(find "$ARCHIVE/edge-1/root.sg" -name '*.tsfile' | wc -l)" = 20 ]
+	run ! compgen -G "$ARCHIVE/edge-1/root.sg/.new"
+}
