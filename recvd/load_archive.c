@@ -9,8 +9,6 @@
 #include "domain/tsfile.h"
 #include "ground/fileio.h"
 
-#define COPY_STEP (256u << 10)
-
 /* ---- the directory ---- */
 
 static int make_path(const char *path)
@@ -182,24 +180,6 @@ int archive_replace(struct archive *a, int dir_fd, const char *name,
 	return r < 0 ? r : take_place(a, tmp, dir_fd, name);
 }
 
-static int copy_bytes(int from, int to)
-{
-	CLEANUP_FREE uint8_t *b = malloc(COPY_STEP);
-	uint64_t at = 0;
-	ssize_t n;
-
-	if (!b)
-		return -ENOMEM;
-	while ((n = read(from, b, COPY_STEP)) > 0) {
-		int r = file_pwrite(to, b, (size_t)n, at);
-
-		if (r < 0)
-			return r;
-		at += (uint64_t)n;
-	}
-	return n < 0 ? -errno : 0;
-}
-
 /* The archive is on another file system than staging. */
 static int copy_in(struct archive *a, const char *path, int dir_fd,
 		   const char *name)
@@ -218,9 +198,7 @@ static int copy_in(struct archive *a, const char *path, int dir_fd,
 			       0644);
 	if (to < 0)
 		return to;
-	r = copy_bytes(from, to);
-	if (r >= 0 && fdatasync(to) < 0)
-		r = -errno;
+	r = file_copy(from, to);
 	return r < 0 ? r : take_place(a, tmp, dir_fd, name);
 }
 
@@ -476,8 +454,9 @@ static enum job_result apply_schema(struct archive *a, const struct load_job *j,
 	if (r < 0 && r != -ENOENT)
 		return archive_failed(r, SCHEMA_FILE, e);
 	/* The same again, after a cut: it stands there already. */
-	if (more.len && all.len >= more.len && memcmp(buf_data(&all) + all.len - more.len,
-					  buf_data(&more), more.len) == 0)
+	if (more.len && all.len >= more.len &&
+	    memcmp(buf_data(&all) + all.len - more.len, buf_data(&more),
+		   more.len) == 0)
 		return JOB_APPLIED;
 	buf_add(&all, buf_data(&more), more.len);
 	if (more.len && buf_data(&more)[more.len - 1] != '\n')

@@ -12,7 +12,6 @@
 #define LATE ".late"
 #define LIST "list"
 #define LIST_MAX (64u << 10)
-#define COPY_STEP (256u << 10)
 #define FILE_NAME_MAX 96
 
 /* ---- the directory of all ---- */
@@ -260,26 +259,6 @@ static void name_mods(const struct load_job *j, enum mods_kind kind,
 
 /* ---- handing over ---- */
 
-static int copy_bytes(int from, int to)
-{
-	CLEANUP_FREE uint8_t *b = malloc(COPY_STEP);
-	uint64_t at = 0;
-	ssize_t n;
-
-	if (!b)
-		return -ENOMEM;
-	while ((n = read(from, b, COPY_STEP)) > 0) {
-		int r = file_pwrite(to, b, (size_t)n, at);
-
-		if (r < 0)
-			return r;
-		at += (uint64_t)n;
-	}
-	if (n < 0 || fdatasync(to) < 0)
-		return -errno;
-	return 0;
-}
-
 static int copy_in(struct handover *h, const char *path, const char *name)
 {
 	CLEANUP_CLOSE int from = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -288,7 +267,7 @@ static int copy_in(struct handover *h, const char *path, const char *name)
 	if (from < 0)
 		return -errno;
 	to = file_open_beneath(h->fd, name, O_WRONLY | O_CREAT | O_EXCL, 0644);
-	return to < 0 ? to : copy_bytes(from, to);
+	return to < 0 ? to : file_copy(from, to);
 }
 
 /* The server may be another user; the directory keeps everybody else out. */

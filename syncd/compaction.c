@@ -41,16 +41,8 @@ static struct compaction *make(struct compactions *cs, const char *journal)
 
 	if (c)
 		return c;
-	if (cs->n == cs->cap) {
-		size_t cap = cs->cap ? cs->cap * 2 : 4;
-		struct compaction *more =
-			reallocarray(cs->v, cap, sizeof(*more));
-
-		if (!more)
-			return NULL;
-		cs->v = more;
-		cs->cap = cap;
-	}
+	if (array_room(&cs->v, cs->n, &cs->cap, sizeof(*cs->v)))
+		return NULL;
 	c = &cs->v[cs->n++];
 	memset(c, 0, sizeof(*c));
 	(void)snprintf(c->journal, sizeof(c->journal), "%s", journal);
@@ -76,16 +68,8 @@ static int add_file(struct compaction *c, const struct compaction_file *one)
 		c->is_too_long = true;
 		return 0;
 	}
-	if (c->n == c->cap) {
-		size_t cap = c->cap ? c->cap * 2 : 8;
-		struct compaction_file *more =
-			reallocarray(c->v, cap, sizeof(*more));
-
-		if (!more)
-			return -ENOMEM;
-		c->v = more;
-		c->cap = cap;
-	}
+	if (array_room(&c->v, c->n, &c->cap, sizeof(*c->v)))
+		return -ENOMEM;
 	c->v[c->n++] = *one;
 	return 0;
 }

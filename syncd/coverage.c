@@ -24,16 +24,8 @@ void coverage_release(struct coverage *c)
 
 static int add_range(struct coverage *c, const struct coverage_range *one)
 {
-	if (c->n == c->cap) {
-		size_t cap = c->cap ? c->cap * 2 : 16;
-		struct coverage_range *more =
-			reallocarray(c->v, cap, sizeof(*more));
-
-		if (!more)
-			return -ENOMEM;
-		c->v = more;
-		c->cap = cap;
-	}
+	if (array_room(&c->v, c->n, &c->cap, sizeof(*c->v)))
+		return -ENOMEM;
 	c->v[c->n++] = *one;
 	return 0;
 }
@@ -261,7 +253,8 @@ static int print_range(const struct coverage *c, const struct coverage_range *o,
 			 (int)(what + o->len - colon - 1), colon + 1,
 			 (int)(colon - what - 1), what + 1, o->first, o->last);
 	else if (!colon)
-		return records_add(kind, what + 1, o->len - 1, o->first, o->last, out);
+		return records_add(kind, what + 1, o->len - 1, o->first,
+				   o->last, out);
 	return 0;
 }
 

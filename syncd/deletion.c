@@ -192,16 +192,8 @@ static int add_piece(void *arg, const struct record *rec, int64_t first,
 {
 	struct deletion_pieces *p = arg;
 
-	if (p->n == p->cap) {
-		size_t cap = p->cap ? p->cap * 2 : 16;
-		struct deletion_piece *more =
-			reallocarray(p->v, cap, sizeof(*more));
-
-		if (!more)
-			return -ENOMEM;
-		p->v = more;
-		p->cap = cap;
-	}
+	if (array_room(&p->v, p->n, &p->cap, sizeof(*p->v)))
+		return -ENOMEM;
 	p->v[p->n++] = (struct deletion_piece){*rec, first, last};
 	p->is_partial |= coverage_is_partial(rec, p->body_len);
 	return 0;

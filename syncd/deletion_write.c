@@ -28,31 +28,16 @@ void deletions_release(struct deletions *d)
 
 struct deletion *deletions_add(struct deletions *d)
 {
-	if (d->n == d->cap) {
-		size_t cap = d->cap ? d->cap * 2 : 8;
-		struct deletion *more = reallocarray(d->v, cap, sizeof(*more));
-
-		if (!more)
-			return NULL;
-		d->v = more;
-		d->cap = cap;
-	}
+	if (array_room(&d->v, d->n, &d->cap, sizeof(*d->v)))
+		return NULL;
 	memset(&d->v[d->n], 0, sizeof(d->v[d->n]));
 	return &d->v[d->n++];
 }
 
 struct deletion_read *deletions_add_read(struct deletions *d)
 {
-	if (d->n_read == d->cap_read) {
-		size_t cap = d->cap_read ? d->cap_read * 2 : 8;
-		struct deletion_read *more =
-			reallocarray(d->read, cap, sizeof(*more));
-
-		if (!more)
-			return NULL;
-		d->read = more;
-		d->cap_read = cap;
-	}
+	if (array_room(&d->read, d->n_read, &d->cap_read, sizeof(*d->read)))
+		return NULL;
 	memset(&d->read[d->n_read], 0, sizeof(d->read[d->n_read]));
 	return &d->read[d->n_read++];
 }

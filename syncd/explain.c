@@ -60,16 +60,8 @@ static void skip(struct explaining *x, const char *below, const char *name,
 
 static int add_place(struct explaining *x, const struct place *at)
 {
-	if (x->n == x->cap) {
-		size_t cap = x->cap ? x->cap * 2 : 64;
-		struct place *more =
-			reallocarray(x->places, cap, sizeof(*more));
-
-		if (!more)
-			return -ENOMEM;
-		x->places = more;
-		x->cap = cap;
-	}
+	if (array_room(&x->places, x->n, &x->cap, sizeof(*x->places)))
+		return -ENOMEM;
 	x->places[x->n++] = *at;
 	return 0;
 }

@@ -106,7 +106,7 @@ static int write_line(struct kept *k, struct outbox_writer *w, enum why why)
 {
 	struct missing *m = &k->missing[why];
 	struct gap g = {.file = &m->first, .w = w};
-	CLEANUP(buf_release) struct buf line;
+	CLEANUP(buf_release) struct buf line = {0};
 	char file[FILEID_PATH_MAX];
 
 	if (!m->n)

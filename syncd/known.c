@@ -51,16 +51,8 @@ void known_release(struct known_list *l)
 
 int known_add(struct known_list *l, const struct known_file *k)
 {
-	if (l->n == l->cap) {
-		size_t cap = l->cap ? l->cap * 2 : 32;
-		struct known_file *more =
-			reallocarray(l->v, cap, sizeof(*more));
-
-		if (!more)
-			return -ENOMEM;
-		l->v = more;
-		l->cap = cap;
-	}
+	if (array_room(&l->v, l->n, &l->cap, sizeof(*l->v)))
+		return -ENOMEM;
 	l->v[l->n++] = *k;
 	return 0;
 }

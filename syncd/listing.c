@@ -16,8 +16,8 @@
 #include "living.h"
 #include "outbox.h"
 #include "restate.h"
-#include "vanish.h"
 #include "survey.h"
+#include "vanish.h"
 
 /* A directory that changed less than this ago may change again under the same time
  * stamp: it is listed again at the next scan. */

@@ -9,15 +9,8 @@ void living_release(struct living_list *l)
 
 int living_add(struct living_list *l, const struct living *one)
 {
-	if (l->n == l->cap) {
-		size_t cap = l->cap ? l->cap * 2 : 64;
-		struct living *more = reallocarray(l->v, cap, sizeof(*more));
-
-		if (!more)
-			return -ENOMEM;
-		l->v = more;
-		l->cap = cap;
-	}
+	if (array_room(&l->v, l->n, &l->cap, sizeof(*l->v)))
+		return -ENOMEM;
 	l->v[l->n++] = *one;
 	return 0;
 }

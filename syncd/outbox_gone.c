@@ -4,19 +4,6 @@
 
 #include "outbox_sql.h"
 
-static void bind_file(sqlite3_stmt *st, int64_t pipe, const struct fileid *f)
-{
-	(void)sqlite3_bind_int64(st, 1, pipe);
-	(void)sqlite3_bind_text(st, 2, f->database, -1, SQLITE_STATIC);
-	(void)sqlite3_bind_int64(st, 3, f->region);
-	(void)sqlite3_bind_int64(st, 4, f->partition);
-	(void)sqlite3_bind_int64(st, 5, f->unsequence);
-	(void)sqlite3_bind_int64(st, 6, (int64_t)f->t);
-	(void)sqlite3_bind_int64(st, 7, (int64_t)f->v);
-	(void)sqlite3_bind_int64(st, 8, (int64_t)f->i);
-	(void)sqlite3_bind_int64(st, 9, (int64_t)f->c);
-}
-
 int outbox_carry(struct outbox_writer *w, const struct pipe_row *from,
 		 int64_t to, struct err *e)
 {
@@ -41,7 +28,7 @@ int outbox_late_gone(struct outbox_writer *w, const struct pipe_row *from,
 {
 	sqlite3_stmt *st = w->st[W_LATE_GONE];
 
-	bind_file(st, from->id, file);
+	outbox_bind_file(st, from->id, file);
 	(void)sqlite3_bind_int64(st, 10, to);
 	(void)sqlite3_bind_int64(st, 11, (int64_t)from->applied);
 	(void)sqlite3_bind_int64(st, 12, (int64_t)from->durable);
@@ -108,7 +95,7 @@ int outbox_next_gone(struct outbox_writer *w, int64_t pipe,
 	sqlite3_stmt *st = w->st[W_NEXT_GONE];
 	int r;
 
-	bind_file(st, pipe, &out->file);
+	outbox_bind_file(st, pipe, &out->file);
 	(void)sqlite3_bind_blob(st, 10, origin, ID_LEN, SQLITE_STATIC);
 	r = db_row(&w->db, st, e);
 	if (r != 1)
@@ -124,7 +111,7 @@ int outbox_settle_gone(struct outbox_writer *w, int64_t pipe,
 {
 	sqlite3_stmt *st = w->st[is_over ? W_END_GONE : W_SETTLE_GONE];
 
-	bind_file(st, pipe, file);
+	outbox_bind_file(st, pipe, file);
 	(void)sqlite3_bind_blob(st, 10, origin, ID_LEN, SQLITE_STATIC);
 	return db_run(&w->db, st, e);
 }

@@ -3,23 +3,10 @@
 
 #include "outbox_sql.h"
 
-static void bind_file(sqlite3_stmt *st, int64_t pipe, const struct fileid *f)
-{
-	(void)sqlite3_bind_int64(st, 1, pipe);
-	(void)sqlite3_bind_text(st, 2, f->database, -1, SQLITE_STATIC);
-	(void)sqlite3_bind_int64(st, 3, f->region);
-	(void)sqlite3_bind_int64(st, 4, f->partition);
-	(void)sqlite3_bind_int64(st, 5, f->unsequence);
-	(void)sqlite3_bind_int64(st, 6, (int64_t)f->t);
-	(void)sqlite3_bind_int64(st, 7, (int64_t)f->v);
-	(void)sqlite3_bind_int64(st, 8, (int64_t)f->i);
-	(void)sqlite3_bind_int64(st, 9, (int64_t)f->c);
-}
-
 int outbox_owe(struct outbox_writer *w, int64_t pipe, const struct fileid *file,
 	       struct err *e)
 {
-	bind_file(w->st[W_OWE], pipe, file);
+	outbox_bind_file(w->st[W_OWE], pipe, file);
 	return db_run(&w->db, w->st[W_OWE], e);
 }
 
@@ -29,7 +16,7 @@ int outbox_learn(struct outbox_writer *w, int64_t pipe,
 {
 	sqlite3_stmt *st = w->st[W_LEARN];
 
-	bind_file(st, pipe, file);
+	outbox_bind_file(st, pipe, file);
 	(void)sqlite3_bind_int64(st, 10, time_min);
 	(void)sqlite3_bind_int64(st, 11, time_max);
 	if (row_sum)
@@ -46,7 +33,7 @@ int outbox_set_mods(struct outbox_writer *w, int64_t pipe,
 	sqlite3_stmt *st = w->st[W_SET_MODS];
 	int r;
 
-	bind_file(st, pipe, file);
+	outbox_bind_file(st, pipe, file);
 	(void)sqlite3_bind_int64(st, 10, (int64_t)mods_seen);
 	(void)sqlite3_bind_int64(st, 11, (int64_t)stamp);
 	if (covered)
@@ -63,7 +50,7 @@ int outbox_covered(struct outbox_writer *w, int64_t pipe,
 	sqlite3_stmt *st = w->st[W_GET_COVERED];
 	int r;
 
-	bind_file(st, pipe, file);
+	outbox_bind_file(st, pipe, file);
 	r = db_row(&w->db, st, e);
 	if (r != 1)
 		return r;
@@ -79,7 +66,7 @@ int outbox_add_derived(struct outbox_writer *w, int64_t pipe,
 {
 	sqlite3_stmt *st = w->st[W_ADD_DERIVED];
 
-	bind_file(st, pipe, file);
+	outbox_bind_file(st, pipe, file);
 	(void)sqlite3_bind_int64(st, 10, (int64_t)serial);
 	(void)sqlite3_bind_int64(st, 11, (int64_t)serial_low);
 	(void)sqlite3_bind_int64(st, 12, (int64_t)mods_seen);
@@ -124,7 +111,7 @@ int outbox_times(struct outbox_writer *w, int64_t pipe,
 	int r;
 
 	*out = (struct tsfile_range){.any = false};
-	bind_file(st, pipe, file);
+	outbox_bind_file(st, pipe, file);
 	r = db_row(&w->db, st, e);
 	if (r == 1 && sqlite3_column_type(st, 0) != SQLITE_NULL)
 		*out = (struct tsfile_range){
@@ -139,13 +126,13 @@ int outbox_times(struct outbox_writer *w, int64_t pipe,
 int outbox_note_gone(struct outbox_writer *w, int64_t pipe,
 		     const struct fileid *file, struct err *e)
 {
-	bind_file(w->st[W_NOTE_GONE], pipe, file);
+	outbox_bind_file(w->st[W_NOTE_GONE], pipe, file);
 	return db_run(&w->db, w->st[W_NOTE_GONE], e);
 }
 
 int outbox_forget_gone(struct outbox_writer *w, int64_t pipe,
 		       const struct fileid *file, struct err *e)
 {
-	bind_file(w->st[W_FORGET_GONE], pipe, file);
+	outbox_bind_file(w->st[W_FORGET_GONE], pipe, file);
 	return db_run(&w->db, w->st[W_FORGET_GONE], e);
 }

@@ -225,8 +225,8 @@ int outbox_body(struct outbox *o, int64_t pipe, uint64_t serial,
 	len = (size_t)sqlite3_column_bytes(st, 0);
 	r = offset > len || n > len - offset ? -ENODATA : 0;
 	if (r == 0 && n)
-		memcpy(to,
-		       (const uint8_t *)sqlite3_column_blob(st, 0) + offset, n);
+		memcpy(to, (const uint8_t *)sqlite3_column_blob(st, 0) + offset,
+		       n);
 	(void)sqlite3_reset(st);
 	return r;
 }

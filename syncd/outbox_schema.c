@@ -229,3 +229,16 @@ const char *const outbox_read_sql[N_OUTBOX_READ] = {
 			  " AND fate IN (1, 2, 3) LIMIT 1",
 	[R_GAPS] = "SELECT line FROM gap WHERE pipe = ?1 ORDER BY line",
 };
+
+void outbox_bind_file(sqlite3_stmt *st, int64_t pipe, const struct fileid *f)
+{
+	(void)sqlite3_bind_int64(st, 1, pipe);
+	(void)sqlite3_bind_text(st, 2, f->database, -1, SQLITE_STATIC);
+	(void)sqlite3_bind_int64(st, 3, f->region);
+	(void)sqlite3_bind_int64(st, 4, f->partition);
+	(void)sqlite3_bind_int64(st, 5, f->unsequence);
+	(void)sqlite3_bind_int64(st, 6, (int64_t)f->t);
+	(void)sqlite3_bind_int64(st, 7, (int64_t)f->v);
+	(void)sqlite3_bind_int64(st, 8, (int64_t)f->i);
+	(void)sqlite3_bind_int64(st, 9, (int64_t)f->c);
+}

@@ -83,4 +83,7 @@ extern const int outbox_n_steps;
 extern const char *const outbox_write_sql[N_OUTBOX_WRITE];
 extern const char *const outbox_read_sql[N_OUTBOX_READ];
 
+/* Parameters 1 to 9: the key of a captured file. */
+void outbox_bind_file(sqlite3_stmt *st, int64_t pipe, const struct fileid *f);
+
 #endif

@@ -132,19 +132,6 @@ int outbox_live_pipe(struct outbox_writer *w, int64_t pipe, uint64_t *assigned,
 	return 1;
 }
 
-static void bind_file(sqlite3_stmt *st, int64_t pipe, const struct fileid *f)
-{
-	bind_num(st, 1, pipe);
-	bind_text(st, 2, f->database);
-	bind_num(st, 3, f->region);
-	bind_num(st, 4, f->partition);
-	bind_num(st, 5, f->unsequence);
-	bind_u64(st, 6, f->t);
-	bind_u64(st, 7, f->v);
-	bind_u64(st, 8, f->i);
-	bind_u64(st, 9, f->c);
-}
-
 static void bind_blob(sqlite3_stmt *st, int i, const struct buf *b)
 {
 	if (b)
@@ -159,7 +146,7 @@ int outbox_add_known(struct outbox_writer *w, int64_t pipe,
 {
 	int r;
 
-	bind_file(w->st[W_ADD_KNOWN], pipe, &en->entry.file);
+	outbox_bind_file(w->st[W_ADD_KNOWN], pipe, &en->entry.file);
 	bind_u64(w->st[W_ADD_KNOWN], 10, en->entry.serial);
 	bind_u64(w->st[W_ADD_KNOWN], 11, en->mods_seen);
 	bind_blob(w->st[W_ADD_KNOWN], 12, en->covered);
@@ -219,7 +206,7 @@ int outbox_is_known(struct outbox_writer *w, int64_t pipe,
 {
 	int r;
 
-	bind_file(w->st[W_IS_KNOWN], pipe, file);
+	outbox_bind_file(w->st[W_IS_KNOWN], pipe, file);
 	r = db_row(&w->db, w->st[W_IS_KNOWN], e);
 	if (r == 1)
 		(void)sqlite3_reset(w->st[W_IS_KNOWN]);
@@ -229,7 +216,7 @@ int outbox_is_known(struct outbox_writer *w, int64_t pipe,
 int outbox_forget_known(struct outbox_writer *w, int64_t pipe,
 			const struct fileid *file, struct err *e)
 {
-	bind_file(w->st[W_FORGET_KNOWN], pipe, file);
+	outbox_bind_file(w->st[W_FORGET_KNOWN], pipe, file);
 	return run(w, W_FORGET_KNOWN, e);
 }
 

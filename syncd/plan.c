@@ -36,16 +36,9 @@ int plan_journal(struct plan *p, const char *name, const char *body)
 {
 	struct plan_journal *at;
 
-	if (p->n_journals == p->cap_journals) {
-		size_t cap = p->cap_journals ? p->cap_journals * 2 : 4;
-		struct plan_journal *more =
-			reallocarray(p->journals, cap, sizeof(*more));
-
-		if (!more)
-			return -ENOMEM;
-		p->journals = more;
-		p->cap_journals = cap;
-	}
+	if (array_room(&p->journals, p->n_journals, &p->cap_journals,
+		       sizeof(*p->journals)))
+		return -ENOMEM;
 	at = &p->journals[p->n_journals++];
 	(void)snprintf(at->name, sizeof(at->name), "%s", name);
 	at->body = body ? xstrdup(body) : NULL;
@@ -55,16 +48,9 @@ int plan_journal(struct plan *p, const char *name, const char *body)
 int plan_restate(struct plan *p, const char *devices, int64_t time_min,
 		 int64_t time_max)
 {
-	if (p->n_restates == p->cap_restates) {
-		size_t cap = p->cap_restates ? p->cap_restates * 2 : 2;
-		struct plan_restate *more =
-			reallocarray(p->restates, cap, sizeof(*more));
-
-		if (!more)
-			return -ENOMEM;
-		p->restates = more;
-		p->cap_restates = cap;
-	}
+	if (array_room(&p->restates, p->n_restates, &p->cap_restates,
+		       sizeof(*p->restates)))
+		return -ENOMEM;
 	p->restates[p->n_restates++] =
 		(struct plan_restate){.devices = xstrdup(devices),
 				      .time_min = time_min,

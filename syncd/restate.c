@@ -49,15 +49,8 @@ static int add_name(struct devices *d, const char *name, size_t len)
 		d->is_cut = true;
 		return 0;
 	}
-	if (d->n == d->cap) {
-		size_t cap = d->cap ? d->cap * 2 : 64;
-		char **more = reallocarray(d->v, cap, sizeof(*more));
-
-		if (!more)
-			return -ENOMEM;
-		d->v = more;
-		d->cap = cap;
-	}
+	if (array_room(&d->v, d->n, &d->cap, sizeof(*d->v)))
+		return -ENOMEM;
 	d->v[d->n] = strndup(name, len);
 	return d->v[d->n] ? (d->n++, 0) : -ENOMEM;
 }

@@ -19,7 +19,8 @@
 
 #define LIST_BELOW (2ul * CAPTURE_BATCH) /* files waiting at capture */
 #define NETWORK_INTERVAL_MS 10000
-#define MODS_EVERY 10 /* walks: a look at deletion files that are watched, too */
+#define MODS_EVERY \
+	10 /* walks: a look at deletion files that are watched, too */
 
 void scan_mark_dirty(struct scan *s, struct partition *p)
 {

@@ -268,15 +268,8 @@ static int take_name(void *arg, const char *name, unsigned char d_type)
 	(void)d_type;
 	if (!parse_name(name, &nonce))
 		return 0;
-	if (l->n == l->cap) {
-		size_t cap = l->cap ? l->cap * 2 : 1024;
-		uint64_t *more = reallocarray(l->nonces, cap, sizeof(*more));
-
-		if (!more)
-			return -ENOMEM;
-		l->nonces = more;
-		l->cap = cap;
-	}
+	if (array_room(&l->nonces, l->n, &l->cap, sizeof(*l->nonces)))
+		return -ENOMEM;
 	l->nonces[l->n++] = nonce;
 	return 0;
 }

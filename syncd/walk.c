@@ -38,16 +38,8 @@ struct step {
 
 static struct watch_dir *add_dir(struct walk *w)
 {
-	if (w->n_dirs == w->cap) {
-		size_t cap = w->cap ? w->cap * 2 : 64;
-		struct watch_dir *more =
-			reallocarray(w->dirs, cap, sizeof(*more));
-
-		if (!more)
-			return NULL;
-		w->dirs = more;
-		w->cap = cap;
-	}
+	if (array_room(&w->dirs, w->n_dirs, &w->cap, sizeof(*w->dirs)))
+		return NULL;
 	return &w->dirs[w->n_dirs++];
 }
 

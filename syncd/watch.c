@@ -15,7 +15,7 @@
 #define DIR_MASK                                               \
 	(IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | \
 	 IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
-#define PARTITION_MASK                                                         \
+#define PARTITION_MASK                                          \
 	(IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_CLOSE_WRITE | \
 	 IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
 

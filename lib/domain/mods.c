@@ -7,12 +7,11 @@
 
 #include "fileid.h"
 #include "ground/bytes.h"
+#include "mods_form.h"
 
 /* Text: one record a line, DELETION,PATH,OFFSET,START,END, read from the right
  * because a path may hold commas. A line `aborted` cancels the record before it
  * (0.13 to 1.1). */
-#define RECORD "DELETION,"
-#define RECORD_LEN (sizeof RECORD - 1)
 #define ABORTED "aborted"
 #define ABORTED_LEN (sizeof ABORTED - 1)
 
@@ -21,18 +20,6 @@
 #define STRING_MAX 65535
 #define LIST_MAX 65536
 #define DEPTH_MAX 16
-
-enum {
-	TABLE_DELETION = 0,
-	TREE_DELETION = 1
-};
-
-enum {
-	TAGS_ANY = 0,
-	TAGS_FULL = 1,
-	TAGS_SEGMENT = 2,
-	TAGS_AND = 3
-};
 
 const char *mods_suffix(enum mods_kind kind)
 {

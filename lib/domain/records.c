@@ -5,21 +5,7 @@
 #include <string.h>
 
 #include "ground/bytes.h"
-
-#define RECORD "DELETION,"
-#define RECORD_LEN (sizeof RECORD - 1)
-
-enum {
-	TABLE_DELETION = 0,
-	TREE_DELETION = 1
-};
-
-enum {
-	TAGS_ANY = 0,
-	TAGS_FULL = 1,
-	TAGS_SEGMENT = 2,
-	TAGS_AND = 3
-};
+#include "mods_form.h"
 
 #define RANGE_LEN 17 /* type, start, end */
 

@@ -1,5 +1,6 @@
 #include "ground/base.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -29,4 +30,19 @@ char *xstrdup(const char *s)
 	if (!p)
 		out_of_memory(1, size);
 	return memcpy(p, s, size);
+}
+
+int array_room(void *array, size_t n, size_t *cap, size_t size)
+{
+	void **at = array, *more;
+	size_t room = *cap ? *cap * 2 : 16;
+
+	if (n < *cap)
+		return 0;
+	more = reallocarray(*at, room, size);
+	if (!more)
+		return -ENOMEM;
+	*at = more;
+	*cap = room;
+	return 0;
 }

@@ -65,4 +65,9 @@ static inline int steal_fd(int *fd)
 void *xcalloc(size_t n, size_t size);
 char *xstrdup(const char *s);
 
+/* Room for one more item of `size` bytes behind the n in an array that has room for *cap.
+ * `array` is the address of its pointer, NULL when it is empty. Returns 0, or -ENOMEM
+ * with everything as it was. */
+int array_room(void *array, size_t n, size_t *cap, size_t size) MUST_CHECK;
+
 #endif

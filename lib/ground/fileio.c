@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 
 #define READ_STEP 4096
+#define COPY_STEP (256u << 10)
 
 int file_pread(int fd, void *p, size_t n, uint64_t offset)
 {
@@ -51,6 +52,29 @@ int file_pwrite(int fd, const void *p, size_t n, uint64_t offset)
 		offset += (uint64_t)put;
 	}
 	return 0;
+}
+
+int file_copy(int from, int to)
+{
+	CLEANUP_FREE uint8_t *b = malloc(COPY_STEP);
+	uint64_t at = 0;
+	ssize_t n;
+
+	if (!b)
+		return -ENOMEM;
+	while ((n = read(from, b, COPY_STEP)) != 0) {
+		int r;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		r = file_pwrite(to, b, (size_t)n, at);
+		if (r < 0)
+			return r;
+		at += (uint64_t)n;
+	}
+	return fdatasync(to) < 0 ? -errno : 0;
 }
 
 static int open_retry(int dir_fd, const char *name, int flags, mode_t mode)

@@ -14,6 +14,9 @@
 int file_pread(int fd, void *p, size_t n, uint64_t offset) MUST_CHECK;
 int file_pwrite(int fd, const void *p, size_t n, uint64_t offset) MUST_CHECK;
 
+/* All of `from`, from where it stands, to the beginning of `to`, which is synced. */
+int file_copy(int from, int to) MUST_CHECK;
+
 /* All of a file of at most b->max bytes, added to b; -E2BIG when larger. */
 int file_read_all(int dir_fd, const char *name, struct buf *b) MUST_CHECK;
 

@@ -365,9 +365,55 @@ static void nothing_leads_outside_without_openat2(void)
 	CHECK(sub >= 0);
 }
 
+static void copied_whole(void)
+{
+	static uint8_t in[700001], out[700001];
+	FILE *a = tmpfile(), *b = tmpfile();
+	int full = open("/dev/full", O_RDWR), pipes[2];
+
+	CHECK(a && b && full >= 0);
+	for (size_t i = 0; i < sizeof in; i++)
+		in[i] = (uint8_t)(i * 7 >> 3);
+	CHECK(file_pwrite(fileno(a), in, sizeof in, 0) == 0);
+	CHECK(file_copy(fileno(a), fileno(b)) == 0);
+	CHECK(file_pread(fileno(b), out, sizeof out, 0) == 0);
+	CHECK(memcmp(in, out, sizeof in) == 0);
+	CHECK(lseek(fileno(b), 0, SEEK_END) == sizeof in);
+	CHECK(lseek(fileno(a), 0, SEEK_SET) == 0);
+	CHECK(file_copy(fileno(a), full) == -ENOSPC);
+	CHECK(file_copy(-1, fileno(b)) == -EBADF);
+	CHECK(pipe2(pipes, O_CLOEXEC) == 0);
+	CHECK(lseek(fileno(a), 0, SEEK_SET) == 0);
+	CHECK(file_copy(fileno(a), pipes[1]) == -ESPIPE);
+	(void)close(pipes[0]);
+	(void)close(pipes[1]);
+	(void)close(full);
+	(void)fclose(a);
+	(void)fclose(b);
+}
+
+static void arrays_grow(void)
+{
+	uint32_t *v = NULL;
+	size_t n = 0, cap = 0;
+
+	for (; n < 1000; n++) {
+		CHECK(array_room(&v, n, &cap, sizeof *v) == 0);
+		CHECK(n < cap);
+		v[n] = (uint32_t)n;
+	}
+	for (size_t i = 0; i < n; i++)
+		CHECK(v[i] == i);
+	CHECK(array_room(&v, cap, &cap, SIZE_MAX / 2) == -ENOMEM);
+	CHECK(v[999] == 999);
+	free(v);
+}
+
 int main(void)
 {
 	(void)umask(022);
+	test_run("copied whole, or an errno", copied_whole);
+	test_run("arrays grow, or stay as they are", arrays_grow);
 	test_run("exactly n bytes", exactly_n_bytes);
 	test_run("all of a file", all_of_a_file);
 	test_run("more than the maximum", more_than_the_maximum);
