@@ -33,6 +33,7 @@ struct edge {
 	struct turns *turns;
 	struct control *control;
 	struct ask *ask;
+	struct schema *schema;
 	struct wait *waits; /* stmt_wait.c */
 	int64_t started_ms;
 	bool is_ending;

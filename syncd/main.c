@@ -17,6 +17,7 @@
 #include "ground/service.h"
 #include "pipes.h"
 #include "scan.h"
+#include "schema.h"
 #include "stmt.h"
 
 #define MACHINE_ID "/etc/machine-id"
@@ -130,6 +131,8 @@ static int open_parts(struct edge *e, struct err *err)
 	if (r)
 		return r;
 	e->turns = turns_new();
+	e->schema = schema_new(e);
+	schema_begin(e->schema);
 	pipes_begin(e->pipes);
 	return stmt_open(e, err);
 }
@@ -144,6 +147,7 @@ static void close_all(struct edge *e)
 	if (e->outbox)
 		outbox_end_jobs(e->outbox);
 	worker_free(e->names);
+	schema_free(e->schema);
 	scan_free(e->scan);
 	ask_free(e->ask);
 	turns_free(e->turns);

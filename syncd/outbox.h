@@ -234,6 +234,20 @@ int outbox_covered(struct outbox_writer *w, int64_t pipe,
 int outbox_add_gap(struct outbox_writer *w, int64_t pipe, const char *line,
 		   bool is_final, struct err *e) MUST_CHECK;
 
+/* ---- the edge's schema (outbox_series.c; schema_line.h has the words) ---- */
+
+int outbox_put_series(struct outbox_writer *w, int64_t pipe,
+		      const char *database, const char *path, const char *rest,
+		      struct err *e) MUST_CHECK;
+int outbox_forget_series(struct outbox_writer *w, int64_t pipe,
+			 const char *database, const char *path,
+			 struct err *e) MUST_CHECK;
+int outbox_set_listed(struct outbox_writer *w, int64_t pipe,
+		      const char *identity, const char *digest,
+		      struct err *e) MUST_CHECK;
+int outbox_forget_schema(struct outbox_writer *w, int64_t pipe,
+			 struct err *e) MUST_CHECK;
+
 /* ---- loose entries (outbox_loose.c) ---- */
 
 #define OUTBOX_GAP_LEN 1000

@@ -67,7 +67,14 @@ const char *const outbox_steps[] = {
 	" PRIMARY KEY(pipe, database, region, partition, unsequence, t, v, i, "
 	"c, origin)) WITHOUT ROWID;"
 	/* is_final: no RESYNC brings it. */
-	"ALTER TABLE gap ADD COLUMN is_final INTEGER NOT NULL DEFAULT 1;",
+	"ALTER TABLE gap ADD COLUMN is_final INTEGER NOT NULL DEFAULT 1;"
+	/* The edge's schema as a pipe's entries have said it (schema_line.h); the last
+	 * listing of which nothing is left to be said. */
+	"CREATE TABLE series(pipe INTEGER NOT NULL, database TEXT NOT NULL,"
+	" path TEXT NOT NULL, rest TEXT NOT NULL,"
+	" PRIMARY KEY(pipe, database, path)) WITHOUT ROWID;"
+	"CREATE TABLE listed(pipe INTEGER PRIMARY KEY,"
+	" identity TEXT NOT NULL, digest TEXT NOT NULL);",
 };
 const int outbox_n_steps = ARRAY_LEN(outbox_steps);
 
@@ -213,6 +220,14 @@ const char *const outbox_write_sql[N_OUTBOX_WRITE] = {
 		"SELECT id FROM volume WHERE data_dir = ?1 AND spool_dir = ?2",
 	[W_ADD_VOLUME] =
 		"INSERT INTO volume(data_dir, spool_dir) VALUES(?1, ?2)",
+	[W_PUT_SERIES] = "INSERT INTO series VALUES(?1, ?2, ?3, ?4)"
+			 " ON CONFLICT DO UPDATE SET rest = ?4",
+	[W_FORGET_SERIES] = "DELETE FROM series WHERE pipe = ?1"
+			    " AND database = ?2 AND path = ?3",
+	[W_FORGET_ALL_SERIES] = "DELETE FROM series WHERE pipe = ?1",
+	[W_SET_LISTED] = "INSERT INTO listed VALUES(?1, ?2, ?3)"
+			 " ON CONFLICT DO UPDATE SET identity = ?2, digest = ?3",
+	[W_FORGET_LISTED] = "DELETE FROM listed WHERE pipe = ?1",
 	[W_EACH_PINNED] = "SELECT pipe, serial, nonce, volume, is_loose"
 			  " FROM entry",
 };

@@ -113,6 +113,8 @@ int outbox_forget_pipe(struct outbox_writer *w, int64_t pipe, struct err *e)
 		r = run_for_pipe(w, W_FORGET_GAPS, pipe, e);
 	if (r == 0)
 		r = run_for_pipe(w, W_FORGET_ALL_GONE, pipe, e);
+	if (r == 0)
+		r = outbox_forget_schema(w, pipe, e);
 	return r ? r : run_for_pipe(w, W_FORGET_PIPE, pipe, e);
 }
 
@@ -288,6 +290,8 @@ int outbox_purge(struct outbox_writer *w, int64_t pipe, struct outbox_gone *out,
 		r = run_for_pipe(w, W_FORGET_ALL_KNOWN, pipe, e);
 	if (r == 0 && n_rows == 0)
 		r = run_for_pipe(w, W_FORGET_ALL_GONE, pipe, e);
+	if (r == 0 && n_rows == 0)
+		r = outbox_forget_schema(w, pipe, e);
 	return r ? r : n_rows;
 }
 

@@ -13,6 +13,7 @@
 #include "progress.h"
 #include "release.h"
 #include "scan.h"
+#include "schema.h"
 
 #define SAVE_MS 1000
 /* So many entries are released at once; fewer wait for the last one, or the timer. */
@@ -243,8 +244,10 @@ void pipe_set_state(struct pipes *ps, struct pipe *p, enum pipe_state state)
 	case PIPE_RUNNING:
 		p->row.is_started_once = true;
 		begin_link(ps, p);
-		if (is_first)
+		if (is_first) {
+			schema_pipe_begins(ps->edge->schema);
 			scan_everything(ps->edge->scan);
+		}
 		break;
 	case PIPE_STOP:
 		end_link(p);

@@ -59,7 +59,8 @@ void scan_mark_urgent(struct scan *s, struct partition *p)
 static bool is_idle(const struct scan *s)
 {
 	return !s->walk && !s->is_walk_again && !s->is_listing &&
-	       !s->first_dirty && !capture_is_paused(s->edge->capture);
+	       !s->first_dirty && !s->is_held &&
+	       !capture_is_paused(s->edge->capture);
 }
 
 static void any_busy(void *arg, struct partition *p)
@@ -369,7 +370,8 @@ static void submit_listing(struct scan *s, struct partition *p)
 
 static bool may_list(const struct scan *s)
 {
-	return !s->edge->is_ending && !s->is_listing && !s->n_unready &&
+	return !s->edge->is_ending && !s->is_held && !s->is_listing &&
+	       !s->n_unready &&
 	       !capture_is_paused(s->edge->capture) &&
 	       capture_waiting(s->edge->capture) < LIST_BELOW;
 }
@@ -386,6 +388,15 @@ void scan_pump(struct scan *s)
 		submit_listing(s, p);
 	}
 	wake_waiters(s);
+}
+
+void scan_hold(struct scan *s, bool is_held)
+{
+	if (s->is_held == is_held)
+		return;
+	s->is_held = is_held;
+	if (!is_held)
+		scan_pump(s);
 }
 
 /* ---- walks ---- */

@@ -26,6 +26,10 @@ void scan_everything(struct scan *s);
 void scan_wait(struct scan *s, struct scan_waiter *w);
 void scan_unwait(struct scan *s, struct scan_waiter *w);
 
+/* While it is held nothing new is captured: for what must come before, and for moments only
+ * (schema.h). What was found meanwhile is captured behind it. */
+void scan_hold(struct scan *s, bool is_held);
+
 /* The age of the oldest file that is not sealed: T of its name; 0 = none. */
 int64_t scan_oldest_unsealed_ms(const struct scan *s);
 size_t scan_watches(const struct scan *s);

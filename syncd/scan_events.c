@@ -18,7 +18,8 @@ static bool is_on_top(const struct scan *s, const struct partition *p,
 static bool may_believe(const struct scan *s, const struct partition *p)
 {
 	return p->is_clean && !p->is_listing && !p->is_dirty && !p->is_again &&
-	       !p->has_journal && !capture_is_paused(s->edge->capture) &&
+	       !p->has_journal && !s->is_held &&
+	       !capture_is_paused(s->edge->capture) &&
 	       s->n_singles < SINGLES_MAX;
 }
 

@@ -15,6 +15,7 @@ struct scan {
 	struct partition *first_dirty, **last_dirty;
 	struct walk *walk; /* under way; NULL = none */
 	bool is_walk_again, is_listing, is_network;
+	bool is_held;	   /* scan_hold() */
 	bool is_all_again; /* list everything after the next walk */
 	uint64_t n_walks;  /* begun */
 	size_t n_away,

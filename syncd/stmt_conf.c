@@ -5,6 +5,7 @@
 
 #include "ask.h"
 #include "link.h"
+#include "schema.h"
 #include "stmt.h"
 
 #define EFFECT_NOW "took effect"
@@ -48,6 +49,7 @@ static void take_effect(struct edge *e)
 			link_rate_changed(p->link);
 	}
 	ask_changed(e->ask);
+	schema_changed(e->schema);
 }
 
 static void loaded(struct job *j)

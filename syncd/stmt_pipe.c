@@ -10,6 +10,7 @@
 #include "lost.h"
 #include "resync.h"
 #include "scan.h"
+#include "schema.h"
 #include "stmt.h"
 
 struct pipe *stmt_find_pipe(struct edge *e, const char *name, struct err *err)
@@ -197,8 +198,10 @@ static void effect_resync(struct change *c)
 	}
 	lost_note(c->edge, p);
 	pipe_set_state(ps, p, p->row.state);
-	if (p->row.is_started_once)
+	if (p->row.is_started_once) {
+		schema_pipe_begins(c->edge->schema);
 		scan_everything(c->edge->scan);
+	}
 }
 
 void stmt_resync_pipe(struct edge *e, struct request *rq)

@@ -1,5 +1,6 @@
 /* WAIT PIPE: everything that is sealed now is captured (a walk that begins now has
- * ended and nothing is under way), then everything assigned by then is applied. */
+ * ended and nothing is under way), the schema of now is taken up where the edge IoTDB is
+ * asked, then everything assigned by then is applied. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -7,6 +8,7 @@
 
 #include "progress.h"
 #include "scan.h"
+#include "schema.h"
 #include "stmt.h"
 
 #define WAIT_SECONDS 60
@@ -17,6 +19,7 @@ struct wait {
 	struct request *rq;
 	int64_t pipe;
 	struct scan_waiter scanned;
+	struct schema_waiter listed;
 	struct progress_waiter applied;
 	bool is_scanned;
 	struct loop_timer deadline;
@@ -27,6 +30,7 @@ static void release_wait(struct wait *w)
 {
 	loop_timer_stop(w->edge->loop, &w->deadline);
 	scan_unwait(w->edge->scan, &w->scanned);
+	schema_unwait(w->edge->schema, &w->listed);
 	progress_unwait(w->edge->pipes, &w->applied);
 	free(w);
 }
@@ -64,12 +68,10 @@ static void all_applied(struct progress_waiter *pw)
 	free_wait(w);
 }
 
-static void all_captured(struct scan_waiter *sw)
+static void all_assigned(struct wait *w)
 {
-	struct wait *w = CONTAINER_OF(sw, struct wait, scanned);
 	const struct pipe *p = pipes_by_id(w->edge->pipes, w->pipe);
 
-	w->is_scanned = true;
 	if (!p || p->row.state == PIPE_DROP) {
 		refuse(w, ENOENT, "The pipe was dropped.");
 		return;
@@ -78,6 +80,21 @@ static void all_captured(struct scan_waiter *sw)
 	w->applied.serial = p->row.assigned;
 	w->applied.fn = all_applied;
 	progress_wait(w->edge->pipes, &w->applied);
+}
+
+static void all_listed(struct schema_waiter *lw)
+{
+	all_assigned(CONTAINER_OF(lw, struct wait, listed));
+}
+
+static void all_captured(struct scan_waiter *sw)
+{
+	struct wait *w = CONTAINER_OF(sw, struct wait, scanned);
+
+	w->is_scanned = true;
+	w->listed.fn = all_listed;
+	if (!schema_wait(w->edge->schema, &w->listed))
+		all_assigned(w);
 }
 
 static void too_late(struct loop_timer *t)
@@ -136,7 +153,7 @@ void stmt_wait_pipe(struct edge *e, struct request *rq)
 	if (p->row.is_started_once)
 		scan_wait(e->scan, &w->scanned);
 	else
-		all_captured(&w->scanned);
+		all_assigned(w);
 }
 
 void stmt_end_waits(struct edge *e)

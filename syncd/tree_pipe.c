@@ -125,6 +125,28 @@ static void show_gaps(const struct edge *e, const void *of, struct buf *out)
 	outbox_gaps(e->outbox, p->row.id, out);
 }
 
+static void show_schema_limits(const struct edge *e, const struct pipe *p,
+			       struct buf *out)
+{
+	if (!e->set.iotdb_rpc[0]) {
+		buf_adds(out, "tags, attributes, aliases and deletions of "
+			      "series do not travel, and flush_interval has no "
+			      "effect: the edge IoTDB is not asked (set "
+			      "iotdb_rpc)\n");
+		return;
+	}
+	buf_adds(out, "TTL, triggers, views and templates do not travel; "
+		      "series of a database that is dropped stay in the "
+		      "cloud\n");
+	if (!p->row.sync_del_op)
+		buf_adds(out, "deletions of series do not travel "
+			      "(SyncDelOp=false)\n");
+	else if (e->set.iotdb_user[0] && strcmp(e->set.iotdb_user, "root") != 0)
+		buf_adds(out, "deletions of series do not travel: a user other "
+			      "than root may not see all series "
+			      "(iotdb_user)\n");
+}
+
 /* What this pipe cannot carry as it is configured, and what would lift it. */
 static void show_limits(const struct edge *e, const void *of, struct buf *out)
 {
@@ -136,17 +158,7 @@ static void show_limits(const struct edge *e, const void *of, struct buf *out)
 			 "files does not travel: nothing at the edge tells it "
 			 "from TTL, DROP DATABASE or a person's rm (set "
 			 "iotdb_rpc)\n");
-	else if (p->row.sync_del_op &&
-		 e->set.inferred_deletes != INFERRED_IGNORE)
-		buf_adds(out,
-			 "whether rows were deleted with a file that IoTDB "
-			 "removed is not asked by this version: a RESTATE of "
-			 "them waits at the receiver for RETRY or SKIP "
-			 "(inferred_deletes=ignore sends none)\n");
-	buf_adds(out,
-		 "tags, attributes, aliases and deletions of series do not "
-		 "travel: this version does not ask the edge IoTDB, so "
-		 "flush_interval has no effect\n");
+	show_schema_limits(e, p, out);
 	if (!e->set.facts.version[0])
 		buf_adds(out, "the version of the edge IoTDB is not known; the "
 			      "order of files is that of 1.3.3 and later (set "

@@ -137,7 +137,8 @@ two_files() {
 	mv "$DATADIR" "$DATADIR.away"
 	wait_until 20 value_has /p/message "$DATADIR"
 	mv "$DATADIR.away" "$DATADIR"
-	wait_until 20 value_is /p/message ''
+	back() { ! value_has /p/message "$DATADIR"; }
+	wait_until 20 back
 	statement 'WAIT PIPE p 30'
 	progress_is p sent_entries 2
 	known_is 2
