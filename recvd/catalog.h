@@ -54,7 +54,7 @@ struct domain_row {
 	int64_t id, incarnation;
 	char database[DATABASE_MAX + 1];
 	bool delivered; /* a FILE of it was applied: DELETE and RESTATE may touch it */
-	uint64_t n_entries, n_quarantined, bytes; /* counted at the start */
+	uint64_t n_entries, n_quarantined, bytes; /* as the catalog counts them */
 };
 
 struct entry_row {

@@ -136,10 +136,8 @@ int catalog_each_domain(struct catalog_reader *r,
 	CLEANUP(finalize) sqlite3_stmt *st = NULL;
 	int n = db_prepare(
 		&r->db, &st,
-		"SELECT d.id, d.incarnation, d.database, count(e.id), "
-		"total(e.state = 1), total(e.payload_len), d.delivered FROM "
-		"domain d "
-		"LEFT JOIN entry e ON e.domain = d.id GROUP BY d.id",
+		"SELECT id, incarnation, database, n_entries, n_quarantined, "
+		"bytes, delivered FROM domain ORDER BY id",
 		e);
 
 	if (n < 0)

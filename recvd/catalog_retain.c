@@ -143,8 +143,7 @@ int catalog_retained_bytes(struct catalog_reader *r, uint64_t *bytes,
 {
 	CLEANUP(finalize) sqlite3_stmt *st = NULL;
 	int n = db_prepare(&r->db, &st,
-			   "SELECT total(payload_len) + ? * count(*) FROM "
-			   "retained",
+			   "SELECT bytes + ? * n FROM retained_sum",
 			   e);
 
 	if (n < 0)

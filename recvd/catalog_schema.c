@@ -39,7 +39,41 @@ static const char step_1[] =
 	"NULL,"
 	" head BLOB NOT NULL, data BLOB);";
 
-const char *const catalog_steps[] = {step_1};
+/* Counters, so that a start need not count: kept by the transactions that change what they
+ * count, whichever those are. */
+static const char step_2[] =
+	"ALTER TABLE domain ADD COLUMN n_entries INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE domain ADD COLUMN n_quarantined INTEGER NOT NULL DEFAULT "
+	"0;"
+	"ALTER TABLE domain ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE domain SET"
+	" n_entries = (SELECT count(*) FROM entry WHERE domain = domain.id),"
+	" n_quarantined = (SELECT count(*) FROM entry WHERE domain = domain.id"
+	" AND state = 1),"
+	" bytes = (SELECT ifnull(sum(payload_len), 0) FROM entry"
+	" WHERE domain = domain.id);"
+	"CREATE TRIGGER entry_comes AFTER INSERT ON entry BEGIN UPDATE domain "
+	"SET n_entries = n_entries + 1, bytes = bytes + new.payload_len,"
+	" n_quarantined = n_quarantined + (new.state = 1)"
+	" WHERE id = new.domain; END;"
+	"CREATE TRIGGER entry_goes AFTER DELETE ON entry BEGIN UPDATE domain "
+	"SET n_entries = n_entries - 1, bytes = bytes - old.payload_len,"
+	" n_quarantined = n_quarantined - (old.state = 1)"
+	" WHERE id = old.domain; END;"
+	"CREATE TRIGGER entry_turns AFTER UPDATE OF state ON entry"
+	" WHEN (old.state = 1) <> (new.state = 1) BEGIN UPDATE domain "
+	"SET n_quarantined = n_quarantined + (new.state = 1) - (old.state = 1)"
+	" WHERE id = new.domain; END;"
+	"CREATE TABLE retained_sum (n INTEGER NOT NULL, bytes INTEGER NOT "
+	"NULL);"
+	"INSERT INTO retained_sum SELECT count(*), ifnull(sum(payload_len), 0) "
+	"FROM retained;"
+	"CREATE TRIGGER retained_comes AFTER INSERT ON retained BEGIN UPDATE "
+	"retained_sum SET n = n + 1, bytes = bytes + new.payload_len; END;"
+	"CREATE TRIGGER retained_goes AFTER DELETE ON retained BEGIN UPDATE "
+	"retained_sum SET n = n - 1, bytes = bytes - old.payload_len; END;";
+
+const char *const catalog_steps[] = {step_1, step_2};
 const int catalog_n_steps = (int)ARRAY_LEN(catalog_steps);
 
 int64_t catalog_key(int64_t incarnation, uint64_t serial)

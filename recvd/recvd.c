@@ -15,11 +15,12 @@
 #include "retain.h"
 #include "session.h"
 #include "stmt.h"
+#include "tidy.h"
 #include "tree.h"
 
 /* The order of opening is the order of trust: whose directory, whose key, does the
  * catalog belong to it, does staging belong to the catalog; only then anything is
- * removed, and last of all the network is let in. */
+ * removed, and last of all the network is let in. Nothing here grows with what waits. */
 
 #define MACHINE_ID "/etc/machine-id"
 #define STOP_POLL_MS 20u
@@ -152,77 +153,6 @@ static int load_catalog(struct recvd *d, struct err *e)
 	return r;
 }
 
-/* ---- what staging holds beyond that, away ---- */
-
-struct serials {
-	uint64_t *v; /* owned */
-	size_t n, cap;
-};
-
-static int add_serial(void *arg, uint64_t serial)
-{
-	struct serials *s = arg;
-
-	if (s->n == s->cap) {
-		size_t cap = s->cap ? 2 * s->cap : 256;
-		uint64_t *more = realloc(s->v, cap * sizeof *more);
-
-		if (!more)
-			return -ENOMEM;
-		s->v = more;
-		s->cap = cap;
-	}
-	s->v[s->n++] = serial;
-	return 0;
-}
-
-static int clean_incarnation(struct recvd *d, const struct incarnation *i,
-			     struct err *e)
-{
-	struct serials files = {0};
-	int r = catalog_each_file(&d->reader, i->row.seq, add_serial, &files,
-				  e);
-
-	if (r >= 0)
-		r = stage_clean(&d->stage, i->dir, !i->row.dropped,
-				i->row.durable, files.v, files.n, e);
-	free(files.v);
-	return r;
-}
-
-static int compare_names(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static int clean_staging(struct recvd *d, struct err *e)
-{
-	CLEANUP_FREE const char **known =
-		xcalloc((size_t)d->senders.next_seq, sizeof *known);
-	size_t n = 0;
-	int r, n_removed = 0;
-
-	for (struct sender *x = d->senders.first; x; x = x->next)
-		for (struct incarnation *i = x->newest; i; i = i->older) {
-			known[n++] = i->dir;
-			r = clean_incarnation(d, i, e);
-			if (r < 0)
-				return r;
-			n_removed += r;
-		}
-	qsort(known, n, sizeof *known, compare_names);
-	r = stage_clean_unknown(&d->stage, known, n, e);
-	if (r < 0)
-		return r;
-	n_removed += r;
-	if (n_removed)
-		events_add(d->events, LOG_INFO_, "stage", NULL,
-			   "%d names removed from staging that no durable "
-			   "entry explains",
-			   n_removed);
-	return 0;
-}
-
 /* ---- the working parts ---- */
 
 static int open_listener(struct recvd *d, struct err *e)
@@ -250,6 +180,8 @@ static int open_parts(struct recvd *d, struct err *e)
 
 	if (r < 0)
 		return r;
+	/* Before whatever a session will ask of this thread. */
+	tidy_staging(d);
 	d->commit = commit_new(d);
 	d->retain = retain_new(d);
 	retain_trim(d->retain, 0);
@@ -281,8 +213,6 @@ int recvd_open(struct recvd *d, const char *config_path, struct err *e)
 		r = open_staging(d, e);
 	if (r >= 0)
 		r = load_catalog(d, e);
-	if (r >= 0)
-		r = clean_staging(d, e);
 	return r < 0 ? r : open_parts(d, e);
 }
 

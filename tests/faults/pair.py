@@ -215,7 +215,7 @@ class Pair:
             raise Violation(f"{name} ended with status {status}")
         if len(self.ended) > 1:
             raise Violation(f"{name} ended with status {status}, again")
-        if status == 1 and not re.search("^err ", self.log(name), re.M):
+        if status == 1 and not re.search(r"^(?:<\d>)?(?:\S+ )?(?:level=)?err ", self.log(name), re.M):
             raise Violation(f"{name} ended without saying why")
 
     def syncd(self, line, timeout=5.0):
@@ -412,6 +412,8 @@ class Pair:
             _one(edge, "SELECT count(*) FROM gap", (0,))
             _one(cloud, "SELECT durable, applied, dropped FROM incarnation ORDER BY seq DESC LIMIT 1", (n, n, 0))
             _one(cloud, "SELECT count(*), (SELECT count(*) FROM quarantine) FROM entry", (0, 0))
+            _one(cloud, "SELECT count(*) FROM domain WHERE n_entries OR n_quarantined OR bytes", (0,))
+            _one(cloud, "SELECT n, bytes FROM retained_sum", (0, 0))
             ids = [db.execute(q).fetchall()[-1][0] for db, q in (
                 (edge, "SELECT incarnation FROM pipe WHERE state = 1"),
                 (cloud, "SELECT id FROM incarnation ORDER BY seq"))]

@@ -38,8 +38,30 @@ static int env_open(struct env *v, struct err *e)
 	return r < 0 ? r : catalog_reader_open(&v->reader, db_path, e);
 }
 
+/* What the triggers count is what is there. */
+static void check_counters(struct env *v)
+{
+	static const char wrong[] =
+		"SELECT (SELECT count(*) FROM domain d WHERE n_entries <> "
+		"(SELECT count(*) FROM entry WHERE domain = d.id) OR bytes <> "
+		"(SELECT ifnull(sum(payload_len), 0) FROM entry WHERE domain = "
+		"d.id) OR n_quarantined <> (SELECT count(*) FROM entry WHERE "
+		"domain = d.id AND state = 1)) + (SELECT n <> (SELECT count(*) "
+		"FROM retained) OR bytes <> (SELECT ifnull(sum(payload_len), "
+		"0) "
+		"FROM retained) FROM retained_sum)";
+	sqlite3_stmt *st = NULL;
+
+	CHECK(db_prepare(&v->reader.db, &st, wrong, NULL) == 0);
+	CHECK(db_row(&v->reader.db, st, NULL) == 1 &&
+	      sqlite3_column_int(st, 0) == 0);
+	(void)sqlite3_finalize(st);
+}
+
 static void env_close(struct env *v)
 {
+	if (v->reader.db.h)
+		check_counters(v);
 	catalog_reader_close(&v->reader);
 	catalog_close(v->catalog);
 	statedir_close(&v->dir);
@@ -411,6 +433,16 @@ static int put_back(struct catalog *c, void *arg, struct err *e)
 				e);
 }
 
+/* Digits: serials; 0 on failure. */
+static uint64_t kept_of(struct env *v, int64_t incarnation)
+{
+	uint64_t sum = 0;
+	int r = catalog_each_kept(&v->reader, incarnation, add_serial, &sum,
+				  NULL);
+
+	return r < 0 ? 0 : sum;
+}
+
 static int put_back_of_another(struct catalog *c, void *arg, struct err *e)
 {
 	struct moved *m = arg;
@@ -433,6 +465,7 @@ static void retained_entries_go_oldest_first_and_come_back_in_order(void)
 	      bytes == 4 * (5 + RETAINED_COST));
 	CHECK(catalog_each_file(&v.reader, 1, add_serial, &files, NULL) == 0 &&
 	      files == 3);
+	CHECK(kept_of(&v, 1) == 1234 && kept_of(&v, 2) == 0);
 	/* one byte to go is one row to go */
 	CHECK(in_task(&v, evict, &m) == 1 && m.rows[0].serial == 1 &&
 	      m.rows[0].is_row && m.rows[0].payload_len == 5);
@@ -442,6 +475,7 @@ static void retained_entries_go_oldest_first_and_come_back_in_order(void)
 	CHECK(in_task(&v, put_back, &m) == 2 && m.rows[0].serial == 2 &&
 	      m.rows[1].serial == 3 && !m.rows[1].is_row);
 	CHECK_STR(entries(&v), "2 3f ");
+	CHECK(kept_of(&v, 1) == 234); /* two that wait, and one */
 	m.after = m.rows[1].seq;
 	CHECK(in_task(&v, put_back, &m) == 1 && m.rows[0].serial == 4);
 	CHECK_STR(entries(&v), "2 3f 4 ");
