@@ -11,6 +11,8 @@ take rows out of that file only.
     archive_reader.py ARCHIVE JOBS SERIES TIME      which files have that row, and why not
     archive_reader.py ARCHIVE JOBS --is RESULTS     compares with a server's own answers:
                                                     DEVICE.csv.xz, or one transcript
+
+$SENDER: of one sender only.
 """
 import collections
 import csv
@@ -225,7 +227,7 @@ def bare_path(path):
 
 def differences(archive, answers):
     """Sentences; and how many values were compared."""
-    have = {bare_path(s): rows for s, rows in archive.rows().items()}
+    have = {bare_path(s): rows for s, rows in archive.rows(os.environ.get("SENDER")).items()}
     out, compared = [], 0
     for series, wanted in answers:
         rows = have.pop(series, {})

@@ -24,11 +24,11 @@ sys.dont_write_bytecode = True
 from archive_reader import Archive, job_fields
 from compare import compare, show
 from server import Refused, Server
-from workload import Workload
+from workload import PARTITION, Workload
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 QUEUE = "/proc/sys/fs/inotify/max_queued_events"
-PROPERTIES = """time_partition_interval=100000
+PROPERTIES = """time_partition_interval=%d
 compaction_schedule_interval_in_ms=1000
 compaction_submission_interval_in_ms=1000
 inner_compaction_candidate_file_num=3
@@ -42,7 +42,7 @@ compaction_write_throughput_mb_per_sec=64
 enable_timed_flush_seq_memtable=false
 wal_buffer_size_in_byte=1048576
 enable_auto_create_schema=false
-"""
+""" % PARTITION
 
 
 def free_base(base):
