@@ -190,7 +190,25 @@ static bool is_among(const struct living_list *list, size_t n,
 	return false;
 }
 
-/* A captured file goes again, if it still stands. */
+/* A source that is gone while its compaction cannot be judged yet. */
+static bool is_withheld(const struct listing *l, const struct living *f)
+{
+	size_t i, k;
+
+	for (i = 0; i < l->compactions.n; i++) {
+		const struct compaction *c = &l->compactions.v[i];
+
+		for (k = 0; !c->is_decided && k < c->n; k++) {
+			if (c->v[k].role == JOURNAL_SOURCE &&
+			    living_compare(&c->v[k].f, f) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* A captured file goes again, if it still stands. One whose rows are on their way into a
+ * product owes it: so the product is sent. */
 static int take_living(struct listing *l, struct listing_pipe *lp,
 		       struct living_list *fresh, size_t n_fresh,
 		       const struct known_file *k, struct devices *d)
@@ -200,7 +218,7 @@ static int take_living(struct listing *l, struct listing_pipe *lp,
 	int r;
 
 	if (fd < 0)
-		return 0;
+		return is_withheld(l, &f) ? living_add(&lp->plan.owed, &f) : 0;
 	r = add_file(d, fd);
 	if (r || is_among(fresh, n_fresh, &f))
 		return r;

@@ -230,6 +230,28 @@ surveyed() { known_is 'count(*) FROM known WHERE row_sum IS NULL' 0; }
 	[ ! -e "$ARCHIVE/edge-1/root.sg/unsequence/1/0/5-5-0-0.tsfile.mods" ]
 }
 
+@test "restated while another compaction is under way: its product is sent, for its rows are deleted too" {
+	pair_start
+	seal "$V3/al.tsfile" root.sg 1-1-0-0
+	seal "$V3/tiny.tsfile" root.sg 9-9-0-0 unsequence
+	statement 'WAIT PIPE p 30'
+	wait_until 20 surveyed
+	daemon_stop syncd
+	rm "$(dir_of sequence)/1-1-0-0.tsfile"*
+	product "$V3/tiny.tsfile" sequence 1-1-1-0 inner
+	begin sequence 4-9-0-0.tsfile.insertion-compaction.log sequence 4-9-0-0.tsfile unsequence/9-9-0-0
+	for suffix in '' .resource; do
+		ln "$(dir_of unsequence)/9-9-0-0.tsfile$suffix" "$(dir_of sequence)/4-9-0-0.tsfile$suffix"
+	done
+	rm "$(dir_of unsequence)"/9-9-0-0.tsfile*
+	syncd_start
+	wait_until 20 value_has /p/events 'RESTATE of'
+	rm "$(dir_of sequence)/4-9-0-0.tsfile.insertion-compaction.log"
+	wait_until 20 archive_has root.sg 4-9-0-0
+	value_has /p/events 'one of its sources still had to follow'
+	statement 'WAIT PIPE p 30'
+}
+
 @test "a journal that syncd read before it was killed still names the sources afterwards" {
 	pair_start
 	seal "$V3/tiny.tsfile" root.sg 1-1-0-0
