@@ -16,7 +16,7 @@
 #define LINK_HEADS 1024 /* volumes remembered, by serial */
 #define LINK_QUEUE_HIGH (1u << 20)
 #define LINK_BEAT_MS 10000
-#define LINK_LISTEN_MS 5000
+#define LINK_LISTEN_MS 2500
 #define LINK_SILENCE_MS \
 	25000 /* and at most LINK_LISTEN_MS until it is noticed */
 
