@@ -22,13 +22,15 @@ def answer(server, series):
         raise
 
 
-def compare(archive, server, pattern="root.**", more=(), sender=None):
+def compare(archive, server, pattern="root.**", more=(), sender=None, start=None):
     """[(series, time, edge's value, archive's value)] of what differs; values compared."""
     have = {bare_path(s): rows for s, rows in archive.rows(sender).items()}
     names = set(have) | set(more) | {r[0] for r in server.rows("SHOW TIMESERIES " + pattern)}
     wrong, compared = [], 0
     for series in sorted(n for n in names if matches(nodes(pattern), nodes(n)) and not n.startswith("root.__")):
         want, got = answer(server, series), have.get(series, {})
+        if start is not None:
+            want = {t: v for t, v in want.items() if t >= start}
         compared += len(want)
         wrong += [(series, t, want.get(t), got.get(t)) for t in sorted(set(want) | set(got)) if want.get(t) != got.get(t)]
     return wrong, compared

@@ -42,6 +42,7 @@ compaction_write_throughput_mb_per_sec=64
 enable_timed_flush_seq_memtable=false
 wal_buffer_size_in_byte=1048576
 enable_auto_create_schema=false
+dn_join_cluster_retry_interval_ms=2000
 """ % PARTITION
 
 
@@ -57,13 +58,24 @@ def free_base(base):
             base += 10
 
 
+def status_of(pid):
+    try:
+        with open("/proc/%d/stat" % pid) as f:
+            return f.read().rsplit(")", 1)[1]
+    except OSError:
+        return "Z"
+
+
 class Edge:
     """The server, both daemons, and what may be done to syncd."""
 
     def __init__(self, options, work):
         self.tool, self.build, self.work, self.version = os.environ["TSFERRY_IOTDB"], options.build, work, options.version
         self.iotdb, self.archive = work + "/iotdb", work + "/archive"
-        self.port, self.procs = free_base(options.port), {}
+        self.port, self.procs, self.properties = free_base(options.port), {}, PROPERTIES
+        if options.dirs > 1:
+            self.properties += "dn_data_dirs=%s\n" % ",".join("%s/data/%d" % (self.iotdb, i) for i in range(options.dirs))
+        self.cut = "" if options.start is None else " FROM (SELECT ** FROM root WHERE time >= %d)" % options.start
         for d in ("edge", "cloud", "archive"):
             os.makedirs(work + "/" + d)
         self.write("syncd.conf", state_dir=work + "/edge", control_socket=work + "/syncd.sock", sender_name="edge-1",
@@ -76,7 +88,7 @@ class Edge:
             f.writelines("%s=%s\n" % pair for pair in keys.items())
 
     def serve(self, verb, *more):
-        env = dict(os.environ, IOTDB_PROPS=PROPERTIES.replace("\n", "\\n"), IOTDB_CN_HEAP="256m", IOTDB_DN_HEAP="640m")
+        env = dict(os.environ, IOTDB_PROPS=self.properties.replace("\n", "\\n"), IOTDB_CN_HEAP="256m", IOTDB_DN_HEAP="640m")
         with open(self.work + "/iotdb.log", "a") as log:
             subprocess.run(["nice", "-n", "5", self.tool, verb, *more], env=env, stdout=log, stderr=log, check=True)
 
@@ -86,7 +98,7 @@ class Edge:
         self.daemon("syncd")
         self.say("START PIPESERVER")
         self.say("CREATE PIPESINK s AS IoTDB (ip='127.0.0.1',port=%s)" % self.say("cat", "/server/port").strip())
-        self.say("CREATE PIPE p TO s")
+        self.say("CREATE PIPE p TO s" + self.cut)
         self.say("START PIPE p")
 
     def daemon(self, name):
@@ -114,6 +126,14 @@ class Edge:
         self.procs[name].send_signal(which)
         if which == signal.SIGKILL:
             self.procs[name].wait()
+
+    def crash(self):
+        """The server dies as it stands, and comes back."""
+        for pid in subprocess.run([self.tool, "pids", self.iotdb], capture_output=True, check=True).stdout.split():
+            os.kill(int(pid), signal.SIGKILL)
+            while os.path.exists("/proc/%d" % int(pid)) and "Z" not in status_of(int(pid)):
+                time.sleep(.05)
+        self.serve("start", self.version, self.iotdb, str(self.port))
 
     def stop(self):
         for name, proc in self.procs.items():
@@ -205,11 +225,16 @@ class Soak:
         self.options, self.edge = options, Edge(options, work)
         self.work, self.load, self.archive = work, Workload(options.seed), Archive(work + "/archive", work + "/archive.jobs")
         self.refused, self.checks, self.values = collections.Counter(), 0, 0
+        self.chance = random.Random(options.seed)
         self.statements = open(work + "/statements.sql", "w", buffering=1)
 
     def write_until(self, end, pace):
         while time.monotonic() < end:
             began = time.monotonic()
+            if self.chance.random() < self.options.pace / self.options.crash:
+                self.load.counts["crash"] = self.load.counts.get("crash", 0) + 1
+                self.edge.crash()
+                self.server = Server(self.edge.port)
             self.do(self.load.next())
             time.sleep(max(0, pace - (time.monotonic() - began)))
 
@@ -224,7 +249,7 @@ class Soak:
         """The archive against the edge, row by row."""
         self.do("FLUSH")
         self.edge.say("WAIT PIPE p 300")
-        wrong, compared = compare(self.archive, self.server, "root.f*.**", self.load.series())
+        wrong, compared = compare(self.archive, self.server, "root.f*.**", self.load.series(), start=self.options.start)
         self.checks += 1
         self.values += compared
         return wrong
@@ -297,6 +322,9 @@ def main():
     p.add_argument("--port", type=int, default=17300)
     p.add_argument("--pace", type=float, default=.06, help="seconds a statement")
     p.add_argument("--check", type=float, default=60, help="seconds between two comparisons")
+    p.add_argument("--crash", type=float, default=240, help="seconds between two deaths of the server, on average")
+    p.add_argument("--dirs", type=int, default=1, help="data directories")
+    p.add_argument("--start", type=int, help="the pipe's start time")
     p.add_argument("--keep", help="a directory to work in, kept")
     options = p.parse_args()
     options.build = os.path.abspath(options.build)

@@ -3,7 +3,7 @@
 load lib
 
 OFF='enable_seq_space_compaction=false\nenable_unseq_space_compaction=false\nenable_cross_space_compaction=false'
-COMMON='compaction_schedule_interval_in_ms=1000\ncompaction_submission_interval_in_ms=1000\ninner_compaction_total_file_num_threshold=2\ninner_compaction_task_selection_disk_redundancy=0\nmin_cross_compaction_unseq_file_level=0\ninner_compaction_candidate_file_num=2\nmax_inner_compaction_candidate_file_num=4'
+COMMON='dn_join_cluster_retry_interval_ms=2000\ncompaction_schedule_interval_in_ms=1000\ncompaction_submission_interval_in_ms=1000\ninner_compaction_total_file_num_threshold=2\ninner_compaction_task_selection_disk_redundancy=0\nmin_cross_compaction_unseq_file_level=0\ninner_compaction_candidate_file_num=2\nmax_inner_compaction_candidate_file_num=4'
 
 setup_file() {
 	servers_setup
@@ -185,7 +185,7 @@ a_is() { [ "$(answer edge "SELECT a FROM $DB.d WHERE time = $1")" = "${2:+$1$'\t
 		s.run("INSERT INTO %s.d(time, %s) VALUES %s" % (db, name, ", ".join("(%d, %d)" % (t, t) for t in range(20000))))
 		s.run("FLUSH")
 		for i in range(4600):
-		    s.run("DELETE FROM %s.d.%s WHERE time >= %d AND time <= %d" % (db, name, i * 3, i * 3 + 1))
+		    s.run("DELETE FROM %s.d.%s WHERE time >= %d AND time <= %d" % (db, name, i % 700 * 3, i % 700 * 3 + 1))
 	END
 	find "$DATADIR" -path "*/$DB/*" -name '*.mods*' -printf '%s\n' >"$T/sizes"
 	[ "$(sort -n "$T/sizes" | tail -1)" -lt 1000000 ] # it was written anew
