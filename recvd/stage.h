@@ -102,7 +102,9 @@ void stage_remove_parts(struct stage *s, const char *dir, const struct stage_par
 int stage_make_dir(struct stage *s, const char *dir, struct err *e) MUST_CHECK;
 int stage_sync_dir(struct stage *s, const char *dir, struct err *e) MUST_CHECK;
 
-/* Removes what neither the catalog nor a list of blocks explains. keep_partials: of an
+/* At a start, before any stage_scan(): removes what neither the catalog nor a list of blocks
+ * explains, and has what is half received read from the disk, not from a cache in which a
+ * failed sync may have left bytes that no disk has. keep_partials: of an
  * incarnation that is not dropped. `files`: ascending serials that the catalog has as
  * files. Returns how many names went. */
 int stage_clean(struct stage *s, const char *dir, bool keep_partials, uint64_t durable,

@@ -38,6 +38,7 @@ struct scan {
 	struct stage *stage;
 	const char *dir;
 	uint64_t durable;
+	bool from_disk;
 	uint64_t serials[STAGE_PARTIALS_MAX];
 	size_t n;
 };
@@ -125,6 +126,15 @@ static void partial_release(struct stage_partial *p)
 	memset(p, 0, sizeof *p);
 }
 
+/* After a sync that failed, pages are clean that no disk has; who was killed in that moment
+ * could not remove them. Clean ones are read from the disk again; dirty ones stay, and the
+ * entry's own sync will tell of them. */
+static void forget_cache(int fd)
+{
+	if (fd >= 0)
+		(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+
 /* One list and its bytes; anything that does not add up is an error, and then the
  * caller removes all of the serial. */
 static int read_partial(struct scan *s, uint64_t serial,
@@ -143,6 +153,8 @@ static int read_partial(struct scan *s, uint64_t serial,
 	list_fd = stage_open_in(s->stage, s->dir, name, O_RDWR);
 	if (list_fd < 0)
 		return list_fd;
+	if (s->from_disk)
+		forget_cache(list_fd);
 	r = stage_list_read(list_fd, p);
 	if (r < 0)
 		return r;
@@ -151,6 +163,10 @@ static int read_partial(struct scan *s, uint64_t serial,
 	r = open_source(s, &src, &p->entry);
 	body_fd = src.body_fd;
 	mods_fd = src.mods_fd;
+	if (s->from_disk) {
+		forget_cache(body_fd);
+		forget_cache(mods_fd);
+	}
 	return r < 0 ? r : verify(&src, p);
 }
 
@@ -188,30 +204,37 @@ static void remove_partial(const struct scan *s, uint64_t serial)
 	stage_unlink_in(s->stage, s->dir, name);
 }
 
-int stage_scan(struct stage *s, const char *dir, uint64_t durable,
-	       struct stage_partial **out, size_t *n, struct err *e)
+static int run_scan(struct scan *scan, struct stage_partial **out, size_t *n,
+		    struct err *e)
 {
-	struct scan scan = {.stage = s, .dir = dir, .durable = durable};
-	int r = gather_lists(&scan, e);
+	int r = gather_lists(scan, e);
 
 	*n = 0;
 	*out = NULL;
-	if (r < 0 || !scan.n)
+	if (r < 0 || !scan->n)
 		return r;
-	*out = xcalloc(scan.n, sizeof **out);
-	for (size_t i = 0; i < scan.n; i++) {
+	*out = xcalloc(scan->n, sizeof **out);
+	for (size_t i = 0; i < scan->n; i++) {
 		struct stage_partial *p = &(*out)[*n];
 
-		r = read_partial(&scan, scan.serials[i], p);
+		r = read_partial(scan, scan->serials[i], p);
 		if (r >= 0) {
 			(*n)++;
 			continue;
 		}
 		partial_release(p);
 		if (r != -ENOMEM)
-			remove_partial(&scan, scan.serials[i]);
+			remove_partial(scan, scan->serials[i]);
 	}
 	return 0;
+}
+
+int stage_scan(struct stage *s, const char *dir, uint64_t durable,
+	       struct stage_partial **out, size_t *n, struct err *e)
+{
+	struct scan scan = {.stage = s, .dir = dir, .durable = durable};
+
+	return run_scan(&scan, out, n, e);
 }
 
 int stage_sweep(struct stage *s, const char *dir, uint64_t durable,
@@ -280,6 +303,8 @@ int stage_clean(struct stage *s, const char *dir, bool keep_partials,
 {
 	struct clean c = {
 		.stage = s, .dir = dir, .files = files, .n_files = n_files};
+	struct scan scan = {
+		.stage = s, .dir = dir, .durable = durable, .from_disk = true};
 	struct stage_partial *partials = NULL;
 	CLEANUP_CLOSE int fd =
 		file_open_beneath(s->fd, dir, O_RDONLY | O_DIRECTORY, 0);
@@ -288,7 +313,7 @@ int stage_clean(struct stage *s, const char *dir, bool keep_partials,
 	if (fd == -ENOENT)
 		return 0;
 	if (keep_partials)
-		r = stage_scan(s, dir, durable, &partials, &c.n_partials, e);
+		r = run_scan(&scan, &partials, &c.n_partials, e);
 	if (r < 0)
 		return r;
 	c.partials = partials;

@@ -12,9 +12,10 @@ link is a byte of the protocol. SCRIPT is
   again	the same, and a first connection was cut within a block before: PARTIAL
   drop	DROP PIPE: the connection that tells it; then CREATE PIPE, one file
 Then all must be applied and be in the archive byte for byte, nothing left at either side, no serial
-given out twice, and not more than one block must have passed the proxy twice (for even N: a reset
-throws away what had arrived and was not read). A pair is used for many cases, which begin and end with everything applied; at its end
-both catalogs must agree (pair.py).
+given out twice, and not more than one block for each cut must have come twice: of all bytes that passed
+the proxy for even N, of the payload that the receiver took for any N (a reset throws away what had arrived and was not
+read). A pair is used for some cases, which begin and end with everything applied, few enough that the receiver's quota of
+connections is not met: each pair has a key of its own. At its end both catalogs must agree (pair.py).
 
 N is every byte of heads and small frames; of payloads the first 256 bytes, the last 32 and every
 8192nd.
@@ -36,7 +37,7 @@ from proxy import DOWN, UP, Proxy
 from stage import Stage, parser, report, run_all, tail
 
 SCRIPTS = ("plain", "again", "drop")
-PER_PAIR = 50
+PER_PAIR = 14  # of at most four connections each: a sender has 64 at once
 HEAD = 24  # of a frame
 BLOCK = 262144
 WITHIN_A_BLOCK = 100000 + 16384 + BLOCK + 70000  # up, of `plain`: the second block of "blocks"
@@ -146,7 +147,7 @@ class Linked:
 
     def run(self, case):
         """True when the connection came as far as its N."""
-        made, passed = self.proxy.cuts_made, self.proxy.passed_up
+        made, passed, taken = self.proxy.cuts_made, self.proxy.passed_up, self.taken()
         wanted = self.play(case.script, [(case.direction, case.n, case.n % 2 == 1)])
         made = self.proxy.cuts_made - made
         passed = self.proxy.passed_up - passed
@@ -154,8 +155,18 @@ class Linked:
         allowed = wanted + made * BLOCK + 4096 * (made + 2)  # heads, HELLO, STATUS
         if case.n % 2 == 0 and passed > allowed:
             raise Violation(f"{passed} bytes passed for {wanted} of payload, in {made} cuts")
+        taken = self.taken() - taken
+        if wanted and taken > wanted + made * BLOCK + 1024:  # deletions
+            raise Violation(f"{taken} bytes were taken for {wanted} of payload, in {made} cuts")
+        if "more often than" in self.pair.log("recvd"):
+            raise Violation("the receiver's quota of connections was met: fewer cases a pair")
         self.check()
         return made == (2 if case.script == "again" else 1)
+
+    def taken(self):
+        """Payload that the receiver took from the wire, ever."""
+        rows = self.pair.recvd(".cat /metrics")
+        return next(int(r.split()[1]) for r in rows if r.startswith("tsferry_recvd_received_bytes_total "))
 
     def check(self):
         for name, proc in self.pair.procs.items():
