@@ -284,7 +284,7 @@ static void kick_due(struct loop_task *t)
 	uint64_t wake_ms = UINT64_MAX;
 	struct apply_batch *b;
 
-	if (a->batch || a->is_closing)
+	if (a->batch || a->is_closing || !a->d->is_tidy)
 		return;
 	if (a->not_before_ms > loop_now_ms(a->d->loop)) {
 		pause_until(a, a->not_before_ms);

@@ -31,6 +31,7 @@ struct recvd {
 	struct catalog_reader reader; /* the loop's own */
 	struct worker *writer;
 	struct senders senders;
+	bool is_tidy; /* tidy.h: staging holds nothing but what is explained */
 	struct room room;
 	struct commit *commit;
 	struct apply *apply;

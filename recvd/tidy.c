@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apply.h"
+
 struct kept_dir {
 	int64_t seq;
 	char dir[STAGE_DIR_MAX];
@@ -115,6 +117,8 @@ static void tidy_done(struct job *j)
 			   "%d names removed from staging that no durable "
 			   "entry explains",
 			   t->n_removed);
+	t->d->is_tidy = true;
+	apply_kick(t->d->apply);
 	free(t->dirs);
 	free(t);
 }

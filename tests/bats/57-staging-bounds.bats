@@ -86,3 +86,23 @@ closed_gate() {
 	kept() { [ "$(stat -f -c '%a' "$T/small")" -ge $((29 * 1024 * 1024 / $(stat -f -c '%S' "$T/small"))) ]; }
 	wait_until 20 kept
 }
+
+@test "what waits is applied only when the start has looked through staging: the loader's files are not taken for rubbish" {
+	closed_gate
+	generate -n 40 -s 10K -p 3
+	cloud_conf staging_max_bytes 0
+	pipectl -t -s "$RECVD_SOCK" 'LOAD CONFIGURATION' >/dev/null
+	wait_until 20 progress_is p durable_serial 44
+	keep_port
+	daemon_kill recvd
+	rm "$T/gate"
+	# listings take their time
+	daemon_start recvd strace -DD -f -b execve -qq -e trace=getdents64 -e inject=getdents64:delay_enter=200000 \
+		-o "$T/trace" recvd -c "$T/recvd.conf"
+	daemon_ready recvd "$RECVD_SOCK"
+	statement 'WAIT PIPE p 60'
+	value_is /p/quarantine ''
+	archive_equals_edge
+	grep -q 'getdents64.*DELAYED' "$T/trace"
+	nothing_left
+}
