@@ -5,15 +5,28 @@
 
 /* ---- names and strings ---- */
 
-static void add_doubled(const char *p, size_t n, char quote, struct buf *out)
+static void add_name(const char *p, size_t n, struct buf *out)
 {
-	buf_add(out, &quote, 1);
+	buf_adds(out, "`");
 	for (size_t i = 0; i < n; i++) {
-		if (p[i] == quote)
-			buf_add(out, &quote, 1);
+		if (p[i] == '`')
+			buf_adds(out, "`");
 		buf_add(out, p + i, 1);
 	}
-	buf_add(out, &quote, 1);
+	buf_adds(out, "`");
+}
+
+/* Quotes are doubled, and a backslash stands for what is behind it (seen on 1.3.3 and
+ * 2.0.6). */
+static void add_string(const char *p, size_t n, struct buf *out)
+{
+	buf_adds(out, "'");
+	for (size_t i = 0; i < n; i++) {
+		if (p[i] == '\'' || p[i] == '\\')
+			buf_add(out, p + i, 1);
+		buf_add(out, p + i, 1);
+	}
+	buf_adds(out, "'");
 }
 
 static bool is_word(const char *p, size_t n)
@@ -30,7 +43,7 @@ static void add_key(const char *p, size_t n, struct buf *out)
 	if (is_word(p, n))
 		buf_add(out, p, n);
 	else
-		add_doubled(p, n, '\'', out);
+		add_string(p, n, out);
 }
 
 /* ---- pairs ---- */
@@ -79,7 +92,7 @@ static void add_pairs(const char *word, const char *list, struct buf *out)
 			buf_adds(out, ", ");
 		add_key(p.key, p.key_n, out);
 		buf_adds(out, "=");
-		add_doubled(p.value, p.value_n, '\'', out);
+		add_string(p.value, p.value_n, out);
 	}
 	buf_adds(out, ")");
 }
@@ -92,7 +105,7 @@ static void add_alias(const char *alias, struct buf *out)
 	if (*alias == '`')
 		buf_adds(out, alias); /* as the server quoted it */
 	else
-		add_doubled(alias, strlen(alias), '`', out);
+		add_name(alias, strlen(alias), out);
 }
 
 static void upsert(const struct series *s, struct buf *out)

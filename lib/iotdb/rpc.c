@@ -358,8 +358,11 @@ static int fetch(struct rpc *c, const char *statement, int64_t query,
 			      e);
 	if (r >= 0)
 		r = call_status(c, resp->status, reply, e);
+	/* Its moreData is no help: servers set it the wrong way round here (seen on
+	 * 1.3.3). A query that is over has no result set. */
 	*has_more = r >= 0 && resp->hasResultSet &&
-		    (!resp->__isset_moreData || resp->moreData);
+		    resp->__isset_queryDataSet && resp->queryDataSet->time &&
+		    resp->queryDataSet->time->len;
 	if (r >= 0 && resp->hasResultSet && resp->__isset_queryDataSet)
 		r = take_rows(rows, resp->queryDataSet, visit, e);
 	call_end(&k);

@@ -276,11 +276,14 @@ class Server:
 
     def do_fetchResults(self, session, args):
         query = args[1].get(4, 0)
+        # moreData is the wrong way round here, as in 1.3.3.
         if query not in session.queries:
-            return fields(f_struct(1, status(714, "no such query")), f_bool(2, False), f_bool(3, True))
+            return fields(f_struct(1, status()), f_bool(2, False), f_bool(3, True), f_bool(7, True))
         body, more = self.next_piece(session, query)
+        if not more:
+            del session.queries[query]
         return fields(f_struct(1, status()), f_bool(2, True), f_bool(3, True), f_struct(4, body),
-                      f_bool(7, more))
+                      f_bool(7, not more))
 
     def do_closeOperation(self, session, args):
         session.queries.pop(args[1].get(2, 0), None)
