@@ -24,7 +24,7 @@ sys.dont_write_bytecode = True
 from archive_reader import Archive, job_fields
 from compare import compare, show
 from server import Refused, Server
-from workload import PARTITION, Workload
+from workload import PARTITION, Statement, Workload
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 QUEUE = "/proc/sys/fs/inotify/max_queued_events"
@@ -225,6 +225,8 @@ class Soak:
         self.options, self.edge = options, Edge(options, work)
         self.work, self.load, self.archive = work, Workload(options.seed), Archive(work + "/archive", work + "/archive.jobs")
         self.refused, self.checks, self.values = collections.Counter(), 0, 0
+        self.disturbed = 0
+        self.forgotten = set()  # rows of which the server says other than it was told, and the archive does not
         self.chance = random.Random(options.seed)
         self.statements = open(work + "/statements.sql", "w", buffering=1)
 
@@ -242,17 +244,31 @@ class Soak:
         self.statements.write("%.3f %s\n" % (time.time(), sql))
         try:
             self.server.run(sql)
+            if isinstance(sql, Statement):
+                sql.mean(self.load.model)
         except Refused as e:
             self.refused[re.sub(r"\d+", "N", str(e))[:150]] += 1
 
-    def check(self):
-        """The archive against the edge, row by row."""
-        self.do("FLUSH")
+    def settled(self):
+        """Nothing is left: {what progress counts}."""
         self.edge.say("WAIT PIPE p 300")
-        wrong, compared = compare(self.archive, self.server, "root.f*.**", self.load.series(), start=self.options.start)
+        return [line for line in self.edge.say("cat", "/p/progress").split("\n") if "serial" in line or "entries" in line]
+
+    def check(self):
+        """The archive against the edge, row by row. Compactions go on meanwhile: what differs counts
+        when nothing was on its way while it was read."""
+        self.do("FLUSH")
+        while True:
+            before = self.settled()
+            wrong, compared = compare(self.archive, self.server, "root.f*.**", self.load.series(), start=self.options.start)
+            if not wrong or self.settled() == before:
+                break
+            self.disturbed += 1
         self.checks += 1
         self.values += compared
-        return wrong
+        forgotten = {(series, t) for series, t, _, got in wrong if self.load.model.get(series, {}).get(t) == got}
+        self.forgotten |= forgotten
+        return [w for w in wrong if w[:2] not in forgotten]
 
     def count(self):
         out, seen, serials = collections.Counter(), set(), set()
@@ -284,7 +300,7 @@ class Soak:
             ("unseen_compactions", c["unseen_compactions"]), ("vanished", c["vanished"]),
             ("kills", chaos.counts["kill"]), ("off", chaos.counts["off"]), ("stopped", chaos.counts["stop"]),
             ("blind", chaos.counts["blind"]), ("overflows", c["overflows"]), ("checks", self.checks),
-            ("values_compared", self.values), *((k, n) for k, n in sorted(self.load.counts.items())))), flush=True)
+            ("values_compared", self.values), ("disturbed", self.disturbed), ("server_forgot", len(self.forgotten)), *((k, n) for k, n in sorted(self.load.counts.items())))), flush=True)
         for text, n in self.refused.most_common(5):
             print("refused %d: %s" % (n, text))
 

@@ -5,8 +5,13 @@ Each row has a number of its own in its values, so that a wrong one tells where 
 from. An aligned device is written in whole rows: where three files overlap, servers fill
 an aligned row's nulls wrongly. No deletion covers a database: those unlink files and leave
 no trace (see 24-vanish).
+
+`model` is what the statements mean. Servers forget a deletion now and then when a compaction
+runs at that moment; the archive may then keep to what was said.
 """
 import random
+
+from archive_reader import matches, nodes
 
 DATABASES = ("root.f1", "root.f2")
 COLUMNS = {"i": "INT32", "l": "INT64", "d": "DOUBLE", "f": "FLOAT", "b": "BOOLEAN", "t": "TEXT"}
@@ -22,14 +27,45 @@ class Device:
         self.newest = 0
 
 
-def literal(column, n):
-    return {"i": n % 2 ** 31, "l": n * 1_000_003, "d": repr(n / 8), "f": repr(n % 4096 / 4),
-            "b": "true" if n % 3 == 0 else "false", "t": "'w%d'" % n}[column[0]]
+def value(column, n):
+    return {"i": n % 2 ** 31, "l": n * 1_000_003, "d": n / 8, "f": n % 4096 / 4, "b": n % 3 == 0, "t": "w%d" % n}[column[0]]
+
+
+def literal(v):
+    return str(v).lower() if isinstance(v, bool) else repr(v)
+
+
+class Statement(str):
+    """SQL, and what it does to the model."""
+
+    def __new__(cls, sql, rows=(), gone=None):
+        self = super().__new__(cls, sql)
+        self.rows, self.gone = rows, gone  # [(series, time, value)]; (pattern, first, last)
+        return self
+
+    def mean(self, model):
+        for series, t, v in self.rows:
+            model.setdefault(series, {})[t] = v
+        if self.gone:
+            pattern, first, last = self.gone
+            for series, rows in model.items():
+                if matches(nodes(pattern), nodes(series)):
+                    for t in [t for t in rows if first <= t <= last]:
+                        del rows[t]
+
+
+EVER = 1 << 62
+
+
+def deletion(path, first=-EVER, last=EVER):
+    words = (["time >= %d" % first] if first > -EVER else []) + (["time <= %d" % last] if last < EVER else [])
+    return Statement("DELETE FROM %s%s" % (path, " WHERE " + " AND ".join(words) if words else ""), gone=(path, first, last))
 
 
 class Workload:
     def __init__(self, seed):
         self.random, self.devices, self.rows_written, self.counts = random.Random(seed), [], 0, {}
+        self.model = {}
         self.waiting = []  # statements of one decision that are not said yet
 
     def begin(self):
@@ -38,8 +74,9 @@ class Workload:
         out = []
         for d in DATABASES:
             out += ["CREATE DATABASE " + d, "CREATE TIMESERIES %s.anchor.l INT64" % d,
-                    "INSERT INTO %s.anchor(time, l) VALUES %s" % (d, ", ".join(
-                        "(%d, %d)" % (PARTITION * i, i) for i in range(-1, 100)))]
+                    Statement("INSERT INTO %s.anchor(time, l) VALUES %s" % (d, ", ".join(
+                        "(%d, %d)" % (PARTITION * i, i) for i in range(-1, 100))),
+                        [(d + ".anchor.l", PARTITION * i, i) for i in range(-1, 100)])]
         return out
 
     def make_device(self):
@@ -69,12 +106,14 @@ class Workload:
         columns = device.columns
         if not device.is_aligned and self.random.random() < .3:
             columns = self.random.sample(columns, self.random.randrange(1, len(columns) + 1))
-        rows = []
+        rows, meant = [], []
         for t in times:
             self.rows_written += 1
-            rows.append("(%d, %s)" % (t, ", ".join(str(literal(c, self.rows_written)) for c in columns)))
-        return ["INSERT INTO %s(time, %s) %sVALUES %s" % (
-            device.name, ", ".join(columns), "ALIGNED " if device.is_aligned else "", ", ".join(rows))]
+            values = [value(c, self.rows_written) for c in columns]
+            rows.append("(%d, %s)" % (t, ", ".join(map(literal, values))))
+            meant += [(device.name + "." + c, t, v) for c, v in zip(columns, values)]
+        return [Statement("INSERT INTO %s(time, %s) %sVALUES %s" % (
+            device.name, ", ".join(columns), "ALIGNED " if device.is_aligned else "", ", ".join(rows)), meant)]
 
     def append(self):
         device = self.random.choice(self.devices)
@@ -97,21 +136,22 @@ class Workload:
         path = device.name + "." + self.random.choice(device.columns + ["*", "**"])
         if self.random.random() < .15:
             path = device.name.rsplit(".", 1)[0] + ".d*." + self.random.choice(sorted(COLUMNS))
-        return ["DELETE FROM %s WHERE time >= %d AND time <= %d" % (path, first, last)] * self.random.choice((1, 1, 1, 2))
+        return [deletion(path, first, last)] * self.random.choice((1, 1, 1, 2))
 
     def delete_old(self):
         device = self.random.choice(self.devices)
-        return ["DELETE FROM %s.* WHERE time < %d" % (device.name, device.newest - SPAN)]
+        return [deletion(device.name + ".*", last=device.newest - SPAN - 1)]
 
     def delete_series(self):
         device = self.random.choice(self.devices)
         column = self.random.choice(device.columns)
         if device.is_aligned or self.random.random() < .5 or len(device.columns) < 2:
-            return ["DELETE FROM %s.%s" % (device.name, column)]
+            return [deletion("%s.%s" % (device.name, column))]
         again = self.create(device, [column]) if self.random.random() < .5 else []
         if not again:
             device.columns.remove(column)
-        return ["DELETE TIMESERIES %s.%s" % (device.name, column)] + again
+        path = "%s.%s" % (device.name, column)
+        return [Statement("DELETE TIMESERIES " + path, gone=(path, -EVER, EVER))] + again
 
     def flush(self):
         return [self.random.choice(("FLUSH", "FLUSH " + self.random.choice(DATABASES)))]
