@@ -96,8 +96,9 @@ closed_gate() {
 	keep_port
 	daemon_kill recvd
 	rm "$T/gate"
-	# listings take their time
-	daemon_start recvd strace -DD -f -b execve -qq -e trace=getdents64 -e inject=getdents64:delay_enter=200000 \
+	# listings take their time, and the loader takes more
+	sed -i 's|^exec .*|exec strace -DD -f -qq -o /dev/null -e trace=fsync,fdatasync,syncfs -e inject=fsync,fdatasync,syncfs:delay_enter=600000 "$TSFERRY_BUILD/recvd/recvd-load" "$@"|' "$T/slow"
+	daemon_start recvd strace -DD -f -b execve -qq -e trace=getdents64 -e inject=getdents64:delay_enter=100000 \
 		-o "$T/trace" recvd -c "$T/recvd.conf"
 	daemon_ready recvd "$RECVD_SOCK"
 	statement 'WAIT PIPE p 60'
