@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Kill and errno at system calls, by strace.
 
-usage: faults.py [-b BUILD] [-s SECONDS] [-S SEED] [-j JOBS] [-k] [CASE...]
+usage: faults.py [-w] [-b BUILD] [-s SECONDS] [-S SEED] [-j JOBS] [-k] [CASE...]
 
 A case is VICTIM:SYSCALL:ACTION:N: at the Nth SYSCALL of a thread of VICTIM, ACTION happens once:
 kill (SIGKILL before the call is made), or an errno that the call answers without being made.
@@ -12,6 +12,7 @@ counts how many N there are. Then each case has a pair of its own (pair.py): wha
 again, everything must be applied, and archive, catalogs and directories must be as if nothing had
 happened.
 
+-w		the second script: DELETEs that are held, RETRY, SKIP, RESYNC (words.py)
 -s SECONDS	takes cases in random order, as many as fit; else all of them in order
 -S SEED		of that order (printed); the same seed makes the same order
 -k		keeps the directory of a case that failed
@@ -175,6 +176,7 @@ def summary(totals):
 def arguments():
     p = parser(__doc__)
     p.add_argument("-s", dest="seconds", type=float)
+    p.add_argument("-w", dest="words", action="store_true")
     return p.parse_args()
 
 
@@ -182,6 +184,7 @@ def main():
     args = arguments()
     wanted = [(c.split(":") + ["*"] * 4)[:4] for c in args.cases]
     stage = Stage(args.build, args.keep)
+    stage.has_words = args.words
     try:
         exact = [Case(v, s, a, int(n)) for v, s, a, n in wanted if "*" not in (v, s, a, n)]
         cases = exact if len(exact) == len(wanted) else all_cases(stage, wanted)
@@ -190,7 +193,7 @@ def main():
             random.Random(args.seed).shuffle(cases)
         totals = collections.Counter()
         for case, result in run_all(stage, run_case, cases, args.jobs, args.seconds):
-            report("faults", name_of(case), result)
+            report("faults -w" if args.words else "faults", name_of(case), result)
             totals[case.victim, case.action, result[0]] += 1
     finally:
         stage.end()

@@ -142,15 +142,18 @@ class Pair:
         os.rename(path + ".resource.temp", path + ".resource")
 
     def delete(self):
+        self.delete_in(DELETED_IN)
+        self.is_deleted = True
+
+    def delete_in(self, file):
         """As IoTDB appends a record, and syncs it."""
-        with open(self.source(DELETED_IN) + ".mods", "ab") as f:
+        with open(self.source(file) + ".mods", "ab") as f:
             f.write(LATE_RECORD)
             f.flush()
             os.fsync(f.fileno())
-        fd = os.open(os.path.dirname(self.source(DELETED_IN)), os.O_RDONLY)
+        fd = os.open(os.path.dirname(self.source(file)), os.O_RDONLY)
         os.fsync(fd)
         os.close(fd)
-        self.is_deleted = True
 
     def is_deletion_there(self):
         f = DELETED_IN

@@ -12,6 +12,7 @@ import threading
 import time
 
 from pair import DAEMONS, FILES, Material, Pair
+from words import WordsPair
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -23,6 +24,7 @@ class Stage:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         self.keep, self.used = keep, 0
+        self.has_words = False  # words.py
         self.lock = threading.Lock()
         self.dir = tempfile.mkdtemp(prefix="tsferry-faults.", dir=base)
         self.bin = f"{self.dir}/bin"
@@ -41,6 +43,8 @@ class Stage:
 
     def pair(self, files=FILES):
         where, address = self.place()
+        if self.has_words:
+            return WordsPair(where, self.bin, self.material, address)
         return Pair(where, self.bin, self.material, address, files)
 
     def end(self):
