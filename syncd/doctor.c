@@ -284,12 +284,12 @@ static void check_bbr(void)
 	int r = fd < 0 ? -errno : net_path_bbr(fd);
 
 	if (r == 0) {
-		good("links use BBR, which loss does not slow down");
+		good("long links use BBR, which loss does not slow down");
 		return;
 	}
 	if (fd >= 0)
 		(void)!net_path_algorithm(fd, name);
-	good("links use '%s', since BBR can not be had (%s): slower where "
+	good("long links use '%s', since BBR can not be had (%s): slower where "
 	     "packets are lost; modprobe tcp_bbr, and 'bbr' in "
 	     "net.ipv4.tcp_allowed_congestion_control",
 	     name, err_words(-r));

@@ -8,8 +8,6 @@
 #include <netinet/tcp.h>
 #include <string.h>
 
-#include "netpath.h"
-
 /* A peer that is gone is noticed within half a minute, whether anything is sent to it or
  * not: 10 s idle and three probes, or what was sent unacknowledged for so long. */
 #define KEEP_IDLE_S 10
@@ -154,7 +152,6 @@ static int set_tcp_options(int fd)
 	if (r == 0)
 		r = set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
 			       USER_TIMEOUT_MS);
-	(void)!net_path_bbr(fd); /* a wish: what else there is works too */
 	return r;
 }
 

@@ -23,7 +23,7 @@ int net_resolve(const char *host, unsigned port, struct net_addr *out, struct er
 
 /* Non-blocking; the descriptor becomes writable when it is connected or failed
  * (net_connect_result). TCP_NODELAY, keep-alive and a time-out of 30 s for what is not
- * acknowledged are set, BBR where the kernel allows it (netpath.h). */
+ * acknowledged are set. */
 int net_connect(const struct net_addr *to) MUST_CHECK;
 int net_connect_result(int fd) MUST_CHECK;
 

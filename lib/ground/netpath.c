@@ -49,6 +49,14 @@ int net_path_bbr(int fd)
 		       : 0;
 }
 
+void net_path_choose(int fd)
+{
+	struct net_path way;
+
+	if (net_path(fd, &way) == 0 && way.rtt_us >= NET_PATH_LONG_US)
+		(void)!net_path_bbr(fd); /* what else there is works too */
+}
+
 int net_path_algorithm(int fd, char name[NET_ALGORITHM_LEN])
 {
 	socklen_t len = NET_ALGORITHM_LEN - 1;

@@ -27,6 +27,10 @@ int net_path_unsent(int fd, uint32_t bytes) MUST_CHECK;
  * and 50 ms). Where the kernel does not have or not allow it, -errno, and the host's own
  * algorithm stays. */
 int net_path_bbr(int fd) MUST_CHECK;
+/* The same, when the way is longer than NET_PATH_LONG_US there and back: on a short one BBR
+ * only costs (loopback: a third of cubic's bytes a second, twice its CPU). */
+void net_path_choose(int fd);
+#define NET_PATH_LONG_US 5000u
 
 #define NET_ALGORITHM_LEN 16
 

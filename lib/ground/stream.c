@@ -269,6 +269,7 @@ static void pull(struct stream *s)
 static void opened(struct stream *s)
 {
 	s->state = OPEN;
+	net_path_choose(s->wire.fd);
 	loop_timer_stop(s->loop, &s->timer);
 	s->ev->opened(s->arg);
 	if (is_open(s) && s->out.len)
