@@ -34,6 +34,7 @@ struct edge {
 	struct control *control;
 	struct ask *ask;
 	struct schema *schema;
+	struct flush *flush;
 	struct wait *waits; /* stmt_wait.c */
 	int64_t started_ms;
 	bool is_ending;

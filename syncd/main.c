@@ -12,6 +12,7 @@
 #include "doctor.h"
 #include "edge.h"
 #include "explain.h"
+#include "flush.h"
 #include "ground/clock.h"
 #include "ground/loop.h"
 #include "ground/service.h"
@@ -134,6 +135,8 @@ static int open_parts(struct edge *e, struct err *err)
 	e->schema = schema_new(e);
 	schema_begin(e->schema);
 	pipes_begin(e->pipes);
+	e->flush = flush_new(e);
+	flush_changed(e->flush);
 	return stmt_open(e, err);
 }
 
@@ -147,6 +150,7 @@ static void close_all(struct edge *e)
 	if (e->outbox)
 		outbox_end_jobs(e->outbox);
 	worker_free(e->names);
+	flush_free(e->flush);
 	schema_free(e->schema);
 	scan_free(e->scan);
 	ask_free(e->ask);

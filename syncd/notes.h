@@ -25,6 +25,7 @@ enum note_cause {
 	NOTE_LIST,  /* directories that cannot be read */
 	NOTE_WATCH, /* the limit of inotify watches */
 	NOTE_ASK, /* the edge IoTDB gives no answers */
+	NOTE_FLUSH, /* it refuses to FLUSH */
 	N_NOTES
 };
 

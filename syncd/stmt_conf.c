@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ask.h"
+#include "flush.h"
 #include "link.h"
 #include "schema.h"
 #include "stmt.h"
@@ -50,6 +51,7 @@ static void take_effect(struct edge *e)
 	}
 	ask_changed(e->ask);
 	schema_changed(e->schema);
+	flush_changed(e->flush);
 }
 
 static void loaded(struct job *j)

@@ -208,3 +208,44 @@ DELETE TIMESERIES root.sg.g.a"
 	wait_until 20 archive_has root.sg 2-2-0-0
 	kill -KILL "$(asker)"
 }
+
+# open_file T-V-I-C: as IoTDB has it until it seals it.
+open_file() {
+	mkdir -p "$DATADIR/sequence/root.sg/1/0"
+	: >"$DATADIR/sequence/root.sg/1/0/$1.tsfile"
+}
+flushes() { fake_count FLUSH; }
+flushed() { [ "$(flushes)" -ge "$1" ]; }
+
+@test "flush_interval asks for a FLUSH when unsealed data is older than that, and progress tells its age" {
+	fake_start
+	fake_schema "$S1"
+	edge_conf flush_interval 2s
+	edge_conf scan_interval 1h
+	pair_start
+	statement 'WAIT PIPE p 30'
+	[ "$(flushes)" = 0 ] # nothing is open
+	born=$(date +%s%3N)
+	open_file "$born-1-0-0"
+	wait_until 20 flushed 1
+	age=$(($(date +%s%3N) - born))
+	[ "$age" -ge 2000 ]
+	[ "$(progress p oldest_unsealed_seconds)" -ge 1 ]
+	# The series are listed first.
+	[ "$(grep -n 'SHOW TIMESERIES\|^FLUSH' "$T/iotdb.said" | grep -B 1 FLUSH | head -n 1 | grep -c TIMESERIES)" = 1 ]
+	# It seals: no more of it.
+	cp "$V3/tiny.tsfile" "$DATADIR/sequence/root.sg/1/0/$born-1-0-0.tsfile"
+	printf '\001\001' >"$DATADIR/sequence/root.sg/1/0/$born-1-0-0.tsfile.resource"
+	statement 'WAIT PIPE p 30'
+	archive_has root.sg "$born-1-0-0"
+	wait_until 20 progress_is p oldest_unsealed_seconds 0
+	n=$(flushes)
+	MORE='{"match": "FLUSH", "code": 803, "text": "No permissions for this operation"}' fake_schema "$S1"
+	open_file 1000-2-0-0 # long ago
+	wait_until 20 value_has /p/message 'flush_interval: the edge IoTDB refuses FLUSH'
+	value_has /p/message '803: No permissions for this operation'
+	[ "$(flushes)" -le $((n + 2)) ]
+	edge_conf flush_interval 0
+	look
+	wait_until 20 value_is /p/message ''
+}
