@@ -5,7 +5,7 @@
 #include "link_inside.h"
 
 #define REFILL_MS 50
-#define LOOK_MS 100	      /* between two looks at the way */
+#define LOOK_MS 20	      /* between two looks at the way */
 #define AHEAD_MAX (4u << 20)  /* of what is read and queued */
 #define UNSENT_LEAST 65536u   /* of what the kernel holds and has not sent */
 #define UNSENT_MAX (4u << 20) /* where Linux' own bound lies */
@@ -39,7 +39,7 @@ static void look_at_way(struct link *l)
 		upload_ahead(l->upload, AHEAD_MAX);
 		return;
 	}
-	l->way_rate = clamp(way.rate, l->way_rate / 8 * 7, UINT64_MAX);
+	l->way_rate = clamp(way.rate, l->way_rate / 32 * 31, UINT64_MAX);
 	rate = limit && limit < l->way_rate ? limit : l->way_rate;
 	unsent = (uint32_t)clamp(rate / 8, UNSENT_LEAST, UNSENT_MAX);
 	if (unsent != l->unsent && call_unsent(l->call, unsent) == 0)

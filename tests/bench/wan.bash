@@ -7,7 +7,7 @@
 #		knows it; WAN_SEALS (20)
 #	thin	10 Mbit/s, 40 ms: real TsFiles (tests/data, or WAN_FILES=data directory), bytes on
 #		the wire up
-#	lossy	50 ms there and back, 1 % loss each way: WAN_MB (32) in files of 1 MiB
+#	lossy	50 ms there and back, 1 % loss each way: WAN_MB (96) in files of 1 MiB
 #	silence	a way that swallows everything from one moment on: until either end says so
 #
 # WAN chooses of these (all).
@@ -156,7 +156,7 @@ wan_thin() {
 }
 
 wan_lossy() {
-	local n=${WAN_MB:-32} t s wish algorithm
+	local n=${WAN_MB:-96} t s wish algorithm
 	mkdir -p "$W/data/sequence" "$W/data/unsequence" "$W/plain"
 	"$B/tests/bench/tsgen" -n "$n" -s 1M "$W/data"
 	find "$W/data/sequence" -name '*.tsfile' -print0 | xargs -0 cp -l -t "$W/plain"
@@ -173,7 +173,7 @@ wan_lossy() {
 		congestion $wish
 		rsyncd_up "$W/rs"
 		t=$(now)
-		[ "$algorithm" = bbr ] || n=$((n / 4)) # slow: a part shows its rate
+		[ "$algorithm" = bbr ] || n=$((n / 12)) # slow: a part shows its rate
 		"${at_edge[@]}" rsync -aW --files-from=<(find "$W/plain" -name '*.tsfile' -printf '%f\n' | sed "${n}q") "$W/plain/" "$rsync_to"
 		s=$(since "$t")
 		echo "wan line=lossy rtt_ms=50 loss_percent=1 peer=rsync congestion=$algorithm mb=$n wall_s=$s mb_per_s=$(ratio "$n" "$s")"
