@@ -109,21 +109,6 @@ static bool is_source(const struct compaction *c, size_t i)
 	return c->v[i].role == JOURNAL_SOURCE;
 }
 
-/* Files of a compaction that cannot be judged yet are not news. */
-static void withhold(struct judging *j, const struct compaction *c)
-{
-	size_t i;
-
-	for (i = 0; i < c->n; i++) {
-		struct living *f = is_source(c, i)
-					   ? derive_vanished(j, &c->v[i].f)
-					   : derive_fresh(j, &c->v[i].f);
-
-		if (f)
-			f->is_explained = true;
-	}
-}
-
 static bool is_read_to_the_end(const struct compaction_file *s,
 			       const struct known_file *k)
 {
@@ -156,14 +141,15 @@ static const char *what_lacks(const struct judging *j,
 	return NULL;
 }
 
-/* Sources whose deletions may not all have been read; all sources of them are captured.
- * The rows decide: when none is missing, none was deleted. */
+/* Captured sources whose deletions may not all have been read. The rows decide: when none is
+ * missing, none was deleted. They cannot where a source is not known. */
 static int find_stale(struct judging *j, const struct compaction *c,
 		      const char **why)
 {
 	CLEANUP(known_release) struct known_list sources = {.n = 0};
 	CLEANUP_FREE struct living **products =
 		xcalloc(c->n, sizeof(struct living *));
+	bool is_complete = !*why;
 	size_t i, n = 0, n_unread = 0;
 	int r = 0;
 
@@ -173,16 +159,19 @@ static int find_stale(struct judging *j, const struct compaction *c,
 
 		if (c->v[i].role == JOURNAL_TARGET && f)
 			products[n++] = f;
-		if (!is_source(c, i))
+		k = is_source(c, i) ? derive_source(j, &c->v[i].f) : NULL;
+		if (!k)
 			continue;
-		k = derive_source(j, &c->v[i].f);
 		n_unread += !is_read_to_the_end(&c->v[i], k);
 		r = known_add(&sources, k);
 	}
-	if (r || !n_unread || !n ||
-	    restate_is_equal(j->l, &sources, products, n))
+	if (r || !n_unread ||
+	    (is_complete &&
+	     (!n || restate_is_equal(j->l, &sources, products, n))))
 		return r;
-	*why = "the deletions of a source may not have been read to the end";
+	if (is_complete)
+		*why = "the deletions of a source may not have been read to "
+		       "the end";
 	for (i = 0; r == 0 && i < sources.n; i++)
 		r = known_add(&j->plan->stale, &sources.v[i]);
 	return r;
@@ -268,6 +257,19 @@ static int derive_targets(struct judging *j, const struct compaction *c)
 	return r;
 }
 
+/* Are all sources accounted for, so that nothing more can be learned by waiting for
+ * another compaction's judgement? */
+static bool is_ripe(const struct judging *j, const struct compaction *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->n; i++) {
+		if (is_source(c, i) && !derive_source(j, &c->v[i].f))
+			return false;
+	}
+	return true;
+}
+
 static void tell_sent(struct judging *j, const struct compaction *c,
 		      const char *why)
 {
@@ -280,7 +282,8 @@ static void tell_sent(struct judging *j, const struct compaction *c,
 
 		if (!f)
 			continue;
-		f->is_judged = true;
+		/* Else captured files may have gone into what it was made of. */
+		f->is_judged = compaction_is_whole(c) && is_ripe(j, c);
 		tell(j, f, count_sources(c), why);
 	}
 }
@@ -305,7 +308,7 @@ static int let_go(struct judging *j, const struct compaction *c)
 static int decide(struct judging *j, struct compaction *c)
 {
 	const char *why = what_lacks(j, c);
-	int r = why ? 0 : find_stale(j, c, &why);
+	int r = find_stale(j, c, &why);
 
 	c->is_decided = true;
 	if (r == 0 && !why)
@@ -317,19 +320,6 @@ static int decide(struct judging *j, struct compaction *c)
 	else if (r >= 0)
 		tell_sent(j, c, why);
 	return r < 0 ? r : let_go(j, c);
-}
-
-/* Are all sources accounted for, so that nothing more can be learned by waiting for
- * another compaction's judgement? */
-static bool is_ripe(const struct judging *j, const struct compaction *c)
-{
-	size_t i;
-
-	for (i = 0; i < c->n; i++) {
-		if (is_source(c, i) && !derive_source(j, &c->v[i].f))
-			return false;
-	}
-	return true;
 }
 
 static bool is_living(const struct judging *j, const struct living *f)
@@ -349,6 +339,37 @@ static bool is_half_done(const struct judging *j, const struct compaction *c)
 			return true;
 	}
 	return false;
+}
+
+static bool has_known_sources(const struct judging *j,
+			      const struct compaction *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->n; i++) {
+		if (is_source(c, i) && !derive_source(j, &c->v[i].f) &&
+		    !is_living(j, &c->v[i].f))
+			return false;
+	}
+	return compaction_is_whole(c);
+}
+
+/* Files of a compaction that cannot be judged yet are not news. */
+static void withhold(struct judging *j, const struct compaction *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->n; i++) {
+		struct living *f = is_source(c, i)
+					   ? derive_vanished(j, &c->v[i].f)
+					   : derive_fresh(j, &c->v[i].f);
+
+		if (f)
+			f->is_explained = true;
+	}
+	/* What else is gone may be in a source that nobody knows. */
+	for (i = 0; !has_known_sources(j, c) && i < j->vanished->n; i++)
+		j->vanished->v[i].is_explained = true;
 }
 
 /* Products of one may be the sources of the next: what is ripe goes first. */

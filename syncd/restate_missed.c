@@ -7,6 +7,8 @@
 #include "overlap.h"
 #include "restate.h"
 
+#define REPAIRED_FROM (UINT64_MAX >> 2) /* iotdb-formats, section 2.1 */
+
 bool restate_is_equal(struct listing *l, const struct known_list *sources,
 		      struct living *const *products, size_t n)
 {
@@ -31,15 +33,21 @@ bool restate_is_equal(struct listing *l, const struct known_list *sources,
 	return sources->n > 0 && before == after;
 }
 
-/* A product bears the name of one of its sources, with another I or C; an insertion
- * keeps V and I, changes T and the space. Where no such source was captured, what else
- * vanished is not known to be in it. */
-static bool is_named_after(const struct living *f, const struct living *v)
+/* Whether a file that is gone may be in a new one, by their names. A product has an I or a C.
+ * Inside a space it takes the name of its first source, in order of T, so of several
+ * compactions too no source is older. An unsequence file goes into the C of a sequence file, or is
+ * inserted: V and I stay, T is between its neighbours'. A repair makes an unsequence file of
+ * a T beyond all clocks. Where no file that is gone could be in a product, what is gone was
+ * not compacted. */
+static bool may_be_in(const struct living *f, const struct living *v)
 {
+	bool is_product = f->i > 0 || f->c > 0;
+
 	if (v->unsequence == f->unsequence)
-		return v->v == f->v && v->t == f->t && v->i <= f->i &&
-		       v->c <= f->c;
-	return !f->unsequence && v->v == f->v && v->i == f->i && v->t != f->t;
+		return is_product && v->t >= f->t;
+	if (f->unsequence)
+		return f->t >= REPAIRED_FROM;
+	return f->c > 0 || (v->v == f->v && v->i == f->i && v->t != f->t);
 }
 
 static bool is_product(const struct living *f,
@@ -50,7 +58,7 @@ static bool is_product(const struct living *f,
 	if (f->is_again || f->is_judged)
 		return false;
 	for (i = 0; i < vanished->n; i++) {
-		if (is_named_after(f, &vanished->v[i]))
+		if (may_be_in(f, &vanished->v[i]))
 			return true;
 	}
 	return false;

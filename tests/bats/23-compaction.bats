@@ -372,3 +372,57 @@ surveyed() { known_is 'count(*) FROM known WHERE row_sum IS NULL' 0; }
 	archive_equals_edge
 	sent_is 1
 }
+
+@test "compacted again and again while syncd was down: a product need not bear the name of a captured file" {
+	pair_start
+	seal "$V3/al.tsfile" root.sg 5-1-0-0
+	statement 'WAIT PIPE p 30'
+	wait_until 20 surveyed
+	daemon_stop syncd
+	# a file that was inserted in front of it, as 3-4-0-0, gave the name
+	rm "$(dir_of sequence)/5-1-0-0.tsfile"*
+	product "$V3/tiny.tsfile" sequence 3-4-1-0 inner
+	syncd_start
+	statement 'WAIT PIPE p 30'
+	value_has /p/events 'rows may have been deleted before it'
+	value_has /p/events 'RESTATE of'
+	! value_has /p/events 'no journal says why'
+	grep -q 'DELETION,root.sg.al0' "$ARCHIVE/edge-1/root.sg/sequence/1/0/5-1-0-0.tsfile.mods"
+	archive_has root.sg 3-4-1-0
+}
+
+@test "unread deletions of a captured source count beside a source that was never captured, too" {
+	pair_start
+	seal "$V3/al.tsfile" root.sg 1-1-0-0
+	statement 'WAIT PIPE p 30'
+	wait_until 20 surveyed
+	daemon_stop syncd
+	begin sequence 1-1-1-0.inner.inner-compaction.log sequence 1-1-1-0.inner sequence/1-1-0-0 sequence/2-2-0-0
+	rm "$(dir_of sequence)/1-1-0-0.tsfile"*
+	syncd_start
+	seen 1-1-1-0.inner.inner-compaction.log
+	product "$V3/tiny.tsfile" sequence 1-1-1-0 inner
+	end sequence 1-1-1-0.inner.inner-compaction.log
+	wait_until 20 archive_has root.sg 1-1-1-0
+	value_has /p/events 'not all of its sources were captured'
+	grep -q 'DELETION,root.sg.al0' "$ARCHIVE/edge-1/root.sg/sequence/1/0/1-1-0-0.tsfile.mods"
+	[ ! -e "$ARCHIVE/edge-1/root.sg/sequence/1/0/1-1-1-0.tsfile.mods" ]
+}
+
+@test "a captured file that went into an unknown source of a product is restated" {
+	pair_start
+	seal "$V3/al.tsfile" root.sg 1-1-0-0
+	statement 'WAIT PIPE p 30'
+	wait_until 20 surveyed
+	daemon_stop syncd
+	rm "$(dir_of sequence)/1-1-0-0.tsfile"*
+	# 1-1-1-0 came and went meanwhile; its own compaction is seen
+	begin sequence 1-1-2-0.inner.inner-compaction.log sequence 1-1-2-0.inner sequence/1-1-1-0 sequence/3-3-0-0
+	syncd_start
+	seen 1-1-2-0.inner.inner-compaction.log
+	product "$V3/tiny.tsfile" sequence 1-1-2-0 inner
+	end sequence 1-1-2-0.inner.inner-compaction.log
+	wait_until 20 archive_has root.sg 1-1-2-0
+	statement 'WAIT PIPE p 30'
+	grep -q 'DELETION,root.sg.al0' "$ARCHIVE/edge-1/root.sg/sequence/1/0/1-1-0-0.tsfile.mods"
+}
