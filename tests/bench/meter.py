@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""What processes and all that they start cost together: meter.py PID... until SIGTERM, then prints
+"""What processes and all that they start cost together: meter.py READY PID... until SIGTERM (READY is
+made when it may come), then prints
 cpu_s=SECONDS rss_mb=MIB (the most that all of them held at one moment; pages shared count for each)."""
 
 import os
@@ -7,7 +8,7 @@ import signal
 import sys
 
 TICK, PAGE = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
-roots = [int(p) for p in sys.argv[1:]]
+roots = [int(p) for p in sys.argv[2:]]
 is_over = False
 
 
@@ -31,6 +32,7 @@ def look():
 
 
 signal.signal(signal.SIGTERM, over)
+open(sys.argv[1], "w").close()
 last, peak = {}, 0
 while True:
     ends = is_over

@@ -54,10 +54,12 @@ reaches() { until [ "$(progress "$1")" -ge "$2" ]; do sleep 0.01; done; }
 
 # meter PID...: from now on, with all they start; metered: sets `spent` to cpu_s= and rss_mb=.
 meter() {
-	python3 tests/bench/meter.py "$@" >"$W/meter" &
+	rm -f "$W/meter.ready"
+	python3 tests/bench/meter.py "$W/meter.ready" "$@" >"$W/meter" &
 	meter=$!
 }
 metered() {
+	until [ -e "$W/meter.ready" ]; do sleep 0.01; done
 	kill "$meter" && wait "$meter" || true
 	spent=$(cat "$W/meter")
 }
