@@ -13,6 +13,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/../bats/lib/tsferry.bash"
 
 SERVER_WRAP=()
+ASK=$TSFERRY_BUILD/tests/iotdb/iotdb-ask
 
 # skip_or_fail TEXT: nothing is left out in silence where everything must be seen.
 skip_or_fail() {
@@ -104,6 +105,11 @@ cloud_says() { [ "$(answer cloud "$1")" = "$2" ]; }
 live_setup() {
 	sed -i '/^data_dirs=/d' "$T/syncd.conf"
 	edge_conf iotdb_home "$BATS_FILE_TMPDIR/edge"
+	cloud_loader
+}
+
+# cloud_loader: recvd loads into the server of the cloud.
+cloud_loader() {
 	cloud_conf loader iotdb
 	cloud_conf iotdb_rpc "127.0.0.1:$(server_port_of cloud)"
 	cloud_conf load_via "${LOAD_VIA:-auto}"
