@@ -72,11 +72,7 @@ int sql_load(unsigned version, const struct sql_load *load, struct buf *out)
 	buf_addf(out, " WITH ('database-level'='%u','on-success'='delete'",
 		 load->level);
 	if (has_convert)
-		buf_addf(out, ",'convert-on-type-mismatch'='%s'",
-			 load->convert_below ? "true" : "false");
-	if (load->convert_below)
-		buf_addf(out, ",'tablet-conversion-threshold'='%" PRIu64 "'",
-			 load->convert_below);
+		buf_adds(out, ",'convert-on-type-mismatch'='false'");
 	buf_adds(out, ")");
 	return buf_end(out);
 }

@@ -31,8 +31,6 @@ bool sql_load_wants_mods(unsigned version);
 struct sql_load {
 	const char *path; /* of a file or of a directory */
 	unsigned level;
-	uint64_t
-		convert_below; /* bytes: files up to this are turned into rows; 0 = none */
 };
 
 int sql_load(unsigned version, const struct sql_load *load,

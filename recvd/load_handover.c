@@ -360,22 +360,51 @@ static int make_empty(struct handover *h, const char *name)
 	return fd < 0 ? fd : share_mods(h, mods_name);
 }
 
-int handover_add(struct handover *h, const struct load_job *j,
-		 const struct buf *mods, enum mods_kind kind, struct err *e)
+static int add_mods(struct handover *h, const struct load_job *j,
+		    const struct handover_change *change)
 {
 	char name[FILE_NAME_MAX], mods_name[HANDOVER_NAME_MAX];
-	int r = 0;
 
 	file_name(j, name);
-	name_mods(j, mods ? kind : j->mods_kind, mods_name);
-	if (mods && mods->len)
-		r = write_mods(h, mods_name, mods);
-	else if (!mods && j->mods_path)
-		r = place_mods(h, j, mods_name);
-	else if (h->wants_mods)
-		r = make_empty(h, name);
+	name_mods(j, change->mods ? change->kind : j->mods_kind, mods_name);
+	if (change->mods && change->mods->len)
+		return write_mods(h, mods_name, change->mods);
+	if (!change->mods && j->mods_path)
+		return place_mods(h, j, mods_name);
+	return h->wants_mods ? make_empty(h, name) : 0;
+}
+
+static int place_ordered(struct handover *h, const char *path,
+			 tsfile_compare *order, const char *name, struct err *e)
+{
+	CLEANUP_CLOSE int from = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	CLEANUP_CLOSE int to = -1;
+	int r;
+
+	if (from < 0)
+		return -errno;
+	to = file_open_beneath(h->fd, name, O_WRONLY | O_CREAT | O_EXCL, 0644);
+	r = to < 0 ? to : tsfile_reorder(from, order, to, e);
+	if (r >= 0 && fdatasync(to) < 0)
+		r = -errno;
+	return r < 0 ? r : share_file(h, name, 0444);
+}
+
+int handover_add(struct handover *h, const struct load_job *j,
+		 const struct handover_change *change, struct err *e)
+{
+	static const struct handover_change none = {0};
+
+	char name[FILE_NAME_MAX];
+	int r;
+
+	change = change ? change : &none;
+	file_name(j, name);
+	r = add_mods(h, j, change);
 	if (r >= 0)
-		r = place(h, j->path, j->take, name);
+		r = change->order
+			    ? place_ordered(h, j->path, change->order, name, e)
+			    : place(h, j->path, j->take, name);
 	if (r < 0)
 		return fail(e, h, r);
 	h->first = h->list.len ? h->first : j->serial;

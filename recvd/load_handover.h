@@ -20,6 +20,7 @@
 
 #include <sys/stat.h>
 
+#include "domain/tsfile_reorder.h"
 #include "load_job.h"
 
 #define HANDOVER_PATH_MAX 1400
@@ -57,10 +58,18 @@ int handover_find(const struct handover_root *root, const struct load_job *any,
 /* A new one, in three steps; what is handed over is synced at the second. */
 int handover_begin(const struct handover_root *root, const struct load_job *any,
 		   struct handover *h, struct err *e) MUST_CHECK;
-/* mods: other bytes for the deletion records than the staged ones, of the form `kind`; NULL =
- * as they are. */
+
+/* What is not handed over as it is staged. */
+struct handover_change {
+	const struct buf *
+		mods; /* these deletion records, of the form `kind`; NULL = its own */
+	enum mods_kind kind;
+	tsfile_compare *order; /* devices in this order; NULL = as they stand */
+};
+
+/* `change` may be NULL. */
 int handover_add(struct handover *h, const struct load_job *j,
-		 const struct buf *mods, enum mods_kind kind,
+		 const struct handover_change *change,
 		 struct err *e) MUST_CHECK;
 int handover_show(struct handover *h, struct err *e) MUST_CHECK;
 

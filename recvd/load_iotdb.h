@@ -106,7 +106,7 @@ enum job_result iotdb_delete_beside(struct iotdb *db, const struct load_job *j,
 
 /* What of a file this version would get wrong, and how to hand it over. */
 struct iotdb_care {
-	bool must_convert; /* to rows: its index cannot be searched by this server */
+	bool must_order; /* its index cannot be searched by this server as it stands */
 	bool has_mods; /* `mods` are the records to hand over, of `kind` */
 	enum mods_kind kind;
 	struct buf mods; /* owned */
@@ -115,5 +115,9 @@ struct iotdb_care {
 /* JOB_APPLIED: `care` is filled, to be released with buf_release(&care->mods). */
 enum job_result iotdb_look(unsigned version, const struct load_job *j,
 			   struct iotdb_care *care, struct err *e);
+/* -ENOTSUP: deletion records that hold for the first part of the file only, and the rest has
+ * such rows too (load_offsets.c). */
+int iotdb_check_offsets(const struct load_job *j, const struct buf *records,
+			struct err *e) MUST_CHECK;
 
 #endif

@@ -51,22 +51,14 @@ enum job_result iotdb_disk_result(int r)
 	return JOB_RETRY;
 }
 
-/* A file of the run that is not there any more was loaded. Its deletion records may be
- * missing: the server was killed between the two, or it made rows of the file. They are said
- * as statements then. */
+/* A file of the run that is not there any more was loaded. Deletion records that are still
+ * there were not: the server was killed between the two, or it made rows of the file. They
+ * are said as statements then. */
 static enum job_result settle_one(struct iotdb *db, const struct handover *h,
 				  const struct load_job *j, struct err *e)
 {
-	struct iotdb_care care = {0};
-	enum job_result result = JOB_APPLIED;
-
-	buf_init(&care.mods, MODS_MAX);
-	if (j->mods_path && !handover_has_mods(h, j))
-		result = iotdb_look(rpc_version_number(db->rpc), j, &care, e);
-	buf_release(&care.mods);
-	if (result != JOB_APPLIED || !j->mods_path ||
-	    (!care.must_convert && !handover_has_mods(h, j)))
-		return result;
+	if (!j->mods_path || !handover_has_mods(h, j))
+		return JOB_APPLIED;
 	return iotdb_delete_beside(db, j, e);
 }
 
@@ -123,15 +115,13 @@ struct run {
 	struct iotdb_item *items;
 	unsigned n;
 	struct handover h;
-	bool convert; /* one file, to rows */
 };
 
 static int load(struct run *run, const char *path, uint64_t bytes,
 		struct rpc_reply *reply, struct err *e)
 {
 	const struct load_job *j = &run->items[0].job;
-	struct sql_load text = {.path = path,
-				.convert_below = run->convert ? bytes + 1 : 0};
+	struct sql_load text = {.path = path};
 	CLEANUP(buf_release) struct buf sql;
 	int r = sql_level(j->file.database);
 
@@ -255,7 +245,6 @@ static void end_run(struct run *run)
 {
 	struct err e = {0};
 	bool is_refused = run->items[0].result != JOB_NONE;
-	enum job_result result = JOB_APPLIED;
 	int r;
 
 	if (!run->db->rpc) {
@@ -264,11 +253,8 @@ static void end_run(struct run *run)
 	}
 	r = handover_end(&run->h, &e);
 	if (r < 0)
-		result = iotdb_disk_result(r);
-	else if (!is_refused && run->convert && run->items[0].job.mods_path)
-		result = iotdb_delete_beside(run->db, &run->items[0].job, &e);
-	if (result != JOB_APPLIED)
-		iotdb_say(run->db, &run->items[0], result, e.text);
+		iotdb_say(run->db, &run->items[0], iotdb_disk_result(r),
+			  e.text);
 	else if (!is_refused)
 		say_all(run);
 }
@@ -276,25 +262,27 @@ static void end_run(struct run *run)
 /* ---- handing over ---- */
 
 /* Its deletions may become statements, for which the file is read again. */
-static bool is_read_again(const struct iotdb *db, const struct load_job *j,
-			  const struct iotdb_care *care)
+static bool is_read_again(const struct iotdb *db, const struct load_job *j)
 {
-	return care->must_convert ||
-	       (j->mods_path && iotdb_may_transfer(db) &&
-		rpc_version_number(db->rpc) < TRANSFER_MODS_FROM);
+	return j->mods_path && iotdb_may_transfer(db) &&
+	       rpc_version_number(db->rpc) < TRANSFER_MODS_FROM;
 }
 
 /* Looks at a file and adds it. False: it was decided instead. */
 static bool add_one(struct run *run, struct iotdb_item *it,
-		    struct iotdb_care *care)
+		    const struct iotdb_care *care)
 {
+	struct handover_change change = {
+		.mods = care->has_mods ? &care->mods : NULL,
+		.kind = care->kind,
+		.order = care->must_order ? sql_compare_segments : NULL,
+	};
 	struct load_job j = it->job;
 	struct err e = {0};
 	int r;
 
-	j.take = j.take && !is_read_again(run->db, &j, care);
-	r = handover_add(&run->h, &j, care->has_mods ? &care->mods : NULL,
-			 care->kind, &e);
+	j.take = j.take && !is_read_again(run->db, &j);
+	r = handover_add(&run->h, &j, &change, &e);
 	if (r < 0)
 		iotdb_say(run->db, it, iotdb_disk_result(r), e.text);
 	return r >= 0;
@@ -313,31 +301,24 @@ static enum job_result look(struct iotdb *db, const struct load_job *j,
 		       : result;
 }
 
-/* Files of the run, as many as can be loaded together: up to one that is bad, or has to go
- * alone. False: none is left to load. */
-static bool fill(struct run *run, unsigned n, struct iotdb_care *care)
+/* Files of the run, as many as can be loaded together: up to one that is bad. False: none is
+ * left to load. */
+static bool fill(struct run *run, unsigned n)
 {
 	bool go_on = true;
 
 	for (run->n = 0; go_on && run->n < n;) {
 		struct iotdb_item *it = &run->items[run->n];
+		struct iotdb_care care;
 		struct err e = {0};
-		enum job_result result = look(run->db, &it->job, care, &e);
+		enum job_result result = look(run->db, &it->job, &care, &e);
 
-		if (result != JOB_APPLIED) {
-			/* what is before it goes first */
-			if (run->n == 0)
-				iotdb_say(run->db, it, result, e.text);
-			go_on = false;
-		} else if (care->must_convert && run->n) {
-			go_on = false;
-		} else {
-			run->convert = care->must_convert;
-			go_on = add_one(run, it, care) && !run->convert;
-			run->n += it->result == JOB_NONE;
-		}
-		if (!run->convert)
-			buf_release(&care->mods);
+		/* what is before a bad one goes first */
+		if (result != JOB_APPLIED && run->n == 0)
+			iotdb_say(run->db, it, result, e.text);
+		go_on = result == JOB_APPLIED && add_one(run, it, &care);
+		run->n += go_on;
+		buf_release(&care.mods);
 	}
 	return run->n > 0 && run->items[0].result == JOB_NONE;
 }
@@ -346,14 +327,12 @@ static bool fill(struct run *run, unsigned n, struct iotdb_care *care)
 static void one_run(struct iotdb *db, struct iotdb_item *items, unsigned n)
 {
 	struct run run = {.db = db, .items = items};
-	struct iotdb_care care = {0};
 	struct err e = {0};
 	int r = handover_begin(&db->root, &items[0].job, &run.h, &e);
 
 	run.h.wants_mods = sql_load_wants_mods(rpc_version_number(db->rpc));
-	if (r >= 0 && !fill(&run, n, &care)) {
+	if (r >= 0 && !fill(&run, n)) {
 		(void)!handover_end(&run.h, &e);
-		buf_release(&care.mods);
 		return;
 	}
 	if (r >= 0)
@@ -365,7 +344,6 @@ static void one_run(struct iotdb *db, struct iotdb_item *items, unsigned n)
 	}
 	load_run(&run);
 	end_run(&run);
-	buf_release(&care.mods);
 }
 
 void iotdb_files(struct iotdb *db, struct iotdb_item *items, unsigned n)

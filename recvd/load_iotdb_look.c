@@ -70,21 +70,12 @@ static int refuse(struct err *e, const struct record *rec, const char *why)
 }
 
 /* One record in the form that this version reads. */
-static int add_record(unsigned version, const struct load_job *j,
-		      const struct record *rec, struct iotdb_care *care,
+static int add_record(const struct record *rec, struct iotdb_care *care,
 		      struct err *e)
 {
-	int r;
+	int r = records_add_clipped(rec, INT64_MIN, INT64_MAX, care->kind,
+				    &care->mods);
 
-	if (version >= IOTDB_2_0 && rec->path && rec->offset > 0 &&
-	    (uint64_t)rec->offset < j->length)
-		return refuse(
-			e, rec,
-			"holds for its first part only (offset), which "
-			"IoTDB 2 cannot say (delete those rows at the "
-			"server, then SKIP it; or load the file by hand)");
-	r = records_add_clipped(rec, INT64_MIN, INT64_MAX, care->kind,
-				&care->mods);
 	if (r == -ENOTSUP)
 		return refuse(e, rec,
 			      "is about a table, which IoTDB 1 does not know");
@@ -105,10 +96,12 @@ static int rewrite(unsigned version, const struct load_job *j,
 	r = file_read_all(AT_FDCWD, j->mods_path, &records);
 	if (r < 0)
 		return err_set(e, -r, "%s: %s", j->mods_path, err_words(-r));
+	if (version >= IOTDB_2_0)
+		r = iotdb_check_offsets(j, &records, e);
 	p = buf_data(&records);
 	n = records.len;
 	while (r >= 0 && (len = records_next(j->mods_kind, p, n, &rec)) != 0) {
-		r = len < 0 ? (int)len : add_record(version, j, &rec, care, e);
+		r = len < 0 ? (int)len : add_record(&rec, care, e);
 		p += len;
 		n -= len < 0 ? 0 : (size_t)len;
 	}
@@ -122,11 +115,7 @@ enum job_result iotdb_look(unsigned version, const struct load_job *j,
 	int r = 0;
 
 	if (version >= IOTDB_2_0)
-		r = is_misordered(j->path, &care->must_convert, e);
-	if (r >= 0 && care->must_convert) {
-		care->has_mods = true; /* none: they become statements */
-		return JOB_APPLIED;
-	}
+		r = is_misordered(j->path, &care->must_order, e);
 	if (r >= 0 && j->mods_path && j->mods_kind != kind) {
 		care->has_mods = true;
 		care->kind = kind;

@@ -41,8 +41,8 @@ static inline int read_made(struct made *m, struct last *l,
 			    struct tsfile_index *ix, struct err *e)
 {
 	CLEANUP_CLOSE int fd = memfd_create("made", MFD_CLOEXEC);
-	struct tsfile_visit visit = {keep_device, count_series, l};
-	struct tsfile_visit without = {NULL, NULL, NULL};
+	struct tsfile_visit visit = {.device = keep_device, .series = count_series, .arg = l};
+	struct tsfile_visit without = {.device = NULL, .series = NULL, .arg = NULL};
 	struct tsfile_index ix2;
 	int r;
 

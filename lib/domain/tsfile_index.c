@@ -79,6 +79,22 @@ static void hear_series(struct walk *w, struct tsfile_span *s,
 		w->answer = w->visit->series(w->visit->arg, d, series);
 }
 
+/* The list of chunks ends where `s` stands. */
+static void hear_chunks(struct walk *w, const struct tsfile_span *s,
+			const struct tsfile_series *series)
+{
+	struct tsfile_span list = {.src = s->src,
+				   .window = s->window,
+				   .at = s->at - series->chunks_len,
+				   .end = s->at};
+	struct tsfile_chunk c;
+
+	while (!w->answer && span_left(&list) > 0 &&
+	       tsfile_chunk_read(&list, series, &c))
+		w->answer =
+			w->visit->chunk(w->visit->arg, &w->device, series, &c);
+}
+
 /* A type that we do not know: where the next series begins cannot be told, so these
  * may reach anywhere. Only a time column that was seen before bounds them. */
 static void hear_unsure(struct walk *w)
@@ -113,6 +129,8 @@ static void walk_run(struct walk *w, const struct tsfile_child *c)
 		if (w->tree.src.failed)
 			return;
 		hear_series(w, &s, &series);
+		if (w->visit->chunk && more && !ended(w))
+			hear_chunks(w, &s, &series);
 		if (!more && !ended(w))
 			hear_unsure(w);
 		if (is_enough(w))
@@ -145,6 +163,8 @@ static void walk_device(struct walk *w, const struct tsfile_child *c,
 	*d = (struct tsfile_device){
 		.path = w->path,
 		.path_len = c->key_len,
+		.node = c->begin,
+		.node_len = c->end - c->begin,
 		.table_len = w->tree.version == 4 ? w->tree.table_len : 0};
 	w->begun = false;
 	w->has_time = false;
@@ -205,6 +225,7 @@ static void read_metadata(struct walk *w, struct tsfile_span s)
 	uint64_t separator;
 
 	each_root(w, &s, false);
+	w->sum.metadata_rest = s.at;
 	if (w->tree.version == 4)
 		metadata_pass_schemas(&s);
 	separator = span_be64(&s);

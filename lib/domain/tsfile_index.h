@@ -45,6 +45,8 @@ struct tsfile_device {
 	bool aligned;
 	bool unsure;
 	struct tsfile_range range;
+	uint64_t node,
+		node_len; /* where the index of its series has its root */
 };
 
 /* One series of a device; the time column of an aligned one is such a series, the
@@ -55,6 +57,14 @@ struct tsfile_series {
 	uint8_t type;
 	bool is_time;
 	uint32_t count; /* points that are not null; of the time column: rows */
+	struct tsfile_range range;
+	bool has_one_chunk;
+	uint32_t chunks_len; /* bytes of their list */
+};
+
+/* One chunk of a series: where it begins, and from when to when it reaches. */
+struct tsfile_chunk {
+	uint64_t offset;
 	struct tsfile_range range;
 };
 
@@ -68,6 +78,10 @@ struct tsfile_visit {
 	int (*device)(void *arg, const struct tsfile_device *d);
 	int (*series)(void *arg, const struct tsfile_device *d,
 		      const struct tsfile_series *s);
+	/* Each behind its series, which must be asked for too. */
+	int (*chunk)(void *arg, const struct tsfile_device *d,
+		     const struct tsfile_series *s,
+		     const struct tsfile_chunk *c);
 	void *arg;
 };
 
@@ -77,6 +91,8 @@ struct tsfile_index {
 	uint64_t devices;
 	bool unsure; /* one of them is */
 	struct tsfile_range range;
+	uint64_t
+		metadata_rest; /* where the metadata goes on behind its roots */
 };
 
 /* Walks the whole index of `fd`. 0 and `out`; what a callback answered; -EBADMSG and a

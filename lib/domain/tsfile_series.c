@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define TIME_COLUMN 0x80 /* in the first byte */
+#define MANY_CHUNKS 0x3f
 
 /* What follows count, first and last time, by data type (tsfile-format, section 3.3):
  * so many bytes, then so many values with a length each. A type that is not listed
@@ -54,12 +55,19 @@ static struct tsfile_range read_range(struct tsfile_span *s, uint32_t count)
 	return r;
 }
 
+/* What a type has behind its times. */
+static void pass_values(struct tsfile_span *s, uint8_t type)
+{
+	span_skip(s, statistics[type].fixed);
+	for (unsigned k = 0; k < statistics[type].values; k++)
+		span_skip_binary(s, false);
+}
+
 bool tsfile_series_read(struct tsfile_span *s, char *name,
 			struct tsfile_series *out)
 {
 	uint8_t flags = span_u8(s);
 	int32_t len = span_name(s, name, TSFILE_NAME_MAX);
-	uint32_t chunks_len;
 
 	if (len < 0)
 		span_fail(s, "expected the name of a series, it is null");
@@ -72,14 +80,25 @@ bool tsfile_series_read(struct tsfile_span *s, char *name,
 		span_fail(s,
 			  "expected a time column to have type %d, it has %d",
 			  TSFILE_TYPE_VECTOR, out->type);
-	chunks_len = span_count(s);
+	out->has_one_chunk = !(flags & MANY_CHUNKS);
+	out->chunks_len = span_count(s);
 	out->count = span_count(s);
 	out->range = read_range(s, out->count);
 	if (out->type >= ARRAY_LEN(statistics) || !statistics[out->type].known)
 		return false;
-	span_skip(s, statistics[out->type].fixed);
-	for (unsigned k = 0; k < statistics[out->type].values; k++)
-		span_skip_binary(s, false);
-	span_skip(s, chunks_len);
+	pass_values(s, out->type);
+	span_skip(s, out->chunks_len);
+	return !s->src->failed;
+}
+
+bool tsfile_chunk_read(struct tsfile_span *s, const struct tsfile_series *of,
+		       struct tsfile_chunk *out)
+{
+	*out = (struct tsfile_chunk){.offset = span_be64(s),
+				     .range = of->range};
+	if (!of->has_one_chunk) {
+		out->range = read_range(s, span_count(s));
+		pass_values(s, of->type);
+	}
 	return !s->src->failed;
 }

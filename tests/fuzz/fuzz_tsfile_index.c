@@ -88,7 +88,7 @@ static void check_sentence(int r, const struct err *e)
 static void check_less(int fd, const struct tsfile_index *index)
 {
 	struct heard less = {0};
-	struct tsfile_visit visit = {hear_less, NULL, &less};
+	struct tsfile_visit visit = {.device = hear_less, .arg = &less};
 	struct tsfile_index again;
 
 	FUZZ_MUST(tsfile_index_read(fd, &visit, &again, NULL) == 0);
@@ -102,7 +102,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	CLEANUP_CLOSE int fd = memfd_create("fuzz", MFD_CLOEXEC);
 	struct heard all = {0};
-	struct tsfile_visit visit = {hear_device, hear_series, &all};
+	struct tsfile_visit visit = {.device = hear_device, .series = hear_series, .arg = &all};
 	struct tsfile_index index;
 	struct err e;
 	int r;

@@ -2,6 +2,7 @@
 """answers.py RESULTS < cells of iotdb-ask: whether they are a server's own answers, recorded
 (tests/data/README.md)."""
 import os
+import struct
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "edge"))
@@ -25,11 +26,15 @@ def cells(lines):
     return have
 
 
+def f32(text):
+    return struct.pack(">f", float(text))
+
+
 def same(have, want):
     if have == want:
         return True
     try:
-        return float(have) == float(want)
+        return float(have) == float(want) or f32(have) == f32(want)
     except ValueError:
         return have.replace("-", "") == want.replace("-", "") and want.isdigit()
 

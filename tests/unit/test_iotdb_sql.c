@@ -55,10 +55,9 @@ static void levels(void)
 	CHECK(!sql_is_tree("factory") && !sql_is_tree("rooted.a"));
 }
 
-static const char *load_for(unsigned version, uint64_t convert, struct buf *b)
+static const char *load_for(unsigned version, struct buf *b)
 {
-	struct sql_load load = {
-		.path = "/x/it's", .level = 2, .convert_below = convert};
+	struct sql_load load = {.path = "/x/it's", .level = 2};
 
 	buf_init(b, 4096);
 	return sql_load(version, &load, b) < 0 ? "refused" : buf_str(b);
@@ -67,22 +66,18 @@ static const char *load_for(unsigned version, uint64_t convert, struct buf *b)
 /* On success must always be said: its default differs between releases. */
 static void loads(void)
 {
-	CLEANUP(buf_release) struct buf a, b, c, d, f;
+	CLEANUP(buf_release) struct buf a, b, c, d;
 
-	CHECK_STR(load_for(1304, 0, &a), "LOAD '/x/it's' AUTOREGISTER=true,"
-					 "SGLEVEL=2,VERIFY=true");
-	CHECK_STR(load_for(10001, 0, &b),
+	CHECK_STR(load_for(1304, &a), "LOAD '/x/it's' AUTOREGISTER=true,"
+				      "SGLEVEL=2,VERIFY=true");
+	CHECK_STR(load_for(10001, &b),
 		  "LOAD '/x/it''s' SGLEVEL=2 VERIFY=true ONSUCCESS=NONE");
-	CHECK_STR(load_for(10303, 0, &c),
+	CHECK_STR(load_for(10303, &c),
 		  "LOAD '/x/it''s' WITH ('database-level'='2','on-success'="
 		  "'delete')");
-	CHECK_STR(load_for(20006, 0, &d),
+	CHECK_STR(load_for(20006, &d),
 		  "LOAD '/x/it''s' WITH ('database-level'='2','on-success'="
 		  "'delete','convert-on-type-mismatch'='false')");
-	CHECK_STR(load_for(20006, 10, &f),
-		  "LOAD '/x/it''s' WITH ('database-level'='2','on-success'="
-		  "'delete','convert-on-type-mismatch'='true',"
-		  "'tablet-conversion-threshold'='10')");
 	CHECK(!sql_load_consumes(10302) && sql_load_consumes(10303));
 	CHECK(sql_load_wants_mods(10303) && !sql_load_wants_mods(10202) &&
 	      !sql_load_wants_mods(20006));

@@ -57,8 +57,9 @@ static int hear_series(void *arg, const struct tsfile_device *d,
 
 static int hear(int fd, bool series_too, struct heard *h, struct err *e)
 {
-	struct tsfile_visit visit = {hear_device,
-				     series_too ? hear_series : NULL, h};
+	struct tsfile_visit visit = {.device = hear_device,
+				     .series = series_too ? hear_series : NULL,
+				     .arg = h};
 	struct tsfile_index index;
 	int r;
 
@@ -260,15 +261,16 @@ static void callbacks_end_it(void)
 	struct tsfile_index index = {.devices = 77};
 	struct err e = {0};
 	int answer = 5;
-	struct tsfile_visit visit = {stop_at_device, NULL, &answer};
+	struct tsfile_visit visit = {
+		.device = stop_at_device, .series = NULL, .arg = &answer};
 
 	CHECK(tsfile_index_read(fd, &visit, &index, &e) == 5);
 	answer = -ENOSPC;
 	CHECK(tsfile_index_read(fd, &visit, &index, &e) == -ENOSPC);
-	visit = (struct tsfile_visit){NULL, stop_at_series, &answer};
+	visit = (struct tsfile_visit){.series = stop_at_series, .arg = &answer};
 	CHECK(tsfile_index_read(fd, &visit, &index, &e) == -ENOSPC);
 	CHECK(index.devices == 77 && !e.text[0]);
-	visit = (struct tsfile_visit){NULL, NULL, NULL};
+	visit = (struct tsfile_visit){.arg = NULL};
 	CHECK(tsfile_index_read(fd, &visit, &index, NULL) == 0);
 	CHECK(index.devices == 1 && index.range.any);
 	CHECK(index.range.first == 1 && index.range.last == 3);
@@ -304,7 +306,8 @@ static void spoilt_in_between(void)
 	CLEANUP(buf_release) struct buf b;
 	CLEANUP_CLOSE int fd = -1, unreadable = open("/", O_PATH | O_CLOEXEC);
 	struct spoiler spoiler = {.by = -1};
-	struct tsfile_visit visit = {spoil, NULL, &spoiler};
+	struct tsfile_visit visit = {
+		.device = spoil, .series = NULL, .arg = &spoiler};
 	struct tsfile_index index;
 	struct err e = {0};
 
