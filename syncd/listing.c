@@ -18,6 +18,7 @@
 #include "restate.h"
 #include "survey.h"
 #include "vanish.h"
+#include "vanish_ask.h"
 
 /* A directory that changed less than this ago may change again under the same time
  * stamp: it is listed again at the next scan. */
@@ -501,4 +502,5 @@ void listing_release(struct listing *l)
 	compactions_release(&l->compactions);
 	held_free(l->held);
 	l->held = NULL;
+	vanish_release(l);
 }

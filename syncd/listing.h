@@ -29,6 +29,9 @@ struct listing_seen {
 };
 
 struct vanish_question;
+struct vanish_book;
+struct vanish_wanted;
+struct listing;
 
 /* The scan thread's own. */
 struct listing_db {
@@ -75,7 +78,9 @@ struct listing {
 	enum precedence precedence;
 	bool may_ask; /* the edge IoTDB can be asked (iotdb_rpc) */
 	int inferred_deletes; /* enum inferred_deletes */
-	int (*ask)(const struct vanish_question *q); /* vanish.h */
+	/* An enum vanish_answer (vanish.h). */
+	int (*ask)(struct listing *l, const struct vanish_question *q);
+	struct vanish_book *book; /* owned: what was asked so far; or NULL */
 	bool may_forget; /* every data directory is there, so gone means gone */
 	struct held *held; /* owned: journals that may be gone */
 	struct listing_pipe pipes[LISTING_PIPES_MAX];
@@ -90,6 +95,7 @@ struct listing {
 	struct living_list all;		/* owned: every file, by identity */
 	struct living_list with_mods; /* owned: files with deletions, by identity */
 	struct compactions compactions; /* owned */
+	struct vanish_wanted *wanted; /* owned: what is to be asked */
 	int64_t oldest_unsealed_ms;
 	struct living top; /* of all pipes: what is known, or in files */
 	bool has_top;

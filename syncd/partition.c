@@ -56,6 +56,7 @@ struct partition *partition_make(struct partitions *ps, const char *database,
 static void free_partition(struct partition *p)
 {
 	held_free(p->held);
+	free(p->book);
 	free(p->database);
 	free(p);
 }

@@ -22,6 +22,8 @@ struct living {
 	bool is_again;	   /* captured before; goes behind what came below it */
 };
 
+struct vanish_book;
+
 struct partition {
 	struct partition *next_in_bucket, *next_dirty;
 	char *database; /* owned */
@@ -30,8 +32,9 @@ struct partition {
 	/* Change times of its directories as of the last listing, in nanoseconds; 0 = no
 	 * directory, or too young to be trusted. [volume][unsequence]. */
 	int64_t stamps[DATA_DIRS_MAX][2];
-	uint64_t mods_stamps[DATA_DIRS_MAX][2]; /* as a walk saw them; 0 = never */
-	uint64_t walk; /* the last walk that saw it */
+	uint64_t mods_stamps[DATA_DIRS_MAX]
+			    [2]; /* as a walk saw them; 0 = never */
+	uint64_t walk;		 /* the last walk that saw it */
 	unsigned n_dirs,
 		n_dirs_before; /* directories that this walk saw, and the last */
 	bool is_dirty;	       /* must be listed; in the queue */
@@ -44,8 +47,10 @@ struct partition {
 	/* The highest by precedence of what is captured or about to be. */
 	struct living top;
 	bool has_top;
-	struct held *held;  /* journals; owned, NULL = none */
-	unsigned n_lists;   /* capture lists under way */
+	struct held *held;	  /* journals; owned, NULL = none */
+	struct vanish_book *book; /* vanish_ask.h; owned, NULL = none */
+	unsigned n_questions;	  /* about it, under way */
+	unsigned n_lists;	  /* capture lists under way */
 	unsigned n_refused; /* files that are no TsFiles, as far as is known */
 	unsigned n_refused_now;	    /* since the last listing */
 	int64_t oldest_unsealed_ms; /* 0 = none */

@@ -15,7 +15,7 @@
 #include "plan_job.h"
 #include "reconcile.h"
 #include "scan_inside.h"
-#include "vanish.h"
+#include "vanish_ask.h"
 
 #define LIST_BELOW (2ul * CAPTURE_BATCH) /* files waiting at capture */
 #define NETWORK_INTERVAL_MS 10000
@@ -65,7 +65,7 @@ static bool is_idle(const struct scan *s)
 
 static void any_busy(void *arg, struct partition *p)
 {
-	if (p->is_listing || p->n_lists)
+	if (p->is_listing || p->n_lists || p->n_questions)
 		*(bool *)arg = true;
 }
 
@@ -125,7 +125,7 @@ static void settle(struct scan *s, struct partition *p)
 	if (p->is_again) {
 		p->is_again = false;
 		scan_mark_dirty(s, p);
-	} else if (p->is_leaving && !p->is_dirty) {
+	} else if (p->is_leaving && !p->is_dirty && !p->n_questions) {
 		partition_remove(&s->partitions, p);
 	}
 }
@@ -308,6 +308,7 @@ static void listing_done(struct job *j)
 		memset(p->stamps, 0, sizeof(p->stamps));
 	} else {
 		take_listing(s, p, l);
+		vanish_take(s, p, l);
 	}
 	held_keep(l->held, &l->compactions, &p->held);
 	l->held = NULL;
@@ -351,6 +352,7 @@ struct listing *scan_new_listing(struct scan *s, struct partition *p)
 	l->may_ask = s->edge->set.iotdb_rpc[0] != '\0';
 	l->inferred_deletes = s->edge->set.inferred_deletes;
 	l->ask = vanish_ask;
+	vanish_give(p, l);
 	l->job.run = listing_run;
 	p->is_listing = true;
 	p->is_again = false;
@@ -655,6 +657,7 @@ void scan_free(struct scan *s)
 		return;
 	scan_end_jobs(s);
 	loop_timer_stop(s->edge->loop, &s->next);
+	vanish_end(s);
 	scan_survey_end(s);
 	capture_free(s->edge->capture);
 	s->edge->capture = NULL;

@@ -24,6 +24,7 @@ struct scan {
 	size_t n_singles;
 	struct loop_timer next, survey;
 	struct scan_waiter *waiters;
+	struct vanish_asking *askings; /* vanish_ask.c */
 };
 
 void scan_mark_dirty(struct scan *s, struct partition *p);

@@ -6,12 +6,6 @@
 #include "restate.h"
 #include "settings.h"
 
-int vanish_ask(const struct vanish_question *q)
-{
-	(void)q;
-	return VANISH_UNKNOWN;
-}
-
 /* Those that reached the cloud, or will: what the spool never had is a gap anyway, and
  * what lies before the start time never went. */
 static int find_lost(struct listing *l, struct listing_pipe *lp,
@@ -64,7 +58,7 @@ static int ask(struct listing *l, const struct restate *rs)
 	buf_init(&lines, RESTATE_LINES_MAX);
 	restate_print(rs, &lines);
 	q.devices = buf_str(&lines);
-	return buf_end(&lines) || !l->ask ? VANISH_UNKNOWN : l->ask(&q);
+	return buf_end(&lines) || !l->ask ? VANISH_UNKNOWN : l->ask(l, &q);
 }
 
 static int make_restate(struct listing *l, struct listing_pipe *lp,
@@ -76,6 +70,10 @@ static int make_restate(struct listing *l, struct listing_pipe *lp,
 		       l->inferred_deletes == INFERRED_HOLD;
 	int r;
 
+	if (answer == VANISH_LATER) {
+		vanished->n = 0; /* known as before until then */
+		return 0;
+	}
 	if (answer == VANISH_EXPLAINED) {
 		tell(l, lp, n, "their rows are there, or fell to a TTL");
 		return 0;
@@ -95,12 +93,16 @@ int vanish_judge(struct listing *l, struct listing_pipe *lp,
 	CLEANUP(restate_release) struct restate rs = {.first = 1, .last = 0};
 	int r;
 
-	if (!vanished->n || !l->may_forget || !lp->sync_del_op ||
-	    l->inferred_deletes == INFERRED_IGNORE)
+	if (!vanished->n || !l->may_forget || !lp->sync_del_op)
 		return 0;
 	r = find_lost(l, lp, vanished, &lost);
 	if (r || !lost.n)
 		return r;
+	if (l->inferred_deletes == INFERRED_IGNORE) {
+		tell(l, lp, lost.n,
+		     "the cloud keeps their rows (inferred_deletes=ignore)");
+		return 0;
+	}
 	if (!l->may_ask) {
 		tell(l, lp, lost.n, "the cloud keeps their rows (see limits)");
 		return 0;

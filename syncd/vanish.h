@@ -3,14 +3,15 @@
  * writes no record (design, section 4; iotdb-observed, section 2).
  *
  * Inference never deletes by itself. The edge server is asked whether the files' series
- * still have rows there, or a TTL explains their end. Where it says that the rows are
+ * still have rows there, or a TTL explains their end (vanish_ask.h); until it answers the files
+ * are known as before, and the partition is listed again then. Where it says that the rows are
  * deleted, or cannot say, a RESTATE of the files' devices and times goes before the living
  * files that overlap it; it is held: the receiver keeps it until an operator says RETRY.
  * `inferred_deletes=send` sends it as not held where the server said deleted; ignore sends
- * none. Without iotdb_rpc there is nobody to ask: the files are forgotten, told in
+ * none, and tells so. Without iotdb_rpc there is nobody to ask: the files are forgotten, told in
  * `events`, and `limits` says so. Files that never reached the cloud are not looked at.
  *
- * The scan's thread; asking may block for the time that it takes. */
+ * The scan's thread; never blocks on the server. */
 #ifndef TSFERRY_VANISH_H
 #define TSFERRY_VANISH_H
 
@@ -18,6 +19,7 @@
 #include "living.h"
 
 enum vanish_answer {
+	VANISH_LATER,	/* it is asked */
 	VANISH_UNKNOWN, /* nobody could be asked, or the answer does not tell */
 	VANISH_EXPLAINED, /* their rows are there in other files, or fell to a TTL */
 	VANISH_DELETED, /* no rows are left, and no TTL explains it */
@@ -30,9 +32,6 @@ struct vanish_question {
 	int64_t first, last;
 	const char *devices; /* one a line; "" = not known which */
 };
-
-/* Who asks the edge IoTDB (an enum vanish_answer). This one knows nobody: VANISH_UNKNOWN. */
-int vanish_ask(const struct vanish_question *q);
 
 /* For one pipe of a listing, behind what explains files that are gone: what becomes a
  * RESTATE leaves `vanished` for the plan's `gone`, and what follows is added to `fresh`. */

@@ -1,6 +1,7 @@
 # A captured file that is gone without a journal: nothing is deleted in the cloud by
 # inference, and nothing is kept quiet.
 load lib/tsferry
+load lib/fake_iotdb
 
 setup() { pair_setup; }
 teardown() { pair_teardown; }
@@ -71,6 +72,7 @@ two_files() {
 	two_files
 	vanish 1-1-0-0
 	wait_until 20 known_is 1
+	value_has /p/events 'the cloud keeps their rows (inferred_deletes=ignore)'
 	statement 'WAIT PIPE p 30'
 	progress_is p sent_entries 2
 	statement 'DROP PIPE p'
@@ -142,4 +144,61 @@ two_files() {
 	statement 'WAIT PIPE p 30'
 	progress_is p sent_entries 2
 	known_is 2
+}
+
+# with_counts COUNT [TTL]: an edge IoTDB whose devices have so many rows in any range.
+with_counts() {
+	fake_says '{"match": "SELECT count.*", "columns": ["count(x)"], "types": ["INT64"], "rows": [['"$1"']]}' \
+		'{"match": "SHOW ALL TTL", "columns": ["Device", "TTL(ms)"], "rows": [["root.**", "'"${2:-INF}"'"]]}'
+}
+
+@test "where the server has no rows left, inferred_deletes=send deletes them in the cloud, hold has them wait" {
+	fake_start
+	with_counts 0
+	edge_conf inferred_deletes send
+	two_files
+	vanish 1-1-0-0
+	wait_until 20 value_has /p/events 'their rows are deleted in the cloud, too'
+	statement 'WAIT PIPE p 30'
+	[ "$(there 1-1-0-0)" = "DELETION,root.sg.d1.*,$MAX,1,3"$'\n'"DELETION,root.sg.d2.*,$MAX,1,3" ]
+	fake_was_told 'SELECT count(*) FROM root.sg.d1 WHERE time >= 1 AND time <= 3'
+	edge_conf inferred_deletes hold
+	statement 'LOAD CONFIGURATION' >/dev/null
+	vanish 2-2-0-0
+	wait_until 20 held
+}
+
+@test "rows that are there in other files, and those that a TTL took, stay in the cloud" {
+	fake_start
+	with_counts 7
+	edge_conf inferred_deletes send
+	two_files
+	vanish 1-1-0-0
+	wait_until 20 value_has /p/events 'their rows are there, or fell to a TTL'
+	wait_until 20 known_is 1
+	with_counts 0 3600000 # the rows are of 1970
+	vanish 2-2-0-0
+	wait_until 20 known_is 0
+	statement 'WAIT PIPE p 30'
+	progress_is p sent_entries 2
+	[ -z "$(there 1-1-0-0)$(there 2-2-0-0)" ]
+	[ -z "$(rows 'SHOW QUARANTINE')" ]
+}
+
+@test "a server that hangs when it is asked delays no file, and the answer is used when it comes" {
+	fake_start
+	fake_says '{"match": "SHOW ALL TTL", "hang": true}'
+	edge_conf inferred_deletes send
+	two_files
+	vanish 1-1-0-0
+	asked() { fake_was_told 'SHOW ALL TTL'; }
+	wait_until 20 asked
+	seal "$V3/old.tsfile" root.sg 3-3-0-0
+	wait_until 5 archive_has root.sg 3-3-0-0
+	known_is 3 # not forgotten
+	with_counts 0
+	kill -KILL "$(pgrep -P "$(daemon_pid syncd)" -f syncd-ask)"
+	wait_until 20 value_has /p/events 'their rows are deleted in the cloud, too'
+	statement 'WAIT PIPE p 30'
+	[ -n "$(there 1-1-0-0)" ]
 }

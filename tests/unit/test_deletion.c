@@ -7,7 +7,7 @@
 #include "syncd/listing.h"
 #include "syncd/outbox_sql.h"
 #include "syncd/spool.h"
-#include "syncd/vanish.h"
+#include "syncd/vanish_ask.h"
 #include "test.h"
 
 #define DIR_OF_FILES "a/sequence/root.sg/1/0"
@@ -156,8 +156,9 @@ static void malformed(void)
 
 static int asked;
 
-static int says_deleted(const struct vanish_question *q)
+static int says_deleted(struct listing *l, const struct vanish_question *q)
 {
+	(void)l;
 	asked++;
 	return strcmp(q->devices, "root.sg.d2") == 0 && q->first == 1 &&
 			       q->last == 102
@@ -165,14 +166,23 @@ static int says_deleted(const struct vanish_question *q)
 		       : VANISH_UNKNOWN;
 }
 
-static int says_explained(const struct vanish_question *q)
+static int says_explained(struct listing *l, const struct vanish_question *q)
 {
+	(void)l;
 	(void)q;
 	return VANISH_EXPLAINED;
 }
 
+static int says_nothing(struct listing *l, const struct vanish_question *q)
+{
+	(void)l;
+	(void)q;
+	return VANISH_UNKNOWN;
+}
+
 static struct listing a_vanishing(int inferred,
-				  int (*ask)(const struct vanish_question *q))
+				  int (*ask)(struct listing *l,
+					     const struct vanish_question *q))
 {
 	struct listing l = a_listing();
 
@@ -202,7 +212,12 @@ static void vanished(void)
 	l = a_vanishing(INFERRED_HOLD, says_deleted);
 	CHECK(p->n_restates == 1 && p->restates[0].is_held);
 	listing_release(&l);
+	/* Nobody has answered yet: known as before. */
 	l = a_vanishing(INFERRED_SEND, vanish_ask);
+	CHECK(p->n_restates == 0 && l.pipes[0].n_vanished == 0);
+	CHECK(p->gone.n == 0 && l.wanted);
+	listing_release(&l);
+	l = a_vanishing(INFERRED_SEND, says_nothing);
 	CHECK(p->n_restates == 1 && p->restates[0].is_held);
 	listing_release(&l);
 	l = a_vanishing(INFERRED_SEND, says_explained);
