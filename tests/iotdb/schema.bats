@@ -96,6 +96,31 @@ same_devices() {
 	same_series root.plant
 }
 
+@test "a deletion that removes whole files arrives with inferred_deletes=send" {
+	edge_conf inferred_deletes send
+	sql edge "CREATE DATABASE root.plant" "INSERT INTO root.plant.a(time, s) VALUES (1, 1), (2, 2)" FLUSH \
+		"INSERT INTO root.plant.a(time, s) VALUES (11, 1), (12, 2)" FLUSH >/dev/null
+	pair_start
+	all_applied
+	answers_equal "SELECT s FROM root.plant.a"
+	sql edge "DELETE FROM root.plant.** WHERE time <= 5" >/dev/null
+	equal() { answers_equal "SELECT s FROM root.plant.a" 2>/dev/null; }
+	wait_until 60 equal
+	all_applied
+	answers_equal "SELECT s FROM root.plant.a"
+	[ "$(answer cloud "SELECT s FROM root.plant.a")" = "$(printf '11\t1.0\n12\t2.0')" ]
+	[ -z "$(rows 'SHOW QUARANTINE')" ]
+}
+
+@test "flush_interval: rows arrive without anybody's FLUSH, their series before them" {
+	edge_conf flush_interval 2s
+	pair_start
+	sql edge "CREATE DATABASE root.plant" "CREATE TIMESERIES root.plant.a.s INT64 TAGS(k='v')" \
+		"INSERT INTO root.plant.a(time, s) VALUES (1, 1)" >/dev/null
+	wait_until 30 cloud_says "SELECT s FROM root.plant.a" $'1\t1'
+	same_series root.plant
+}
+
 @test "100 000 series: listed, sent and there, and syncd stays small" {
 	[ -n "${LARGE:-}" ] || skip "LARGE=1 asks for it"
 	sql edge "CREATE DATABASE root.large" >/dev/null
