@@ -8,7 +8,8 @@
 
 #include "overlap.h"
 
-int follow_open(const struct listing *l, struct living *f)
+int follow_open_in(const struct listing *l, uint32_t region, int64_t partition,
+		   struct living *f)
 {
 	char path[DATA_DIR_LEN + FILEID_PATH_MAX + 2], file[FILEID_PATH_MAX];
 	struct fileid id;
@@ -16,6 +17,8 @@ int follow_open(const struct listing *l, struct living *f)
 	int fd = -1;
 
 	listing_file(l, f, &id);
+	id.region = region;
+	id.partition = partition;
 	(void)fileid_path(&id, file);
 	for (i = 0; fd < 0 && i < l->n_data_dirs; i++) {
 		(void)snprintf(path, sizeof(path), "%s/%s", l->data_dirs[i],
@@ -26,6 +29,11 @@ int follow_open(const struct listing *l, struct living *f)
 		f->volume = (uint8_t)i;
 	}
 	return fd < 0 ? -ENOENT : fd;
+}
+
+int follow_open(const struct listing *l, struct living *f)
+{
+	return follow_open_in(l, l->region, l->partition, f);
 }
 
 struct ranked {

@@ -30,6 +30,7 @@ struct known_file {
 	"unsequence, t, v, i, c, serial, serial_low, mods_seen," \
 	" is_derived, is_owed, time_min, time_max, row_sum," \
 	" mods_stamp, is_loose"
+#define KNOWN_N 15 /* columns */
 
 void known_row(sqlite3_stmt *st, struct known_file *out);
 

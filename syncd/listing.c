@@ -73,6 +73,14 @@ int listing_db_open(struct listing_db *ld, const char *catalog_path,
 		       e);
 	if (r)
 		return r;
+	/* Of no time when they have no row. */
+	r = db_prepare(&ld->db, &ld->later,
+		       "SELECT " KNOWN_COLUMNS ", region, partition FROM known"
+		       " WHERE pipe = ?1 AND database = ?2"
+		       " AND partition > ?3",
+		       e);
+	if (r)
+		return r;
 	r = db_prepare(&ld->db, &ld->devices,
 		       "SELECT path FROM device WHERE database = ?1"
 		       " AND region = ?2",
@@ -100,9 +108,10 @@ void listing_db_close(struct listing_db *ld)
 	(void)sqlite3_finalize(ld->compactions);
 	(void)sqlite3_finalize(ld->pin);
 	(void)sqlite3_finalize(ld->devices);
+	(void)sqlite3_finalize(ld->later);
 	free(ld->seen.slots);
 	ld->seen.slots = NULL;
-	ld->devices = NULL;
+	ld->devices = ld->later = NULL;
 	(void)sqlite3_finalize(ld->known_one);
 	(void)sqlite3_finalize(ld->covered);
 	(void)sqlite3_finalize(ld->pinned);

@@ -36,7 +36,7 @@ struct listing;
 /* The scan thread's own. */
 struct listing_db {
 	struct db db;
-	sqlite3_stmt *known, *unread, *compactions, *pin, *devices;
+	sqlite3_stmt *known, *unread, *compactions, *pin, *devices, *later;
 	struct listing_seen seen;
 	sqlite3_stmt *known_one, *covered, *pinned; /* deletion.c */
 };

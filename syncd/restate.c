@@ -154,7 +154,8 @@ static int add_lost(struct listing *l, struct listing_pipe *lp,
 {
 	const struct known_list *lost = &lp->plan.stale;
 	int64_t first = d->range.first;
-	bool any = d->range.any;
+	bool any = d->range.any, is_unknown = false;
+	int64_t last;
 	size_t i;
 	int r = 0;
 
@@ -164,8 +165,15 @@ static int add_lost(struct listing *l, struct listing_pipe *lp,
 		widen(&d->range, &lost->v[i].range);
 		if (fd >= 0)
 			r = add_file(d, fd);
+		is_unknown |= !lost->v[i].range.any &&
+			      (fd < 0 || lost->v[i].is_derived);
 	}
-	if (any && d->range.first < first) {
+	if (r == 0 && is_unknown && d->range.any) {
+		r = restate_end(l, lp->pipe, &last);
+		if (r == 1 && last > d->range.last)
+			d->range.last = last;
+	}
+	if (r >= 0 && any && d->range.first < first) {
 		buf_addf(&lp->plan.news,
 			 "%s/%" PRIu32 "/%" PRId64 ": rows before %" PRId64
 			 " are gone at the edge, by TTL or deleted: they stay "
@@ -173,7 +181,7 @@ static int add_lost(struct listing *l, struct listing_pipe *lp,
 			 l->database, l->region, l->partition, first);
 		d->range.first = first;
 	}
-	return r;
+	return r < 0 ? r : 0;
 }
 
 /* ---- the living files ---- */

@@ -29,6 +29,10 @@ int restate_find_missed(struct listing *l, struct listing_pipe *lp,
 int restate_add(struct listing *l, struct listing_pipe *lp,
 		struct living_list *fresh) MUST_CHECK;
 
+/* The last time that a lost row of the partition may have had, whatever is known of its file: no
+ * row of a later one is before it. 0: that is not clear. */
+int restate_end(struct listing *l, int64_t pipe, int64_t *last) MUST_CHECK;
+
 /* A RESTATE in the making, of single files (vanish.h). */
 struct restate {
 	char **devices; /* owned, with what it points to; sorted, each once */

@@ -23,6 +23,7 @@ struct scan {
 	size_t n_swept;	   /* ready spools at the last sweep */
 	size_t n_singles;
 	struct loop_timer next, survey;
+	bool is_survey_set; /* so that a steady stream does not put it off */
 	struct scan_waiter *waiters;
 	struct vanish_asking *askings; /* vanish_ask.c */
 };

@@ -4,14 +4,21 @@
 #include "capture.h"
 #include "scan_inside.h"
 
-#define QUIET_MS 500 /* since the last capture */
+#define QUIET_MS 500 /* since the first capture of what is not read */
 #define NEXT_MS 20   /* between two batches */
+
+static void set_timer(struct scan *s, uint64_t ms)
+{
+	s->is_survey_set = !s->edge->is_ending;
+	if (s->is_survey_set)
+		loop_timer_set(s->edge->loop, &s->survey, ms);
+}
 
 void scan_want_survey(struct scan *s, struct partition *p)
 {
 	p->has_unread = true;
-	if (!s->edge->is_ending)
-		loop_timer_set(s->edge->loop, &s->survey, QUIET_MS);
+	if (!s->is_survey_set)
+		set_timer(s, QUIET_MS);
 }
 
 struct pick {
@@ -45,8 +52,7 @@ static void survey_done(struct job *j)
 		p->is_again = false;
 		scan_mark_dirty(s, p);
 	}
-	if (!s->edge->is_ending)
-		loop_timer_set(s->edge->loop, &s->survey, NEXT_MS);
+	set_timer(s, NEXT_MS);
 	scan_pump(s);
 }
 
@@ -56,13 +62,14 @@ static void time_to_survey(struct loop_timer *t)
 	struct pick pick = {NULL};
 	struct listing *l;
 
+	s->is_survey_set = false;
 	partitions_each(&s->partitions, pick_unread, &pick);
 	if (!pick.of || s->edge->is_ending)
 		return; /* the next capture sets the timer again */
 	if (s->is_listing || s->walk || s->first_dirty ||
 	    capture_waiting(s->edge->capture) ||
 	    capture_is_paused(s->edge->capture)) {
-		loop_timer_set(s->edge->loop, &s->survey, QUIET_MS);
+		set_timer(s, QUIET_MS);
 		return;
 	}
 	l = scan_new_listing(s, pick.of);
