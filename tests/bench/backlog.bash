@@ -1,6 +1,7 @@
 # shellcheck shell=bash disable=SC2154
 # Start-up beside a backlog, after a kill -9: until the first control request is answered, and memory; syncd with so many
 # entries that wait to be sent, recvd with so many that wait to be applied. BACKLOG: how many ("1000 10000 100000").
+# own network
 
 # so many files sealed, of about 1.4 KiB
 backlog_files() {

@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2154
 # Statements and reads through /pipes, beside the floor that FUSE itself costs here.
+# own network
 
 bench_control() {
 	mkdir -p "$W/data/sequence" "$W/data/unsequence" "$W/pipes"

@@ -2,6 +2,7 @@
 # EDGE_DIRS (10000) directories, EDGE_FILES (300000) files, EDGE_IDLE_S (120).
 #
 # syncd on a large tree that is all captured: how it starts, and what it costs to sit there.
+# own network
 bench_edge() {
 	local dirs=${EDGE_DIRS:-10000} files=${EDGE_FILES:-300000} t ready cpu
 	mkdir -p "$W/template"
