@@ -51,12 +51,12 @@ static const char *const statements[N_STATEMENTS] = {
 	[ADD_DOMAIN] = "INSERT OR IGNORE INTO domain (id, incarnation, "
 		       "database) VALUES (?, ?, ?)",
 	[SET_DELIVERED] = "UPDATE domain SET delivered = 1 WHERE id = ?",
-	[ADD_ENTRY] = "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+	[ADD_ENTRY] = "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[SET_DURABLE] = "UPDATE incarnation SET durable = ?, durable_nonce = ? "
 			"WHERE seq = ?",
 	[RETAIN] = "INSERT INTO retained (entry, domain, payload_len, kind, "
-		   "digest, head, data) SELECT id, domain, payload_len, kind, "
-		   "digest, head, data FROM entry WHERE id = ?",
+		   "digest, head, data, file) SELECT id, domain, payload_len, "
+		   "kind, digest, head, data, file FROM entry WHERE id = ?",
 	[DEL_ENTRY] = "DELETE FROM entry WHERE id = ?",
 	[DEL_QUARANTINE] = "DELETE FROM quarantine WHERE entry = ?",
 	[LOWEST] = "SELECT min(id) FROM entry WHERE id >= ? AND id <= ?",
@@ -313,6 +313,8 @@ int catalog_add_entry(struct catalog *c, const struct entry_row *row,
 	bind_blob(st, 7, buf_data(&head), head.len);
 	if (row->data)
 		bind_blob(st, 8, row->data, row->data_len);
+	else if (row->entry.kind == ENTRY_FILE)
+		bind_int(st, 9, catalog_file_key(&row->entry.file));
 	return run(c, ADD_ENTRY, e);
 }
 

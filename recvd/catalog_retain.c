@@ -93,7 +93,7 @@ static int bring_back(struct db *db, const struct retained_row *rows, int n,
 	CLEANUP(finalize) sqlite3_stmt *st = NULL;
 	int r = db_prepare(db, &st,
 			   "INSERT INTO entry SELECT entry, domain, 0, digest, "
-			   "payload_len, kind, head, data FROM retained WHERE "
+			   "payload_len, kind, head, data, file FROM retained WHERE "
 			   "seq = ?",
 			   e);
 

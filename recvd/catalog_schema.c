@@ -2,6 +2,7 @@
 #include "catalog_schema.h"
 
 #include <errno.h>
+#include <string.h>
 
 static const char step_1[] =
 	"CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) "
@@ -71,7 +72,13 @@ static const char step_2[] =
 	"CREATE TRIGGER retained_comes AFTER INSERT ON retained BEGIN UPDATE "
 	"retained_sum SET n = n + 1, bytes = bytes + new.payload_len; END;"
 	"CREATE TRIGGER retained_goes AFTER DELETE ON retained BEGIN UPDATE "
-	"retained_sum SET n = n - 1, bytes = bytes - old.payload_len; END;";
+	"retained_sum SET n = n - 1, bytes = bytes - old.payload_len; END;"
+	/* file: of a FILE whose payload is a staged file, catalog_file_key(); what an
+	 * older version left has none and is not found by it. */
+	"ALTER TABLE entry ADD COLUMN file INTEGER;"
+	"ALTER TABLE retained ADD COLUMN file INTEGER;"
+	"CREATE INDEX entry_file ON entry (file) WHERE file IS NOT NULL;"
+	"CREATE INDEX retained_file ON retained (file) WHERE file IS NOT NULL;";
 
 const char *const catalog_steps[] = {step_1, step_2};
 const int catalog_n_steps = (int)ARRAY_LEN(catalog_steps);
@@ -89,6 +96,17 @@ int64_t catalog_key_incarnation(int64_t key)
 uint64_t catalog_key_serial(int64_t key)
 {
 	return (uint64_t)key & CATALOG_SERIAL_MAX;
+}
+
+int64_t catalog_file_key(const struct fileid *file)
+{
+	char path[FILEID_PATH_MAX];
+	const char *p = fileid_path(file, path);
+	struct digest d = digest_block(p, strlen(p));
+	int64_t key;
+
+	memcpy(&key, d.b, sizeof key);
+	return key;
 }
 
 int catalog_quarantine_columns(sqlite3_stmt *st, struct quarantine_row *row)

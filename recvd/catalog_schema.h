@@ -13,6 +13,8 @@ extern const int catalog_n_steps;
 int64_t catalog_key(int64_t incarnation, uint64_t serial);
 int64_t catalog_key_incarnation(int64_t key);
 uint64_t catalog_key_serial(int64_t key);
+/* A file's identity in one integer, for an index; who looks compares the identity. */
+int64_t catalog_file_key(const struct fileid *file);
 
 /* The writing connection, for the parts of catalog.h that stand in files of their own; on the
  * keeper, inside of a task. */

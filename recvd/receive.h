@@ -31,6 +31,10 @@ enum receive_act_kind {
 	RX_PARTIAL, /* send it; `partial` */
 	RX_OPEN,    /* entry `entry` begins in blocks: make or reuse its partial file; receive_opened() */
 	RX_WRITE,   /* block `index` at `offset`: data is borrowed until the next event; receive_written() */
+	RX_FETCH,   /* block `index` at `offset`, `len` bytes, is made from held files: `block` and
+		     * `held`, borrowed until the next event; written only if it has `digest`;
+		     * receive_fetched() */
+	RX_WANT,    /* send it: block `index` of `serial` shall come literally */
 	RX_STAGE,   /* `entry` is complete with its payload in `data`: keep it for the next commit */
 	RX_STAGE_FILE, /* `entry` is complete in its partial file, every write done: keep it for the next commit */
 	RX_DURABLE, /* send it: `serial` */
@@ -47,6 +51,8 @@ struct receive_act {
 	struct digest digest;	   /* of the block, or of the entry */
 	const uint8_t *data;
 	uint32_t len;
+	const struct msg_block *block; /* RX_FETCH: ranges, and data of a PREFIX */
+	const struct fileid *held;     /* which the ranges number */
 	const struct msg_hello *hello;
 	struct msg_welcome welcome;
 	struct msg_partial partial;
@@ -88,6 +94,7 @@ void receive_refuse(struct receive *r, enum bye_why why, const char *sentence);
 
 void receive_entry(struct receive *r, struct msg_entry *m); /* takes what its entry owns */
 void receive_block(struct receive *r, const struct msg_block *m);
+void receive_held(struct receive *r, const struct msg_held *m);
 void receive_end(struct receive *r, const struct msg_end *m);
 void receive_drop(struct receive *r, const struct msg_drop *m);
 void receive_bad(struct receive *r, const char *sentence); /* undecodable: BYE_PROTOCOL */
@@ -95,6 +102,9 @@ void receive_bad(struct receive *r, const char *sentence); /* undecodable: BYE_P
 /* The file of an RX_OPEN is there; the first receive_written() says so too. */
 void receive_opened(struct receive *r, uint64_t serial);
 void receive_written(struct receive *r, uint64_t serial, uint64_t index);
+/* After an RX_FETCH: the block is written; or not, because what is held has another
+ * digest, or is not there. */
+void receive_fetched(struct receive *r, uint64_t serial, uint64_t index, bool is_good);
 void receive_committed(struct receive *r, uint64_t serial); /* every staged entry up to it */
 void receive_applied(struct receive *r, uint64_t serial, uint32_t n_quarantined);
 /* A write, sync or commit failed, or there is no room: sentence for the edge. */

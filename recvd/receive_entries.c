@@ -26,6 +26,7 @@ void rx_entry_free(struct rx_entry *x)
 	free(x->present);
 	free(x->digests);
 	free(x->data);
+	free(x->held);
 	free(x);
 }
 
@@ -50,6 +51,7 @@ void rx_entries_release(struct receive *r)
 	entry_release(&r->now.en);
 	free(r->ring);
 	free(r->found);
+	free(r->wants);
 }
 
 /* An ENTRY */
@@ -106,7 +108,9 @@ static void write_block(struct receive *r, struct rx_entry *x, uint64_t index,
 			const struct digest *digest, const uint8_t *data)
 {
 	assert(!r->writing);
-	x->present[index] = 1;
+	if (x->present[index] == RX_BLOCK_WANTED)
+		x->n_missing--;
+	x->present[index] = RX_BLOCK_HERE;
 	x->digests[index] = *digest;
 	x->n_have++;
 	x->n_writing++;
@@ -150,7 +154,7 @@ static void inline_passes(struct receive *r, struct msg_entry *m)
 
 static bool is_block_held(const struct rx_entry *x, const struct digest *block)
 {
-	return x->present[0] && digest_equal(&x->digests[0], block);
+	return x->present[0] == RX_BLOCK_HERE && digest_equal(&x->digests[0], block);
 }
 
 /* Behind an incomplete one: it is kept in memory, or becomes a partial file. `found`:
@@ -245,14 +249,19 @@ void receive_entry(struct receive *r, struct msg_entry *m)
 
 /* Its blocks and its end */
 
-static struct rx_entry *find_open(struct receive *r, uint64_t serial,
-				  const char *what)
+struct rx_entry *rx_at(struct receive *r, uint64_t serial)
 {
-	struct rx_entry *x = NULL;
+	if (r->state != RECEIVE_LIVE || serial < r->next_stage ||
+	    serial >= r->next_entry)
+		return NULL;
+	return *slot_of(r, serial);
+}
 
-	if (r->state == RECEIVE_LIVE && serial >= r->next_stage &&
-	    serial < r->next_entry)
-		x = *slot_of(r, serial);
+struct rx_entry *rx_find_open(struct receive *r, uint64_t serial,
+			      const char *what)
+{
+	struct rx_entry *x = rx_at(r, serial);
+
 	if (x && x->is_file && !x->is_ended)
 		return x;
 	rx_bye(r, BYE_PROTOCOL, serial,
@@ -269,6 +278,12 @@ static bool knows_how(struct receive *r, const struct msg_block *m)
 	case BLOCK_LITERAL:
 		is_known = proto_can(r->version, PROTO_LITERAL);
 		break;
+	case BLOCK_REFERENCE:
+		is_known = proto_can(r->version, PROTO_REFERENCE);
+		break;
+	case BLOCK_PREFIX:
+		is_known = proto_can(r->version, PROTO_PREFIX);
+		break;
 	}
 	if (!is_known)
 		rx_bye(r, BYE_PROTOCOL, m->serial,
@@ -279,31 +294,18 @@ static bool knows_how(struct receive *r, const struct msg_block *m)
 	return is_known;
 }
 
-void receive_block(struct receive *r, const struct msg_block *m)
+static bool is_whole_block(const struct rx_entry *x, const struct msg_block *m)
 {
-	struct rx_entry *x;
-	struct digest digest;
-	uint64_t len;
+	return m->index < x->n_blocks &&
+	       (block_has_ranges(m->how) ||
+		m->data_len == block_len(entry_payload_len(&x->en), m->index));
+}
 
-	rx_settle(r);
-	x = find_open(r, m->serial, "a BLOCK");
-	if (!x)
-		return;
-	if (!knows_how(r, m))
-		return;
-	len = entry_payload_len(&x->en);
-	if (m->index >= x->n_blocks ||
-	    m->data_len != block_len(len, m->index)) {
-		rx_bye(r, BYE_PROTOCOL, m->serial,
-		       "block %" PRIu64 " of entry %" PRIu64
-		       " came with %u bytes, which is no block of its %" PRIu64
-		       " bytes",
-		       m->index, m->serial, m->data_len, len);
-		return;
-	}
-	if (x->present[m->index])
-		return;
-	digest = digest_block(m->data, m->data_len);
+static void block_literal(struct receive *r, struct rx_entry *x,
+			  const struct msg_block *m)
+{
+	struct digest digest = digest_block(m->data, m->data_len);
+
 	if (!digest_equal(&digest, &m->digest)) {
 		rx_bye(r, BYE_MISMATCH, m->serial,
 		       "block %" PRIu64 " of entry %" PRIu64
@@ -312,6 +314,36 @@ void receive_block(struct receive *r, const struct msg_block *m)
 		return;
 	}
 	write_block(r, x, m->index, &digest, m->data);
+	if (x->is_ending && x->n_missing == 0)
+		rx_entry_whole(r, x);
+}
+
+void receive_block(struct receive *r, const struct msg_block *m)
+{
+	struct rx_entry *x;
+
+	rx_settle(r);
+	x = rx_find_open(r, m->serial, "a BLOCK");
+	if (!x)
+		return;
+	if (!knows_how(r, m))
+		return;
+	if (!is_whole_block(x, m)) {
+		rx_bye(r, BYE_PROTOCOL, m->serial,
+		       "block %" PRIu64 " of entry %" PRIu64
+		       " came with %u bytes, which is no block of its %" PRIu64
+		       " bytes",
+		       m->index, m->serial, m->data_len,
+		       entry_payload_len(&x->en));
+		return;
+	}
+	if (x->present[m->index] == RX_BLOCK_HERE ||
+	    x->present[m->index] == RX_BLOCK_FETCHED)
+		return;
+	if (block_has_ranges(m->how))
+		rx_block_held(r, x, m);
+	else
+		block_literal(r, x, m);
 }
 
 static struct digest digest_of_blocks(const struct rx_entry *x)
@@ -325,43 +357,53 @@ static struct digest digest_of_blocks(const struct rx_entry *x)
 	return digest_list_end(&list);
 }
 
+void rx_entry_whole(struct receive *r, struct rx_entry *x)
+{
+	struct digest whole = digest_of_blocks(x);
+
+	if (!digest_equal(&whole, &x->digest)) {
+		if (x->n_blocks > 0)
+			rx_discard(r, x->en.serial, x->en.nonce);
+		rx_bye(r, BYE_MISMATCH, x->en.serial,
+		       "entry %" PRIu64 " arrived with another digest than it "
+		       "left with; its blocks are "
+		       "asked for again",
+		       x->en.serial);
+		return;
+	}
+	x->is_ended = true;
+	x->is_ending = false;
+	x->is_file = x->n_blocks > 0;
+	r->n_open--;
+}
+
 void receive_end(struct receive *r, const struct msg_end *m)
 {
 	struct rx_entry *x;
 
 	rx_settle(r);
-	x = find_open(r, m->serial, "an END");
+	x = rx_find_open(r, m->serial, "an END");
 	if (!x)
 		return;
-	if (x->n_have < x->n_blocks) {
+	if (x->is_ending || x->n_have + x->n_missing < x->n_blocks) {
 		rx_bye(r, BYE_MISMATCH, m->serial,
 		       "entry %" PRIu64 " ended with %" PRIu64 " of %" PRIu64
 		       " blocks",
 		       m->serial, x->n_have, x->n_blocks);
 		return;
 	}
-	x->digest = digest_of_blocks(x);
-	if (!digest_equal(&x->digest, &m->digest)) {
-		if (x->n_blocks > 0)
-			rx_discard(r, m->serial, x->en.nonce);
-		rx_bye(r, BYE_MISMATCH, m->serial,
-		       "entry %" PRIu64 " arrived with another digest than it "
-		       "left with; its blocks are "
-		       "asked for again",
-		       m->serial);
-		return;
-	}
-	x->is_ended = true;
-	x->is_file = x->n_blocks > 0;
-	r->n_open--;
+	x->digest = m->digest;
+	if (x->n_missing)
+		x->is_ending = true;
+	else
+		rx_entry_whole(r, x);
 }
 
 void receive_opened(struct receive *r, uint64_t serial)
 {
 	rx_settle(r);
-	if (r->state == RECEIVE_LIVE && serial >= r->next_stage &&
-	    serial < r->next_entry)
-		(*slot_of(r, serial))->is_opening = false;
+	if (rx_at(r, serial))
+		rx_at(r, serial)->is_opening = false;
 }
 
 void receive_written(struct receive *r, uint64_t serial, uint64_t index)
@@ -369,11 +411,10 @@ void receive_written(struct receive *r, uint64_t serial, uint64_t index)
 	struct rx_entry *x;
 
 	rx_settle(r);
-	if (r->state != RECEIVE_LIVE || serial < r->next_stage ||
-	    serial >= r->next_entry)
+	x = rx_at(r, serial);
+	if (!x)
 		return;
-	x = *slot_of(r, serial);
-	assert(x && x->n_writing > 0 && index < x->n_blocks);
+	assert(x->n_writing > 0 && index < x->n_blocks);
 	x->n_writing--;
 	x->is_opening = false;
 }
@@ -452,6 +493,8 @@ int rx_entries_next(struct receive *r, struct receive_act *act)
 		return next_open(r, act);
 	if (r->writing)
 		return next_write(r, act);
+	if (rx_held_next(r, act))
+		return 1;
 	if (r->has_now)
 		return next_now(r, act);
 	return next_stage(r, act);

@@ -1,6 +1,7 @@
 /* The inside of the receive machine, shared by its parts: receive.c holds the
  * dialogue (HELLO, WELCOME, progress, BYE), receive_found.c what was found half received,
- * receive_entries.c the entries on their way.
+ * receive_entries.c the entries on their way, receive_held.c their blocks that do not
+ * travel.
  * Nobody else includes this.
  *
  *	durable < next_stage <= next_entry
@@ -29,16 +30,27 @@ enum receive_state {
 	RECEIVE_OVER,	/* BYE or DROP: nothing counts any more */
 };
 
+/* A block of an entry, in `present`. */
+enum rx_block {
+	RX_BLOCK_ABSENT,
+	RX_BLOCK_HERE,
+	RX_BLOCK_FETCHED, /* being read from held files */
+	RX_BLOCK_WANTED,  /* which failed: it is to come literally */
+};
+
 /* An entry on its way: found half received, open, or waiting for its turn. */
 struct rx_entry {
 	struct entry en; /* owned */
-	uint64_t n_blocks, n_have, n_writing;
+	uint64_t n_blocks, n_have, n_writing, n_missing; /* n_missing: fetched or wanted */
 	uint8_t *present;	/* owned, one byte per block */
 	struct digest *digests; /* owned, one per block */
 	uint8_t *data;		/* owned: the payload kept in memory */
 	uint32_t len;
 	struct digest digest; /* of the entry, when ended */
 	bool is_file, is_ended;
+	bool is_ending; /* END came, `digest` is what it said; blocks are still missing */
+	struct fileid *held; /* owned: files that its blocks refer to */
+	uint32_t n_held;
 	bool is_opening; /* RX_OPEN is under way: nothing may be synced yet */
 	size_t head_bytes;
 	struct rx_entry *next; /* in the list of spent ones */
@@ -67,6 +79,10 @@ struct receive {
 	struct rx_entry *opening, *writing; /* borrowed from the ring */
 	uint64_t write_index;
 	const uint8_t *write_data; /* borrowed from the message */
+	struct rx_entry *fetching; /* borrowed from the ring */
+	struct msg_block fetch; /* its data borrowed from the message */
+	struct msg_want *wants; /* owned; to be said */
+	size_t n_wants, cap_wants;
 
 	/* receive_entries.c */
 	uint64_t next_entry, next_stage;
@@ -96,6 +112,15 @@ int rx_found_next(struct receive *r, struct receive_act *act);
 struct rx_entry *rx_found_match(struct receive *r, const struct entry *en,
 				bool may_use);
 int rx_entries_next(struct receive *r, struct receive_act *act);
+/* The entry at a serial that is not handed over yet; NULL. */
+struct rx_entry *rx_at(struct receive *r, uint64_t serial);
+/* One that is open, or BYE. */
+struct rx_entry *rx_find_open(struct receive *r, uint64_t serial, const char *what);
+/* Every block of an ended entry is here: its digest decides. */
+void rx_entry_whole(struct receive *r, struct rx_entry *x);
+/* receive_held.c: a block that refers to held files. */
+void rx_block_held(struct receive *r, struct rx_entry *x, const struct msg_block *m);
+int rx_held_next(struct receive *r, struct receive_act *act);
 void rx_entries_release(struct receive *r);
 
 #endif

@@ -11,6 +11,7 @@
 #include "commit.h"
 #include "ground/clock.h"
 #include "ground/fileio.h"
+#include "held.h"
 #include "listen.h"
 #include "retain.h"
 #include "session.h"
@@ -174,6 +175,17 @@ static int open_listener(struct recvd *d, struct err *e)
 	return 0;
 }
 
+static void open_held(struct recvd *d)
+{
+	bool is_archive = strcmp(d->settings.loader, "archive") == 0;
+	char path[SETTINGS_PATH_MAX + 16];
+
+	(void)snprintf(path, sizeof path, "%s/catalog.db",
+		       d->settings.state_dir);
+	d->held = held_new(&d->stage, is_archive ? d->settings.archive_dir : "",
+			   path);
+}
+
 static int open_parts(struct recvd *d, struct err *e)
 {
 	int r = worker_new(&d->writer, d->loop, 1, "writer", e);
@@ -182,6 +194,7 @@ static int open_parts(struct recvd *d, struct err *e)
 		return r;
 	/* Before whatever a session will ask of this thread. */
 	tidy_staging(d);
+	open_held(d);
 	d->commit = commit_new(d);
 	d->retain = retain_new(d);
 	retain_trim(d->retain, 0);
@@ -228,6 +241,7 @@ void recvd_close(struct recvd *d)
 	commit_finish(d->commit);
 	if (d->writer)
 		worker_free(d->writer);
+	held_free(d->held);
 	apply_free(d->apply);
 	sessions_free(d);
 	commit_free(d->commit);

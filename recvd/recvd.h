@@ -30,6 +30,7 @@ struct recvd {
 	struct catalog *catalog;
 	struct catalog_reader reader; /* the loop's own */
 	struct worker *writer;
+	struct held *held; /* the writer's */
 	struct senders senders;
 	bool is_tidy; /* tidy.h: staging holds nothing but what is explained */
 	struct room room;

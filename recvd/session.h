@@ -1,7 +1,7 @@
 /* One accepted connection: a stream, the receive machine, and what the machine asks for.
  *
  * session.c is its life, session_msg.c turns bytes into events, session_act.c actions
- * into frames and jobs; session_hello.c answers "who is this, and what do we have of
+ * into frames and jobs, session_fetch.c blocks that do not travel; session_hello.c answers "who is this, and what do we have of
  * it"; the machine (receive.h) decides everything in between. A session ends once, for one reason, and is freed when its last
  * job came back. Nothing here blocks. */
 #ifndef TSFERRY_SESSION_H
@@ -131,6 +131,16 @@ void session_make_room(struct session *s, uint64_t serial);
 /* What was found of an entry at HELLO and is not begun; NULL. n_blocks: how many. */
 const struct stage_partial *session_found(const struct session *s, uint64_t serial,
 					  uint64_t nonce);
+/* What jobs of the writer that bring a block share: its buffer and the room it takes, until
+ * done; that it is written; that its write failed. */
+uint8_t *session_block_begins(struct session *s); /* NULL: no memory */
+void session_block_done(struct session *s, struct sender *x, uint8_t *data);
+void session_block_written(struct session *s, uint64_t serial);
+void session_write_failed(struct session *s, const struct err *why);
+void session_job_returned(struct session *s);
+struct session_file *session_find_file(struct session *s, uint64_t serial);
+/* session_fetch.c: a block that is made from held files. */
+void session_fetch(struct session *s, const struct receive_act *act);
 /* Takes the machine's actions until there is none. */
 void session_pump(struct session *s);
 void session_end(struct session *s);

@@ -38,14 +38,14 @@ static void write_run(struct job *j)
 	(void)!file_space(w->stage->fd, &w->free_bytes, &w->total_bytes);
 }
 
-static void job_returned(struct session *s)
+void session_job_returned(struct session *s)
 {
 	s->n_jobs--;
 	if (s->state == SESSION_ENDED && !s->n_jobs)
 		loop_defer(s->d->loop, &s->d->reap);
 }
 
-static struct session_file *find_file(struct session *s, uint64_t serial)
+struct session_file *session_find_file(struct session *s, uint64_t serial)
 {
 	struct session_file *f = s->files;
 
@@ -106,7 +106,7 @@ static uint64_t lowest_file(const struct session *s)
 	return lowest;
 }
 
-static void write_failed(struct session *s, const struct err *why)
+void session_write_failed(struct session *s, const struct err *why)
 {
 	bool is_full = why->sys == ENOSPC || why->sys == EDQUOT;
 	char sentence[SENTENCE_MAX + 1];
@@ -124,33 +124,56 @@ static void write_failed(struct session *s, const struct err *why)
 	session_failed(s, sentence);
 }
 
+uint8_t *session_block_begins(struct session *s)
+{
+	uint8_t *data = room_buffer_take(&s->d->room);
+
+	if (!data)
+		return NULL;
+	s->moved_ms = loop_now_ms(s->d->loop);
+	if (room_add(&s->d->room, BLOCK_LEN, 0))
+		sessions_breathe(s->d);
+	session_flight(s->d, s->sender, BLOCK_LEN, 0);
+	return data;
+}
+
+void session_block_done(struct session *s, struct sender *x, uint8_t *data)
+{
+	room_buffer_give(&s->d->room, data);
+	if (room_sub(&s->d->room, BLOCK_LEN, 0))
+		sessions_breathe(s->d);
+	session_flight(s->d, x, 0, BLOCK_LEN);
+}
+
+void session_block_written(struct session *s, uint64_t serial)
+{
+	struct session_file *f = session_find_file(s, serial);
+
+	if (f && f->n_written < f->n_blocks) {
+		f->n_written++;
+		s->d->room.reserved -= BLOCK_LEN;
+	}
+}
+
 static void write_done(struct job *j)
 {
 	struct write_job *w = CONTAINER_OF(j, struct write_job, job);
 	struct session *s = w->session;
-	struct session_file *f = find_file(s, w->serial);
 
 	room_measured(&s->d->room, w->free_bytes, w->total_bytes);
-	if (w->data) {
-		room_buffer_give(&s->d->room, w->data);
-		if (room_sub(&s->d->room, BLOCK_LEN, 0))
-			sessions_breathe(s->d);
-		session_flight(s->d, w->sender, 0, BLOCK_LEN);
-	}
+	if (w->data)
+		session_block_done(s, w->sender, w->data);
 	if (w->result < 0 && s->rx) {
-		write_failed(s, &w->err);
+		session_write_failed(s, &w->err);
 	} else if (s->rx && w->data) {
-		if (f && f->n_written < f->n_blocks) {
-			f->n_written++;
-			s->d->room.reserved -= BLOCK_LEN;
-		}
+		session_block_written(s, w->serial);
 		receive_written(s->rx, w->serial, w->index);
 		session_pump(s);
 	} else if (s->rx) {
 		receive_opened(s->rx, w->serial);
 		session_pump(s);
 	}
-	job_returned(s);
+	session_job_returned(s);
 	free(w);
 }
 
@@ -270,9 +293,9 @@ static void act_open(struct session *s, const struct receive_act *act)
 
 static void act_write(struct session *s, const struct receive_act *act)
 {
-	struct session_file *f = find_file(s, act->serial);
+	struct session_file *f = session_find_file(s, act->serial);
 	struct write_job *w;
-	uint8_t *data = f ? room_buffer_take(&s->d->room) : NULL;
+	uint8_t *data = f ? session_block_begins(s) : NULL;
 
 	if (!data) {
 		session_failed(s, "receiver is out of memory");
@@ -285,10 +308,6 @@ static void act_write(struct session *s, const struct receive_act *act)
 	w->index = act->index;
 	w->digest = act->digest;
 	w->sender = s->sender;
-	s->moved_ms = loop_now_ms(s->d->loop);
-	if (room_add(&s->d->room, BLOCK_LEN, 0))
-		sessions_breathe(s->d);
-	session_flight(s->d, s->sender, BLOCK_LEN, 0);
 	submit_write(s, w, f);
 }
 
@@ -391,6 +410,11 @@ static void act_send(struct session *s, const struct receive_act *act)
 		struct msg_durable m = {.serial = act->serial};
 
 		msg_durable_encode(&m, &b);
+	} else if (act->kind == RX_WANT) {
+		struct msg_want m = {.serial = act->serial,
+				     .index = act->index};
+
+		msg_want_encode(&m, &b);
 	} else {
 		msg_applied_encode(&act->applied, &b);
 	}
@@ -409,6 +433,7 @@ static void act_on(struct session *s, const struct receive_act *act)
 	case RX_PARTIAL:
 	case RX_DURABLE:
 	case RX_APPLIED:
+	case RX_WANT:
 		act_send(s, act);
 		break;
 	case RX_OPEN:
@@ -417,6 +442,9 @@ static void act_on(struct session *s, const struct receive_act *act)
 	case RX_WRITE:
 		s->d->counted.payload += act->len;
 		act_write(s, act);
+		break;
+	case RX_FETCH:
+		session_fetch(s, act);
 		break;
 	case RX_STAGE:
 		s->d->counted.payload += act->len;

@@ -114,6 +114,16 @@ static void got_block(struct session *s, const struct frame *f)
 		receive_block(s->rx, &m);
 }
 
+static void got_held(struct session *s, const struct frame *f)
+{
+	CLEANUP_FREE struct msg_held *m = xcalloc(1, sizeof *m);
+
+	if (msg_held_decode(m, f) < 0)
+		receive_bad(s->rx, "a HELD that does not decode");
+	else
+		receive_held(s->rx, m);
+}
+
 static void got_hello(struct session *s, const struct frame *f)
 {
 	CLEANUP_FREE struct msg_hello *m = xcalloc(1, sizeof *m);
@@ -169,6 +179,9 @@ static void got_frame(struct session *s, const struct frame *f)
 		break;
 	case MSG_BLOCK:
 		got_block(s, f);
+		break;
+	case MSG_HELD:
+		got_held(s, f);
 		break;
 	case MSG_END:
 		got_end(s, f);

@@ -224,6 +224,7 @@ static int add_entry(struct batch *b, struct outbox_writer *w, size_t i,
 	if (p->is_loose)
 		lost_line(p, pl->data_dir, &line);
 	en.is_loose = p->is_loose;
+	en.is_again = b->is_again[i];
 	en.body = p->is_loose ? &line : NULL;
 	en.entry.serial = ++b->assigned;
 	b->assigned_bytes += entry_payload_len(&en.entry);

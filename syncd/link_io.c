@@ -121,6 +121,17 @@ static void send_hello(struct link *l, const struct upload_act *act)
 	msg_hello_encode(&m, &l->out);
 }
 
+/* The file itself, as it came before: one of its blocks is named by its own place. */
+static void send_held(struct link *l, const struct upload_act *act)
+{
+	CLEANUP_FREE struct msg_held *m = xcalloc(1, sizeof(*m));
+
+	m->serial = act->serial;
+	m->n = 1;
+	m->files[0] = act->entry->file;
+	msg_held_encode(m, &l->out);
+}
+
 static void send_entry(struct link *l, const struct upload_act *act)
 {
 	struct msg_entry m = {.entry = *act->entry,
@@ -131,6 +142,8 @@ static void send_entry(struct link *l, const struct upload_act *act)
 
 	msg_entry_encode(&m, &l->out);
 	give_buffer(l, act->data, act->len);
+	if (act->may_refer)
+		send_held(l, act);
 }
 
 static void send_block(struct link *l, const struct upload_act *act)
@@ -142,6 +155,16 @@ static void send_block(struct link *l, const struct upload_act *act)
 			      .data = act->data,
 			      .data_len = act->len};
 
+	if (act->may_refer) {
+		m.how = BLOCK_REFERENCE;
+		m.n_ranges = 1;
+		m.ranges[0].offset = act->index * BLOCK_LEN;
+		m.ranges[0].len = act->len;
+		m.data_len = 0;
+		l->pipe->saved_reference_bytes += act->len;
+	} else if (act->is_wanted) {
+		l->pipe->saved_reference_bytes -= act->len;
+	}
 	msg_block_encode(&m, &l->out);
 	give_buffer(l, act->data, act->len);
 }
@@ -173,6 +196,8 @@ static int take_head(void *arg, struct outbox_entry *en)
 		spool_volume(&l->edge->spool, en->volume);
 	f->next++;
 	upload_entry(l->upload, &en->entry);
+	if (en->is_again || l->pipe->row.is_resync)
+		upload_hold(l->upload, f->next - 1);
 	return 0;
 }
 
@@ -449,6 +474,16 @@ static int take_partial(struct link *l, const struct frame *f)
 	return r;
 }
 
+static int take_want(struct link *l, const struct frame *f)
+{
+	struct msg_want m;
+	int r = msg_want_decode(&m, f);
+
+	if (r == 0)
+		upload_want(l->upload, &m);
+	return r;
+}
+
 static int take_quarantine(struct link *l, const struct frame *f)
 {
 	struct msg_quarantine m;
@@ -505,6 +540,8 @@ static int take_frame(struct link *l, const struct frame *f)
 		return take_durable(l, f);
 	case MSG_APPLIED:
 		return take_applied(l, f);
+	case MSG_WANT:
+		return take_want(l, f);
 	case MSG_QUARANTINE:
 		return take_quarantine(l, f);
 	case MSG_WAITS:

@@ -72,6 +72,7 @@ struct outbox_entry {
 	struct entry entry; /* owned: entry_release() */
 	int64_t volume;	    /* whose spool; 0: the payload is in the catalog */
 	bool is_loose;	    /* a FILE that only IoTDB's own directory holds */
+	bool is_again;	    /* a FILE that was captured before */
 	int64_t captured_ms;
 	uint64_t total;	    /* bytes of all entries up to and with this one */
 	/* Only for writing: */

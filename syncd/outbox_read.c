@@ -129,6 +129,7 @@ static int read_entry(sqlite3_stmt *st, struct outbox_entry *out)
 	out->captured_ms = sqlite3_column_int64(st, 2);
 	out->total = column_u64(st, 3);
 	out->is_loose = sqlite3_column_int(st, 4) != 0;
+	out->is_again = sqlite3_column_int(st, 5) != 0;
 	return 0;
 }
 

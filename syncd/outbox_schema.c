@@ -74,7 +74,9 @@ const char *const outbox_steps[] = {
 	" path TEXT NOT NULL, rest TEXT NOT NULL,"
 	" PRIMARY KEY(pipe, database, path)) WITHOUT ROWID;"
 	"CREATE TABLE listed(pipe INTEGER PRIMARY KEY,"
-	" identity TEXT NOT NULL, digest TEXT NOT NULL);",
+	" identity TEXT NOT NULL, digest TEXT NOT NULL);"
+	/* is_again: the file was an entry before, so the receiver may hold it. */
+	"ALTER TABLE entry ADD COLUMN is_again INTEGER NOT NULL DEFAULT 0;",
 };
 const int outbox_n_steps = ARRAY_LEN(outbox_steps);
 
@@ -108,7 +110,7 @@ const char *const outbox_write_sql[N_OUTBOX_WRITE] = {
 	[W_LIVE_PIPE] = "SELECT assigned, assigned_bytes FROM pipe"
 			" WHERE id = ?1 AND state <> 3",
 	[W_ADD_ENTRY] = "INSERT INTO entry"
-			" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+			" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
 	[W_ADD_KNOWN] =
 		"INSERT INTO known(pipe, database, region, partition,"
 		" unsequence, t, v, i, c, serial, serial_low, mods_seen,"
@@ -234,7 +236,8 @@ const char *const outbox_write_sql[N_OUTBOX_WRITE] = {
 
 const char *const outbox_read_sql[N_OUTBOX_READ] = {
 	[R_ENTRIES] =
-		"SELECT head, volume, captured_ms, total, is_loose FROM entry"
+		"SELECT head, volume, captured_ms, total, is_loose, is_again"
+		" FROM entry"
 		" WHERE pipe = ?1 AND serial >= ?2 ORDER BY serial LIMIT ?3",
 	[R_ENTRY] = "SELECT nonce, captured_ms, total FROM entry"
 		    " WHERE pipe = ?1 AND serial = ?2",

@@ -184,6 +184,7 @@ int outbox_add_entry(struct outbox_writer *w, int64_t pipe,
 	bind_u64(st, 7, en->total);
 	bind_blob(st, 8, en->body);
 	bind_num(st, 9, en->is_loose);
+	bind_num(st, 10, en->is_again);
 	r = run(w, W_ADD_ENTRY, e);
 	(void)sqlite3_clear_bindings(st);
 	if (r == 0 && en->entry.kind == ENTRY_FILE)

@@ -319,6 +319,14 @@ unsigned upload_failed(struct upload *u, uint64_t serial, const char *text)
 	return f->n;
 }
 
+unsigned upload_attempts(const struct upload *u, uint64_t serial)
+{
+	for (size_t i = 0; i < UPLOAD_FAILING; i++)
+		if (u->failing[i].serial == serial)
+			return u->failing[i].n;
+	return 0;
+}
+
 static void bye_mismatch(struct upload *u, const struct msg_bye *m)
 {
 	char text[SENTENCE_MAX + 1];

@@ -31,6 +31,17 @@
 #define UPLOAD_READS 12u
 #endif
 
+/* Blocks may travel as references to files that the receiver is believed to hold
+ * (design, section 3, "Block diff"): of entries that upload_hold() named, at most so many at
+ * once, and none that is shorter. Whether it really holds them only it knows: what it
+ * asks for (upload_want) is read again and sent literally. */
+#ifndef UPLOAD_REFS
+#define UPLOAD_REFS 48u
+#endif
+#ifndef UPLOAD_REFER_MIN
+#define UPLOAD_REFER_MIN 2048u
+#endif
+
 struct upload;
 
 enum upload_act_kind {
@@ -40,7 +51,8 @@ enum upload_act_kind {
 	UP_NONCE,	/* ask the catalog for nonce(serial), an entry's or the last released one's:
 			 * upload_nonce() */
 	UP_READ,	/* block `index` of entry `serial`: upload_block(), in the order of the READs */
-	UP_SEND_ENTRY,	/* head; `is_inline` with data, which is NULL for an empty payload */
+	UP_SEND_ENTRY,	/* head; `is_inline` with data, which is NULL for an empty payload;
+			 * `may_refer`: HELD follows */
 	UP_SEND_BLOCK,
 	UP_SEND_END,
 	UP_DURABLE,	/* progress: every serial up to `serial` is durable there */
@@ -59,6 +71,8 @@ struct upload_act {
 	uint64_t offset; /* UP_READ: in the payload */
 	uint32_t len;	 /* UP_READ, UP_SEND_BLOCK, inline data */
 	bool is_inline; /* UP_SEND_ENTRY: the payload travels with it */
+	bool is_wanted; /* UP_SEND_BLOCK: the receiver asked for it */
+	bool may_refer; /* UP_SEND_ENTRY, UP_SEND_BLOCK: it need not travel literally */
 	const struct entry *entry; /* UP_READ, UP_SEND_ENTRY: borrowed until the next event */
 	struct digest digest;	   /* UP_SEND_*: of the block, or of the entry */
 	void *data;	/* the buffer that upload_block() brought; the owner's again with this act */
@@ -81,11 +95,14 @@ void upload_welcome(struct upload *u, const struct msg_welcome *m);
 void upload_partial(struct upload *u, const struct msg_partial *m);
 void upload_durable(struct upload *u, const struct msg_durable *m);
 void upload_applied(struct upload *u, const struct msg_applied *m);
+void upload_want(struct upload *u, const struct msg_want *m);
 void upload_bye(struct upload *u, const struct msg_bye *m);
 
 void upload_nonce(struct upload *u, uint64_t serial, uint64_t nonce); /* 0 = unknown */
 /* Takes what `en` owns. */
 void upload_entry(struct upload *u, struct entry *en);
+/* Right behind it: the receiver may hold what the FILE at `serial` consists of. */
+void upload_hold(struct upload *u, uint64_t serial);
 /* The answer to an UP_READ. `data` (the owner's buffer, `len` bytes) comes back in an
  * UP_SEND_*, or through upload_take_unused(), which is to be asked after each event.
  * err != 0 (errno, of either sign) or a short `len`: the entry can not be read. The

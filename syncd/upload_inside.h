@@ -1,6 +1,6 @@
 /* The inside of the upload machine, shared by its two halves: upload.c holds the
  * dialogue (greeting, histories, progress, farewell), upload_window.c what is under way
- * (heads, reads, sends). Nobody else includes this.
+ * (heads, reads, sends), upload_refer.c what the receiver may hold. Nobody else includes this.
  *
  * Serials under way, in order:
  *
@@ -36,6 +36,7 @@ struct upload_read {
 	uint64_t serial, index;
 	uint32_t len;
 	bool is_stale; /* asked for on a link that is gone */
+	bool is_want;  /* the receiver asked for it */
 };
 
 struct upload_done {
@@ -47,7 +48,20 @@ struct upload_done {
 
 struct upload_sent {
 	uint64_t nonce, bytes;
+	bool may_refer;
 };
+
+/* An entry of which blocks may be asked for: sent, or being sent, and not durable. */
+struct upload_ref {
+	uint64_t serial; /* 0: free */
+	struct entry en; /* a FILE: owns nothing */
+	unsigned n_missed;
+};
+
+#define UPLOAD_REF_SPAN 512u   /* entries that are sent behind the oldest of them */
+#define UPLOAD_REF_MISSES 4u   /* of an entry, then the rest of it is literal */
+#define UPLOAD_REF_FAILURES 8u /* entries with a miss, when they are more than half */
+#define UPLOAD_WANTS_MAX (1u << 16)
 
 /* Blocks that the receiver holds already; sorted by serial and first. */
 struct upload_run {
@@ -101,6 +115,15 @@ struct upload {
 	struct upload_done done[UPLOAD_READS];
 	void *unused[UPLOAD_READS];
 	unsigned n_reads, first_read, n_done, first_done, n_unused;
+
+	/* upload_refer.c */
+	bool is_held[UPLOAD_HEADS]; /* as upload_hold() said of the head */
+	struct upload_ref refs[UPLOAD_REFS];
+	struct msg_want *wants; /* owned; first_want to n_wants are to be read */
+	size_t first_want, n_wants, cap_wants;
+	struct upload_done wanted[UPLOAD_READS]; /* read; the oldest first */
+	unsigned n_wanted;
+	uint64_t n_referred, n_failed; /* entries of this link; of them with a miss */
 	uint64_t mark_serial, mark_index; /* furthest block ever sent */
 	uint64_t resent_bytes;
 };
@@ -113,6 +136,22 @@ void upload_window_durable(struct upload *u,
 			   uint64_t serial); /* durable < serial <= sent */
 void upload_window_partial(struct upload *u, const struct msg_partial *m);
 int upload_window_next(struct upload *u, struct upload_act *act);
+
+/* upload_refer.c */
+
+/* The entry at the read cursor begins: 1 when its blocks may refer, 0 when not, -1 when it
+ * has to wait for others. */
+int upload_refer_begins(struct upload *u, const struct entry *en);
+bool upload_refer_block(const struct upload *u, uint64_t serial);
+void upload_refer_durable(struct upload *u);
+void upload_refer_stop(struct upload *u);
+int upload_refer_read(struct upload *u, struct upload_act *act);
+int upload_refer_send(struct upload *u, struct upload_act *act);
+const struct entry *upload_refer_entry(const struct upload *u, uint64_t serial);
+void upload_keep_unused(struct upload *u, void *data);
+struct upload_read *upload_add_read(struct upload *u, const struct entry *en,
+				    uint64_t index, struct upload_act *act);
+unsigned upload_attempts(const struct upload *u, uint64_t serial);
 
 static inline uint64_t upload_sent_serial(const struct upload *u)
 {

@@ -40,7 +40,7 @@ static void drop_runs(struct upload *u)
 	u->n_have = 0;
 }
 
-static void keep_unused(struct upload *u, void *data)
+void upload_keep_unused(struct upload *u, void *data)
 {
 	if (!data)
 		return;
@@ -58,7 +58,7 @@ void upload_window_stop(struct upload *u)
 	for (unsigned i = 0; i < u->n_reads; i++)
 		u->reads[RING(u->first_read + i)].is_stale = true;
 	for (; u->n_done > 0; u->n_done--) {
-		keep_unused(u, u->done[u->first_done].data);
+		upload_keep_unused(u, u->done[u->first_done].data);
 		u->first_done = RING(u->first_done + 1);
 	}
 	for (size_t i = 0; i < UPLOAD_HEADS; i++)
@@ -67,6 +67,7 @@ void upload_window_stop(struct upload *u)
 		digest_list_release(&u->list);
 	u->read_open = u->send_open = false;
 	u->window_bytes = 0;
+	upload_refer_stop(u);
 	drop_runs(u);
 }
 
@@ -138,6 +139,7 @@ void upload_window_durable(struct upload *u, uint64_t serial)
 	u->known_nonce = sent_of(u, serial)->nonce;
 	while (u->durable < serial)
 		u->window_bytes -= sent_of(u, ++u->durable)->bytes;
+	upload_refer_durable(u);
 	if (u->n_runs && u->durable >= u->runs[u->n_runs - 1].serial)
 		drop_runs(u);
 }
@@ -152,6 +154,7 @@ void upload_entry(struct upload *u, struct entry *en)
 	}
 	entry_release(head_of(u, en->serial));
 	*head_of(u, en->serial) = *en;
+	u->is_held[en->serial % UPLOAD_HEADS] = false;
 	en->devices = NULL;
 	u->heads_end++;
 }
@@ -180,6 +183,8 @@ static int fetch_next(struct upload *u, struct upload_act *act)
  * must pass: the oldest one always does. */
 static bool read_opens(struct upload *u)
 {
+	int refers;
+
 	if (u->read_open)
 		return true;
 	if (u->read_serial >= u->heads_end)
@@ -188,10 +193,14 @@ static bool read_opens(struct upload *u)
 	    (u->read_serial > u->durable + UPLOAD_WINDOW_ENTRIES ||
 	     u->window_bytes >= UPLOAD_WINDOW_BYTES))
 		return false;
+	refers = upload_refer_begins(u, head_of(u, u->read_serial));
+	if (refers < 0)
+		return false;
 	u->read_open = true;
 	u->read_index = 0;
 	*sent_of(u, u->read_serial) = (struct upload_sent){
 		.nonce = head_of(u, u->read_serial)->nonce,
+		.may_refer = refers,
 	};
 	return true;
 }
@@ -228,15 +237,35 @@ static bool may_go_ahead(const struct upload *u, uint32_t len)
 	return bytes <= u->ahead;
 }
 
+struct upload_read *upload_add_read(struct upload *u, const struct entry *en,
+				    uint64_t index, struct upload_act *act)
+{
+	struct upload_read *rd = &u->reads[RING(u->first_read + u->n_reads++)];
+
+	*rd = (struct upload_read){
+		.serial = en->serial,
+		.index = index,
+		.len = block_len(entry_payload_len(en), index),
+	};
+	act->kind = UP_READ;
+	act->entry = en;
+	act->serial = rd->serial;
+	act->index = rd->index;
+	act->offset = rd->index * BLOCK_LEN;
+	act->len = rd->len;
+	return rd;
+}
+
 static int read_next(struct upload *u, struct upload_act *act)
 {
 	const struct entry *en;
-	struct upload_read *rd;
 	uint32_t len;
 
 	if (!u->has_room ||
-	    u->n_reads + u->n_done + u->n_unused >= UPLOAD_READS)
+	    u->n_reads + u->n_done + u->n_wanted + u->n_unused >= UPLOAD_READS)
 		return 0;
+	if (upload_refer_read(u, act))
+		return 1;
 	if (!read_seek(u))
 		return 0;
 	en = head_of(u, u->read_serial);
@@ -245,17 +274,9 @@ static int read_next(struct upload *u, struct upload_act *act)
 	    (u->read_serial != u->durable + 1 &&
 	     u->window_bytes + len > UPLOAD_WINDOW_BYTES))
 		return 0;
-	rd = &u->reads[RING(u->first_read + u->n_reads++)];
-	*rd = (struct upload_read){u->read_serial, u->read_index, len, false};
+	(void)upload_add_read(u, en, u->read_index++, act);
 	u->window_bytes += len;
 	sent_of(u, u->read_serial)->bytes += len;
-	u->read_index++;
-	act->kind = UP_READ;
-	act->entry = en;
-	act->serial = rd->serial;
-	act->index = rd->index;
-	act->offset = rd->index * BLOCK_LEN;
-	act->len = len;
 	return 1;
 }
 
@@ -270,9 +291,12 @@ static void read_failed(struct upload *u, uint64_t serial, uint64_t index,
 			int err)
 {
 	char what[600] = "entry", text[SENTENCE_MAX + 1];
+	const struct entry *en = upload_refer_entry(u, serial);
 
-	if (serial < u->heads_end)
-		(void)entry_text(head_of(u, serial), what, sizeof(what));
+	if (!en && serial < u->heads_end)
+		en = head_of(u, serial);
+	if (en)
+		(void)entry_text(en, what, sizeof(what));
 	(void)snprintf(text, sizeof(text),
 		       "entry %" PRIu64 " (%s) cannot be read, block %" PRIu64
 		       ": %s",
@@ -297,13 +321,17 @@ void upload_block(struct upload *u, uint64_t serial, uint64_t index,
 	if (err == 0 && len != rd.len)
 		err = ENODATA;
 	if (rd.is_stale || err != 0) {
-		keep_unused(u, data);
+		upload_keep_unused(u, data);
 		if (!rd.is_stale)
 			read_failed(u, serial, index, err < 0 ? -err : err);
 		return;
 	}
-	u->done[RING(u->first_done + u->n_done++)] =
-		(struct upload_done){serial, index, len, digest, data};
+	if (rd.is_want)
+		u->wanted[u->n_wanted++] =
+			(struct upload_done){serial, index, len, digest, data};
+	else
+		u->done[RING(u->first_done + u->n_done++)] =
+			(struct upload_done){serial, index, len, digest, data};
 }
 
 /* The block at the send cursor, when it has been read; it is then the act's. */
@@ -361,6 +389,7 @@ static int send_begins(struct upload *u, struct upload_act *act,
 	act->kind = UP_SEND_ENTRY;
 	act->serial = en->serial;
 	act->entry = en;
+	act->may_refer = sent_of(u, en->serial)->may_refer;
 	return 1;
 }
 
@@ -374,6 +403,7 @@ static int send_block(struct upload *u, struct upload_act *act)
 	act->kind = UP_SEND_BLOCK;
 	act->serial = d->serial;
 	act->digest = d->digest;
+	act->may_refer = upload_refer_block(u, d->serial);
 	send_data(u, act, d);
 	u->send_index++;
 	return 1;
@@ -408,6 +438,8 @@ static int send_next(struct upload *u, struct upload_act *act)
 {
 	const struct entry *en;
 
+	if (upload_refer_send(u, act))
+		return 1;
 	if (u->send_serial > u->read_serial ||
 	    (u->send_serial == u->read_serial && !u->read_open))
 		return 0;
@@ -415,6 +447,7 @@ static int send_next(struct upload *u, struct upload_act *act)
 	if (!u->send_open) {
 		/* What has no block has none there, whatever a PARTIAL says. */
 		if (entry_payload_len(en) <= ENTRY_INLINE_MAX &&
+		    !sent_of(u, en->serial)->may_refer &&
 		    (blocks_of(en) == 0 || !find_run(u, &u->send_run, en, 0)))
 			return send_inline(u, act, en);
 		return send_begins(u, act, en);

@@ -32,6 +32,8 @@ PROTO_AGAIN(drop)
 PROTO_AGAIN(bye)
 PROTO_AGAIN(ask_kept)
 PROTO_AGAIN(kept)
+PROTO_AGAIN(held)
+PROTO_AGAIN(want)
 
 static inline int entry_again(const struct frame *f, struct buf *out)
 {
@@ -74,6 +76,8 @@ static inline int proto_again(const struct frame *f, struct buf *out)
 		[MSG_ASK_KEPT] = ask_kept_again,
 		[MSG_KEPT] = kept_again,
 		[MSG_WAITS] = waits_again,
+		[MSG_HELD] = held_again,
+		[MSG_WANT] = want_again,
 	};
 
 	if (f->type >= ARRAY_LEN(again) || !again[f->type])

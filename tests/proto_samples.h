@@ -145,9 +145,47 @@ static inline struct msg_kept kept(void)
 				 .runs = kept_runs};
 }
 
+static inline struct msg_block reference(void)
+{
+	struct msg_block m = block();
+
+	m.how = BLOCK_REFERENCE;
+	m.n_ranges = 2;
+	m.ranges[0] = (struct held_range){.file = 0, .offset = 786432, .len = 3};
+	m.ranges[1] = (struct held_range){.file = 1, .offset = 9, .len = 2};
+	m.data_len = 0;
+	return m;
+}
+
+static inline struct msg_block prefixed(void)
+{
+	struct msg_block m = reference();
+
+	m.how = BLOCK_PREFIX;
+	m.data_len = 5;
+	return m;
+}
+
+static inline struct msg_held held(void)
+{
+	return (struct msg_held){
+		.serial = 4,
+		.n = 2,
+		.files = {{.database = "root.sg", .t = 1, .v = 2},
+			  {.database = "root.sg",
+			   .unsequence = true,
+			   .region = 3,
+			   .partition = -4,
+			   .t = 5,
+			   .v = 6,
+			   .i = 7,
+			   .c = 8}},
+	};
+}
+
 /* make() adds one frame, of form 0 to N_FORMS - 1. */
 enum {
-	N_FORMS = 19
+	N_FORMS = 23
 };
 
 static inline void make(unsigned form, struct buf *b)
@@ -162,6 +200,8 @@ static inline void make(unsigned form, struct buf *b)
 	struct msg_status st = status();
 	struct msg_bye by = bye();
 	struct msg_kept ke = kept();
+	struct msg_block re = reference(), pre = prefixed();
+	struct msg_held he = held();
 
 	switch (form) {
 	case 0:
@@ -224,6 +264,18 @@ static inline void make(unsigned form, struct buf *b)
 	case 18:
 		msg_waits_encode(&(struct msg_waits){.reason = "600: read-only"},
 				 b);
+		return;
+	case 19:
+		msg_block_encode(&re, b);
+		return;
+	case 20:
+		msg_block_encode(&pre, b);
+		return;
+	case 21:
+		msg_held_encode(&he, b);
+		return;
+	case 22:
+		msg_want_encode(&(struct msg_want){.serial = 4, .index = 3}, b);
 		return;
 	}
 }

@@ -27,7 +27,8 @@ static const struct {
 	[MSG_PARTIAL] = {"PARTIAL", 3 * 8 + 4 + PARTIAL_BLOCKS_MAX *DIGEST_LEN},
 	[MSG_ENTRY] = {"ENTRY",
 		       1 + ENTRY_HEAD_MAX + DIGEST_LEN + ENTRY_INLINE_MAX},
-	[MSG_BLOCK] = {"BLOCK", 2 * 8 + 1 + DIGEST_LEN + BLOCK_LEN},
+	[MSG_BLOCK] = {"BLOCK", 2 * 8 + 1 + DIGEST_LEN + BLOCK_RANGES_LEN +
+					BLOCK_LEN},
 	[MSG_END] = {"END", 8 + DIGEST_LEN},
 	[MSG_DURABLE] = {"DURABLE", 8},
 	[MSG_APPLIED] = {"APPLIED", 8 + 4},
@@ -45,6 +46,8 @@ static const struct {
 	[MSG_ASK_KEPT] = {"ASK_KEPT", ID_LEN},
 	[MSG_KEPT] = {"KEPT", ID_LEN + 8 + 1 + 4 + KEPT_RUNS_MAX * 16},
 	[MSG_WAITS] = {"WAITS", TEXT_LEN(FIELD(msg_waits, reason))},
+	[MSG_HELD] = {"HELD", 8 + 2 * 4 + HELD_FILES_MAX *HELD_FILE_LEN},
+	[MSG_WANT] = {"WANT", 2 * 8},
 };
 
 uint32_t msg_len_max(uint16_t type)
@@ -189,13 +192,27 @@ void msg_block_encode(const struct msg_block *m, struct buf *b)
 {
 	size_t at = frame_begin(b, MSG_BLOCK, 0, m->serial);
 
-	assert(m->data_len > 0 && m->data_len <= BLOCK_LEN);
+	assert(m->data_len <= BLOCK_LEN);
 	wr_u64(b, m->serial);
 	wr_u64(b, m->index);
 	wr_u8(b, (uint8_t)m->how);
 	buf_add(b, m->digest.b, DIGEST_LEN);
-	buf_add(b, m->data, m->data_len);
+	if (block_has_ranges(m->how))
+		wr_ranges(b, m);
+	if (m->data_len)
+		buf_add(b, m->data, m->data_len);
 	frame_finish_bulk(b, at, m->data_len);
+}
+
+static bool is_how(enum block_how how)
+{
+	switch (how) {
+	case BLOCK_LITERAL:
+	case BLOCK_REFERENCE:
+	case BLOCK_PREFIX:
+		return true;
+	}
+	return false;
 }
 
 int msg_block_decode(struct msg_block *m, const struct frame *f)
@@ -206,13 +223,17 @@ int msg_block_decode(struct msg_block *m, const struct frame *f)
 	m->index = rd_u64(&r);
 	m->how = (enum block_how)rd_u8(&r);
 	rd_copy(&r, m->digest.b, DIGEST_LEN);
-	if (r.bad || rd_left(&r) == 0 || rd_left(&r) > BLOCK_LEN)
+	m->n_ranges = 0;
+	if (!r.bad && block_has_ranges(m->how))
+		rd_ranges(&r, m);
+	if (r.bad || rd_left(&r) > BLOCK_LEN ||
+	    (rd_left(&r) == 0) != (m->how == BLOCK_REFERENCE))
 		return -EBADMSG;
 	m->data_len = (uint32_t)rd_left(&r);
-	m->data = rd_bytes(&r, m->data_len);
+	m->data = m->data_len ? rd_bytes(&r, m->data_len) : NULL;
 	return msg_close(&r, f, m->serial,
 			 is_serial(m->serial) && m->index < BLOCKS_MAX &&
-				 m->how == BLOCK_LITERAL);
+				 is_how(m->how));
 }
 
 void msg_end_encode(const struct msg_end *m, struct buf *b)

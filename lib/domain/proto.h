@@ -6,6 +6,8 @@
  *	      <------------------------- WELCOME, then n_partials PARTIAL
  *	ENTRY (payload inline) -------->
  *	ENTRY, BLOCK ..., END --------->
+ *	HELD before BLOCKs that refer -> (version 2)
+ *	      <------------------------- WANT a block literally (version 2)
  *	      <------------------------- DURABLE n   (cumulative, after the commit)
  *	      <------------------------- APPLIED n   (cumulative), QUARANTINE, WAITS
  *	STATUS ------------------------>
@@ -46,6 +48,8 @@ enum msg_type {
 	MSG_ASK_KEPT = 20,
 	MSG_KEPT = 21,
 	MSG_WAITS = 22,
+	MSG_HELD = 14, /* version 2 */
+	MSG_WANT = 15, /* version 2 */
 };
 
 #define ID_LEN 16	    /* instances, incarnations */
@@ -100,14 +104,46 @@ struct msg_entry {
 
 /* How a block travels. Further values are further features (version.h): a decoder takes
  * every value that this program knows, the receive machine those of the agreed version. */
-enum block_how { BLOCK_LITERAL = 0 };
+enum block_how {
+	BLOCK_LITERAL = 0,
+	BLOCK_REFERENCE = 2, /* the ranges, one behind the other, are the block; no data */
+	BLOCK_PREFIX = 3,    /* a zstd frame whose prefix is the ranges */
+};
+
+#define HELD_FILES_MAX 64u  /* of one entry */
+#define HELD_RANGES_MAX 32u /* of one block */
+#define HELD_PREFIX_MAX (1u << 20) /* bytes of the ranges of a prefix */
+
+/* Bytes of a file that the receiver holds; `file`: its number in the entry's HELD. Offsets
+ * are those of a payload: the TsFile, then its deletion records. */
+struct held_range {
+	uint8_t file;
+	uint64_t offset;
+	uint32_t len;
+};
 
 struct msg_block {
 	uint64_t serial, index;
 	enum block_how how;
 	struct digest digest; /* of the block's plain bytes */
+	uint8_t n_ranges;     /* of a REFERENCE and a PREFIX */
+	struct held_range ranges[HELD_RANGES_MAX];
 	const uint8_t *data;
 	uint32_t data_len;
+};
+
+bool block_has_ranges(enum block_how how);
+
+/* Names files that blocks of an entry refer to, behind its ENTRY: [first, first + n). */
+struct msg_held {
+	uint64_t serial;
+	uint32_t first, n;
+	struct fileid files[HELD_FILES_MAX];
+};
+
+/* A block that referred to what is not held, or not as it was said: it shall come literally. */
+struct msg_want {
+	uint64_t serial, index;
 };
 
 struct msg_end {
@@ -211,6 +247,8 @@ void msg_drop_encode(const struct msg_drop *m, struct buf *b);
 void msg_bye_encode(const struct msg_bye *m, struct buf *b);
 void msg_ask_kept_encode(const struct msg_ask_kept *m, struct buf *b);
 void msg_kept_encode(const struct msg_kept *m, struct buf *b);
+void msg_held_encode(const struct msg_held *m, struct buf *b);
+void msg_want_encode(const struct msg_want *m, struct buf *b);
 
 int msg_hello_decode(struct msg_hello *m, const struct frame *f) MUST_CHECK;
 int msg_welcome_decode(struct msg_welcome *m, const struct frame *f) MUST_CHECK;
@@ -228,5 +266,7 @@ int msg_drop_decode(struct msg_drop *m, const struct frame *f) MUST_CHECK;
 int msg_bye_decode(struct msg_bye *m, const struct frame *f) MUST_CHECK;
 int msg_ask_kept_decode(struct msg_ask_kept *m, const struct frame *f) MUST_CHECK;
 int msg_kept_decode(struct msg_kept *m, const struct frame *f) MUST_CHECK;
+int msg_held_decode(struct msg_held *m, const struct frame *f) MUST_CHECK;
+int msg_want_decode(struct msg_want *m, const struct frame *f) MUST_CHECK;
 
 #endif

@@ -21,4 +21,12 @@ int msg_close(const struct rd *r, const struct frame *f, uint64_t serial, bool i
 void wr_text(struct buf *b, const char *s, enum text_form form);
 void rd_text(struct rd *r, char *to, size_t size, enum text_form form);
 
+/* ---- ranges of a BLOCK, proto_held.c ---- */
+
+#define HELD_FILE_LEN (2 + DATABASE_MAX + 1 + 4 + 5 * 8) /* at most */
+#define BLOCK_RANGES_LEN (1 + HELD_RANGES_MAX * (1 + 8 + 4))
+
+void wr_ranges(struct buf *b, const struct msg_block *m);
+void rd_ranges(struct rd *r, struct msg_block *m); /* bad when they can not be */
+
 #endif

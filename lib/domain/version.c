@@ -4,6 +4,8 @@
 
 static const uint16_t features_since[PROTO_FEATURES] = {
 	[PROTO_LITERAL] = 1,
+	[PROTO_REFERENCE] = 2,
+	[PROTO_PREFIX] = 2,
 };
 
 /* 0: in every one, and before one is agreed. */
@@ -13,7 +15,7 @@ static const uint16_t types_since[] = {
 	[MSG_DURABLE] = 1, [MSG_APPLIED] = 1,  [MSG_QUARANTINE] = 1,
 	[MSG_STATUS] = 1,  [MSG_PONG] = 1,     [MSG_DROP] = 1,
 	[MSG_BYE] = 0,	   [MSG_ASK_KEPT] = 1, [MSG_KEPT] = 1,
-	[MSG_WAITS] = 1,
+	[MSG_WAITS] = 1,	   [MSG_HELD] = 2,     [MSG_WANT] = 2,
 };
 
 uint16_t proto_common(uint16_t min, uint16_t max)

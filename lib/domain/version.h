@@ -19,13 +19,15 @@
 #	define PROTO_VERSION_MIN 1u
 #endif
 #ifndef PROTO_VERSION_MAX
-#	define PROTO_VERSION_MAX 1u
+#	define PROTO_VERSION_MAX 2u
 #endif
 
 /* What not every version has. Each stands with the version that brought it in
  * version.c; every later version has it too. */
 enum proto_feature {
 	PROTO_LITERAL, /* BLOCK: the plain bytes (how 0) */
+	PROTO_REFERENCE, /* BLOCK: ranges of held files (how 2); HELD, WANT */
+	PROTO_PREFIX,	 /* BLOCK: zstd behind ranges of held files (how 3) */
 	PROTO_FEATURES
 };
 

@@ -42,6 +42,8 @@ static void put_welcome(struct rd *in)
 	m.n_partials = how >> 4 & 3;
 	if (how & 8)
 		m.version = rd_u16(in);
+	else if (how & 64)
+		m.version = PROTO_VERSION_MAX;
 	msg_welcome_encode(&m, &model->stream);
 }
 
@@ -148,8 +150,22 @@ static void fire_timer(struct rd *in)
 	t->fn(t);
 }
 
+/* A block of the entry that is being sent, or of one before. */
+static void put_want(uint8_t how)
+{
+	struct msg_want m = {.serial = model->next, .index = how >> 6};
+
+	if (m.serial <= (how >> 2 & 15u))
+		return;
+	m.serial -= how >> 2 & 15u;
+	model->has_want = true;
+	msg_want_encode(&m, &model->stream);
+}
+
 static void step(enum op op, struct rd *in)
 {
+	uint8_t how;
+
 	switch (op) {
 	case OP_VERBATIM:
 		peer_verbatim(in, &model->stream);
@@ -194,7 +210,10 @@ static void step(enum op op, struct rd *in)
 		fire_timer(in);
 		break;
 	case OP_LOSE:
-		model->has_lost = rd_u8(in) & 1;
+		how = rd_u8(in);
+		model->has_lost = how & 1;
+		if (how & 2)
+			put_want(how);
 		break;
 	case N_OPS:
 		break;

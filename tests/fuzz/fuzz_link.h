@@ -33,7 +33,7 @@ struct edge_model {
 	bool has_lost; /* the catalog answers less than it should */
 
 	/* of the connection */
-	bool has_hello, may_send;
+	bool has_hello, may_send, has_want;
 	uint64_t next;	  /* the serial of the next ENTRY; 0: none was sent */
 	uint64_t open;	  /* the entry whose blocks and END are due */
 	uint64_t durable; /* as told to the pipe */

@@ -174,7 +174,8 @@ int outbox_entries(struct outbox *o, int64_t pipe, uint64_t serial, uint64_t n,
 	FUZZ_MUST(serial > 0 && n > 0);
 	FUZZ_MUST(serial + n - 1 <= model->pipe.row.assigned);
 	for (uint64_t i = 0; i < n && !model->has_lost; i++, r++) {
-		struct outbox_entry en = {.entry = model_entry(serial + i)};
+		struct outbox_entry en = {.entry = model_entry(serial + i),
+					  .is_again = (serial + i) % 3 == 0};
 
 		if (fn(arg, &en))
 			break;

@@ -121,7 +121,11 @@ static void heard_block(const struct frame *f)
 	struct msg_block m;
 
 	FUZZ_MUST(msg_block_decode(&m, f) == 0);
-	FUZZ_MUST(m.serial == model->open);
+	FUZZ_MUST(m.serial == model->open || model->has_want);
+	if (m.how == BLOCK_REFERENCE) {
+		FUZZ_MUST(m.serial == model->open && m.n_ranges == 1);
+		return;
+	}
 	FUZZ_MUST(m.data_len == block_len(model_len(m.serial), m.index));
 	FUZZ_MUST(memcmp(m.data, model->block, m.data_len) == 0);
 }
@@ -140,6 +144,14 @@ static void heard_status(const struct frame *f)
 	struct msg_status m;
 
 	FUZZ_MUST(msg_status_decode(&m, f) == 0);
+}
+
+static void heard_held(const struct frame *f)
+{
+	CLEANUP_FREE struct msg_held *m = xcalloc(1, sizeof(*m));
+
+	FUZZ_MUST(msg_held_decode(m, f) == 0);
+	FUZZ_MUST(m->serial == model->open && m->n == 1);
 }
 
 static void heard_frame(const struct frame *f)
@@ -161,6 +173,10 @@ static void heard_frame(const struct frame *f)
 	case MSG_STATUS:
 		heard_status(f);
 		return;
+	case MSG_HELD:
+		heard_held(f);
+		return;
+	case MSG_WANT:
 	case MSG_WELCOME:
 	case MSG_PARTIAL:
 	case MSG_DURABLE:

@@ -34,6 +34,7 @@ static void put_hello(struct cloud *c, struct rd *in)
 	struct msg_hello m = {.version_min = 1, .version_max = 1};
 	uint8_t how = rd_u8(in);
 
+	m.version_max = how & 32 ? PROTO_VERSION_MAX : 1;
 	if (how & 1)
 		m.version_max = rd_u16(in);
 	if (how & 2)
@@ -94,6 +95,24 @@ static void put_entry(struct cloud *c, struct rd *in)
 		c->next++;
 }
 
+/* To a file that was named, or to none; of the right length, or not. */
+static void refer(struct cloud *c, struct msg_block *m, uint8_t how)
+{
+	CLEANUP_FREE struct msg_held *h = xcalloc(1, sizeof *h);
+
+	h->serial = m->serial;
+	h->first = how >> 5;
+	h->n = 1;
+	memcpy(h->files[0].database, "root.a", 7);
+	if (how & 8)
+		msg_held_encode(h, &c->stream);
+	m->how = how & 16 ? BLOCK_PREFIX : BLOCK_REFERENCE;
+	m->n_ranges = 1;
+	m->ranges[0] =
+		(struct held_range){.offset = m->index, .len = m->data_len};
+	m->data_len = how & 16 ? 9 : 0;
+}
+
 /* A block of an entry that is open, or of none; right or wrong. */
 static void put_block(struct cloud *c, struct rd *in)
 {
@@ -110,6 +129,8 @@ static void put_block(struct cloud *c, struct rd *in)
 	m.digest = digest_block(m.data, m.data_len);
 	if (how & 2)
 		m.digest.b[0] ^= 1;
+	if (how & 4)
+		refer(c, &m, how);
 	msg_block_encode(&m, &c->stream);
 }
 

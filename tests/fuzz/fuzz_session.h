@@ -17,7 +17,7 @@ struct model_entry {
 
 struct model_job {
 	uint64_t serial, index;
-	bool is_write;
+	bool is_write, is_fetch, is_good;
 };
 
 struct cloud {

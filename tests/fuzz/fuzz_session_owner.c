@@ -70,7 +70,8 @@ static void add_job(struct cloud *c, uint64_t serial, uint64_t index,
 {
 	if (c->n_jobs == MODEL_JOBS) /* the disk is not that slow */
 		owner_disk(c, 1);
-	c->jobs[c->n_jobs++] = (struct model_job){serial, index, is_write};
+	c->jobs[c->n_jobs++] = (struct model_job){
+		.serial = serial, .index = index, .is_write = is_write};
 }
 
 static void act_open(struct cloud *c, const struct receive_act *a)
@@ -99,6 +100,20 @@ static void act_write(struct cloud *c, const struct receive_act *a)
 	FUZZ_MUST(digest_equal(&d, &a->digest));
 	x->n_writing++;
 	add_job(c, a->serial, a->index, true);
+}
+
+static void act_fetch(struct cloud *c, const struct receive_act *a)
+{
+	struct model_entry *x = entry_at(c, a->serial);
+
+	FUZZ_MUST(x->is_open && x->serial == a->serial);
+	FUZZ_MUST(a->index < block_count(x->len));
+	FUZZ_MUST(a->len == block_len(x->len, a->index));
+	FUZZ_MUST(a->block->n_ranges > 0);
+	x->n_writing++;
+	add_job(c, a->serial, a->index, true);
+	c->jobs[c->n_jobs - 1].is_fetch = true;
+	c->jobs[c->n_jobs - 1].is_good = a->digest.b[0] & 1;
 }
 
 static void act_stage(struct cloud *c, const struct receive_act *a)
@@ -204,6 +219,12 @@ static void act_on(struct cloud *c, const struct receive_act *a)
 		break;
 	case RX_WRITE:
 		act_write(c, a);
+		break;
+	case RX_FETCH:
+		act_fetch(c, a);
+		break;
+	case RX_WANT:
+		FUZZ_MUST(a->serial > c->staged && a->index < block_count(entry_at(c, a->serial)->len));
 		break;
 	case RX_STAGE:
 		act_stage(c, a);
@@ -388,7 +409,9 @@ void owner_disk(struct cloud *c, unsigned n)
 			x->n_writing--;
 		if (!c->s.rx)
 			continue;
-		if (j.is_write)
+		if (j.is_fetch)
+			receive_fetched(c->s.rx, j.serial, j.index, j.is_good);
+		else if (j.is_write)
 			receive_written(c->s.rx, j.serial, j.index);
 		else
 			receive_opened(c->s.rx, j.serial);

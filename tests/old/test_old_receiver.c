@@ -71,6 +71,7 @@ static void answer_fetch(struct edge *e, const struct upload_act *a)
 		struct entry en = entry_of(i);
 
 		upload_entry(e->u, &en);
+		upload_hold(e->u, i);
 	}
 }
 
@@ -103,6 +104,7 @@ static void say_block(struct edge *e, const struct upload_act *a)
 			      .data_len = a->len};
 
 	CHECK(proto_can(upload_version(e->u), PROTO_LITERAL));
+	CHECK(!a->may_refer);
 	msg_block_encode(&m, &e->said);
 }
 

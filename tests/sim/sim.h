@@ -65,6 +65,7 @@ enum sim_plant {
 	PLANT_WALL_CLOCK,
 	PLANT_TWO_SESSIONS,
 	PLANT_NO_PARTIALS,
+	PLANT_BELIEVE_HELD,
 };
 
 enum sim_stat {
@@ -104,6 +105,9 @@ enum sim_stat {
 	STAT_LOADER_CRASHES,
 	STAT_HEARTBEATS,
 	STAT_RESENT_KIB,
+	STAT_REFERRED,
+	STAT_FETCHED,
+	STAT_WANTED,
 	STAT_N,
 };
 
@@ -265,6 +269,7 @@ struct sim_catalog {
 enum sim_job {
 	JOB_OPEN,
 	JOB_WRITE,
+	JOB_FETCH, /* data: of a file that is held */
 	JOB_DISCARD,
 	JOB_SWEEP, /* every half-received file of the incarnation */
 };
@@ -277,6 +282,10 @@ struct sim_write {
 	uint32_t len; /* of data: a head or a block */
 	struct digest digest;
 	uint8_t *data;
+	unsigned n_ranges; /* JOB_FETCH */
+	struct held_range ranges[2];
+	uint64_t contents[2];
+	bool is_found;
 	struct sim_write *next;
 };
 
@@ -340,6 +349,8 @@ struct sim {
 	unsigned fault_rate; /* of 1000 steps */
 	bool is_plain, is_burst, is_edge_put_back, is_cloud_put_back;
 	bool answers_at_once; /* the edge's catalog */
+	bool refers; /* blocks travel as references to what was applied before */
+	unsigned held_lost, held_rot; /* of 1000: how often what is held is not */
 	bool slow_writes, slow_groups, slow_loader, slow_reads;
 	bool no_space, fail_sync, fail_read;
 	unsigned n_resyncs, n_put_backs, n_losses, n_clones; /* left */
@@ -371,6 +382,8 @@ const struct sim_content *sim_content_of(struct sim *s, uint64_t nonce);
 void sim_truth_entry(struct sim *s, const struct sim_truth *t,
 		     struct entry *en);
 void sim_fill(const struct sim_content *c, uint64_t index, uint8_t *to);
+/* A block that is asked for is read once more; by then it may have rotted. */
+bool sim_may_mismatch(const struct sim *s);
 bool sim_matches(const struct sim_content *c, const uint8_t *p, size_t n);
 /* Room for one more of `size`; *p holds n of *cap. */
 void sim_grow(void *p, size_t n, size_t *cap, size_t size);
@@ -477,6 +490,8 @@ void partial_release(struct receive_partial *p);
 /* sim_store.c: the writer, and payloads */
 void store_open(struct sim *s, const struct sim_link *l,
 		const struct entry *en);
+void store_fetch(struct sim *s, const struct sim_link *l,
+		 const struct receive_act *a);
 void store_write(struct sim *s, const struct sim_link *l,
 		 const struct receive_act *a);
 void store_discard(struct sim *s, unsigned seq, uint64_t serial);

@@ -74,7 +74,8 @@ static void act_bye(struct sim *s, struct sim_link *l,
 	sim_say(s, "cloud BYE %d on link %u: %s", (int)bye->why, l->id,
 		bye->text);
 	if (!s->is_plain &&
-	    (bye->why == BYE_PROTOCOL || bye->why == BYE_MISMATCH))
+	    (bye->why == BYE_PROTOCOL ||
+	     (bye->why == BYE_MISMATCH && !sim_may_mismatch(s))))
 		sim_broken(s, "honest peers", "%s", bye->text);
 	msg_bye_encode(bye, &l->down);
 	cloud_session_end(s, l);
@@ -131,6 +132,15 @@ static void act_on(struct sim *s, struct sim_link *l,
 	case RX_WRITE:
 		l->n_writes++;
 		store_write(s, l, a);
+		return;
+	case RX_FETCH:
+		l->n_writes++;
+		store_fetch(s, l, a);
+		return;
+	case RX_WANT:
+		s->stats[STAT_WANTED]++;
+		msg_want_encode(&(struct msg_want){a->serial, a->index},
+				&l->down);
 		return;
 	case RX_STAGE:
 	case RX_STAGE_FILE:

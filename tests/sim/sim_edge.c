@@ -204,7 +204,8 @@ static void act_close(struct sim *s, struct sim_edge *e,
 {
 	sim_say(s, "edge %u closes (%d): %s", e->index, (int)a->why, a->text);
 	if (!s->is_plain &&
-	    (a->why == BYE_PROTOCOL || a->why == BYE_MISMATCH ||
+	    (a->why == BYE_PROTOCOL ||
+	     (a->why == BYE_MISMATCH && !sim_may_mismatch(s)) ||
 	     (a->why == 0 && !strstr(a->text, "cannot be read"))))
 		sim_broken(s, "honest peers", "%s", a->text);
 	edge_cut(s, e);
@@ -275,7 +276,40 @@ static void act_hello(struct sim_edge *e, const struct upload_act *a)
 	msg_hello_encode(&m, &e->link->up);
 }
 
-static void act_send(struct sim_edge *e, const struct upload_act *a)
+static void send_held(struct sim_edge *e, const struct upload_act *a)
+{
+	struct msg_held m = {
+		.serial = a->serial, .n = 1, .files = {a->entry->file}};
+
+	msg_held_encode(&m, &e->link->up);
+}
+
+/* A block by its own place in the file that came before, whole or in two parts. */
+static void send_block(struct sim *s, struct sim_edge *e,
+		       const struct upload_act *a)
+{
+	struct msg_block m = {.serial = a->serial,
+			      .index = a->index,
+			      .how = BLOCK_LITERAL,
+			      .digest = a->digest,
+			      .data = a->data,
+			      .data_len = a->len};
+	uint32_t front = (uint32_t)sim_random(s, a->len);
+	uint64_t at = a->index * BLOCK_LEN;
+
+	if (a->may_refer && sim_chance(s, 900)) {
+		s->stats[STAT_REFERRED]++;
+		m.how = BLOCK_REFERENCE;
+		m.n_ranges = front ? 2 : 1;
+		m.ranges[0] = (struct held_range){0, at, front ? front : a->len};
+		m.ranges[1] = (struct held_range){0, at + front, a->len - front};
+		m.data_len = 0;
+	}
+	msg_block_encode(&m, &e->link->up);
+}
+
+static void act_send(struct sim *s, struct sim_edge *e,
+		     const struct upload_act *a)
 {
 	struct buf *up = &e->link->up;
 
@@ -289,11 +323,10 @@ static void act_send(struct sim_edge *e, const struct upload_act *a)
 		};
 
 		msg_entry_encode(&m, up);
+		if (a->may_refer)
+			send_held(e, a);
 	} else if (a->kind == UP_SEND_BLOCK) {
-		struct msg_block m = {a->serial, a->index, BLOCK_LITERAL,
-				      a->digest, a->data,  a->len};
-
-		msg_block_encode(&m, up);
+		send_block(s, e, a);
 	} else {
 		struct msg_end m = {a->serial, a->digest};
 
@@ -334,6 +367,8 @@ void edge_answer_fetch(struct sim *s, struct sim_edge *e, uint64_t serial,
 		}
 		sim_truth_entry(s, t, &en);
 		upload_entry(e->u, &en);
+		if (s->refers)
+			upload_hold(e->u, i);
 	}
 }
 
@@ -375,7 +410,7 @@ static void do_act(struct sim *s, struct sim_edge *e,
 	case UP_SEND_ENTRY:
 	case UP_SEND_BLOCK:
 	case UP_SEND_END:
-		act_send(e, a);
+		act_send(s, e, a);
 		return;
 	case UP_DURABLE:
 		act_durable(s, e, a->serial);

@@ -126,6 +126,7 @@ static void take_block(struct sim *s, struct sim_link *l, const struct frame *f)
 static void take_up(struct sim *s, struct sim_link *l, const struct frame *f)
 {
 	struct msg_hello hello;
+	struct msg_held held;
 	struct msg_drop drop;
 	struct msg_end end;
 
@@ -148,6 +149,12 @@ static void take_up(struct sim *s, struct sim_link *l, const struct frame *f)
 		else
 			receive_end(l->r, &end);
 		break;
+	case MSG_HELD:
+		if (msg_held_decode(&held, f) < 0)
+			receive_bad(l->r, "a HELD that is none");
+		else
+			receive_held(l->r, &held);
+		break;
 	case MSG_DROP:
 		if (msg_drop_decode(&drop, f) < 0)
 			receive_bad(l->r, "a DROP that is none");
@@ -165,6 +172,7 @@ static void take_up(struct sim *s, struct sim_link *l, const struct frame *f)
 	case MSG_BYE:
 	case MSG_ASK_KEPT:
 	case MSG_KEPT:
+	case MSG_WANT:
 		receive_bad(l->r, "a message for the edge");
 		break;
 	}
@@ -223,6 +231,7 @@ static bool take_down(struct sim *s, struct sim_edge *e, const struct frame *f)
 	struct msg_partial partial;
 	struct msg_durable durable;
 	struct msg_applied applied;
+	struct msg_want want;
 	struct msg_bye bye;
 
 	if (f->type == MSG_WELCOME && msg_welcome_decode(&welcome, f) == 0) {
@@ -235,6 +244,8 @@ static bool take_down(struct sim *s, struct sim_edge *e, const struct frame *f)
 		upload_durable(e->u, &durable);
 	else if (f->type == MSG_APPLIED && msg_applied_decode(&applied, f) == 0)
 		edge_applied(s, e, &applied);
+	else if (f->type == MSG_WANT && msg_want_decode(&want, f) == 0)
+		upload_want(e->u, &want);
 	else if (f->type == MSG_BYE && msg_bye_decode(&bye, f) == 0)
 		upload_bye(e->u, &bye);
 	else

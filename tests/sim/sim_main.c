@@ -48,6 +48,9 @@ static const char *const stat_names[STAT_N] = {
 	[STAT_LOADER_CRASHES] = "loader_crashes",
 	[STAT_HEARTBEATS] = "heartbeats",
 	[STAT_RESENT_KIB] = "resent_kib",
+	[STAT_REFERRED] = "referred",
+	[STAT_FETCHED] = "fetched",
+	[STAT_WANTED] = "wanted",
 };
 
 struct options {

@@ -83,6 +83,11 @@ static const struct {
 	  "nothing half visible"}},
 	/* the receiver does not tell what it has half received */
 	{"no-partials", PLANT_NO_PARTIALS, {"no byte twice"}},
+	/* what is held is taken for what was referred to */
+	{"believe-held",
+	 PLANT_BELIEVE_HELD,
+	 {"acknowledged is durable", "applied is intact", "durable survives",
+	  "nothing half visible"}},
 };
 
 enum sim_plant plant_named(const char *name)

@@ -248,6 +248,9 @@ static void choose(struct sim *s)
 	s->n_losses = sim_chance(s, 60);
 	s->n_clones = sim_chance(s, 60);
 	s->limit_ms = sim_chance(s, 150) ? 1000 + sim_random(s, 60000) : 0;
+	s->refers = sim_chance(s, 600);
+	s->held_lost = (unsigned)sim_random(s, 3) * 200;
+	s->held_rot = (unsigned)sim_random(s, 3) * 50;
 	s->cloud.is_pass = s->cloud.was_pass = sim_chance(s, 200);
 }
 

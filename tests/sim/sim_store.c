@@ -51,6 +51,23 @@ void store_write(struct sim *s, const struct sim_link *l,
 		receive_written(l->r, a->serial, a->index);
 }
 
+void store_fetch(struct sim *s, const struct sim_link *l,
+		 const struct receive_act *a)
+{
+	struct sim_write *w = add_job(s, JOB_FETCH, l->seq, a->serial);
+
+	w->link_id = l->id;
+	w->index = a->index;
+	w->digest = a->digest;
+	w->data = xcalloc(1, a->len + 1);
+	w->len = a->len;
+	w->n_ranges = a->block->n_ranges;
+	for (unsigned i = 0; i < w->n_ranges && i < ARRAY_LEN(w->ranges); i++) {
+		w->ranges[i] = a->block->ranges[i];
+		w->contents[i] = a->held[w->ranges[i].file].t - 1;
+	}
+}
+
 void store_discard(struct sim *s, unsigned seq, uint64_t serial)
 {
 	(void)add_job(s, JOB_DISCARD, seq, serial);
@@ -77,13 +94,71 @@ static void write_one(struct sim *s, const struct sim_write *w, bool is_whole)
 		disk_write(list, list->len, record, sizeof(record));
 }
 
+/* What is held are files that were applied: the archive, say, of which anything may
+ * become. */
+static bool is_held(struct sim *s, uint64_t content)
+{
+	bool is_there = false;
+
+	for (size_t i = 0; i < s->n_truths && !is_there; i++)
+		is_there = s->truths[i].content == content &&
+			   s->truths[i].is_applied;
+	return is_there && !sim_chance(s, s->held_lost);
+}
+
+static void read_held(const struct sim_content *c, const struct held_range *x,
+		      uint8_t *to)
+{
+	uint8_t block[BLOCK_LEN];
+
+	for (uint64_t at = x->offset; at < x->offset + x->len; at++) {
+		if (at == x->offset || at % BLOCK_LEN == 0)
+			sim_fill(c, at / BLOCK_LEN, block);
+		to[at - x->offset] = block[at % BLOCK_LEN];
+	}
+}
+
+static bool read_ranges(struct sim *s, struct sim_write *w)
+{
+	uint32_t at = 0;
+
+	for (unsigned i = 0; i < w->n_ranges; i++) {
+		const struct held_range *x = &w->ranges[i];
+		const struct sim_content *c = &s->contents[w->contents[i]];
+
+		if (!is_held(s, w->contents[i]) ||
+		    x->offset + x->len > c->len)
+			return false;
+		read_held(c, x, w->data + at);
+		at += x->len;
+	}
+	if (sim_chance(s, s->held_rot))
+		w->data[sim_random(s, w->len)] ^= 1;
+	return true;
+}
+
+static void fetch_one(struct sim *s, struct sim_write *w, bool is_whole)
+{
+	struct digest d;
+
+	if (!read_ranges(s, w))
+		return;
+	d = digest_block(w->data, w->len);
+	w->is_found = digest_equal(&d, &w->digest) ||
+		      s->plant == PLANT_BELIEVE_HELD;
+	if (!w->is_found)
+		return;
+	s->stats[STAT_FETCHED]++;
+	write_one(s, w, is_whole);
+}
+
 static void free_job(struct sim_write *w)
 {
 	free(w->data);
 	free(w);
 }
 
-/* Does it and frees it; a write that is not whole leaves no record. */
+/* A write that is not whole leaves no record. */
 static void perform(struct sim *s, struct sim_write *w, bool is_whole)
 {
 	switch (w->job) {
@@ -93,6 +168,9 @@ static void perform(struct sim *s, struct sim_write *w, bool is_whole)
 	case JOB_WRITE:
 		write_one(s, w, is_whole);
 		break;
+	case JOB_FETCH:
+		fetch_one(s, w, is_whole);
+		break;
 	case JOB_DISCARD:
 		partial_remove(s, w->seq, w->serial);
 		break;
@@ -100,7 +178,6 @@ static void perform(struct sim *s, struct sim_write *w, bool is_whole)
 		partial_sweep(s, w->seq);
 		break;
 	}
-	free_job(w);
 }
 
 /* Those of an incarnation whose sessions are over: nobody hears of it. */
@@ -115,6 +192,7 @@ void store_settle_writes(struct sim *s, unsigned seq)
 		}
 		*at = w->next;
 		perform(s, w, true);
+		free_job(w);
 	}
 	s->cloud.writes_end = at;
 }
@@ -129,10 +207,9 @@ void store_lose_writes(struct sim *s)
 		bool is_last = sim_chance(s, 300);
 
 		s->cloud.writes = w->next;
-		if (is_lost)
-			free_job(w);
-		else
+		if (!is_lost)
 			perform(s, w, !is_last);
+		free_job(w);
 		is_lost |= is_last;
 	}
 }
@@ -160,30 +237,32 @@ static struct sim_write *take_job(struct sim *s)
 	return w;
 }
 
+static void tell(struct sim *s, struct sim_link *l, const struct sim_write *w)
+{
+	if (w->job == JOB_OPEN)
+		receive_opened(l->r, w->serial);
+	else if (s->no_space)
+		receive_failed(l->r, "no space left");
+	else if (w->job == JOB_FETCH)
+		receive_fetched(l->r, w->serial, w->index, w->is_found);
+	else
+		receive_written(l->r, w->serial, w->index);
+	cloud_pump(s, l);
+}
+
 bool store_step_write(struct sim *s)
 {
 	struct sim_write *w;
 	struct sim_link *l;
-	uint64_t serial, index;
-	enum sim_job job;
 
 	if (!s->cloud.is_up || !s->cloud.writes)
 		return false;
 	w = take_job(s);
 	l = link_by_id(s, w->link_id);
-	serial = w->serial;
-	index = w->index;
-	job = w->job;
 	perform(s, w, !s->no_space);
-	if (job == JOB_DISCARD || job == JOB_SWEEP || !l)
-		return true;
-	if (job == JOB_OPEN)
-		receive_opened(l->r, serial);
-	else if (s->no_space)
-		receive_failed(l->r, "no space left");
-	else
-		receive_written(l->r, serial, index);
-	cloud_pump(s, l);
+	if (l && w->job != JOB_DISCARD && w->job != JOB_SWEEP)
+		tell(s, l, w);
+	free_job(w);
 	return true;
 }
 

@@ -264,6 +264,11 @@ static bool is_block(const struct sim_content *c, const uint8_t *p,
 	return memcmp(block, p, len) == 0;
 }
 
+bool sim_may_mismatch(const struct sim *s)
+{
+	return s->refers && s->stats[STAT_FLIPS_SPOOL] > 0;
+}
+
 bool sim_matches(const struct sim_content *c, const uint8_t *p, size_t n)
 {
 	if (n != c->len)

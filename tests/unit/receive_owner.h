@@ -58,6 +58,13 @@ static inline void act_on(struct owner *o, const struct receive_act *a)
 		o->last = *a;
 		word(o, "write:%" PRIu64 ".%" PRIu64 " ", a->serial, a->index);
 		return;
+	case RX_FETCH:
+		o->last = *a;
+		word(o, "fetch:%" PRIu64 ".%" PRIu64 " ", a->serial, a->index);
+		return;
+	case RX_WANT:
+		word(o, "want:%" PRIu64 ".%" PRIu64 " ", a->serial, a->index);
+		return;
 	case RX_STAGE:
 	case RX_STAGE_FILE:
 		o->last = *a;

@@ -18,7 +18,7 @@ static void every_flipped_bit(void)
 	for (unsigned form = 0; form < N_FORMS; form++) {
 		CLEANUP(buf_release) struct buf b;
 		struct frame f;
-		size_t bulk = form == 3 ? 18 : form == 6 ? 5 : 0;
+		size_t bulk = form == 3 ? 18 : form == 6 || form == 20 ? 5 : 0;
 
 		buf_init(&b, OUT_MAX);
 		make(form, &b);
@@ -104,11 +104,11 @@ static void hostile_heads(void)
 	CHECK(head(msg_len_max(MSG_ENTRY), MSG_ENTRY, 0, &f) == 0);
 	CHECK(head(msg_len_max(MSG_ENTRY) + 1, MSG_ENTRY, 0, &f) == -EBADMSG);
 	CHECK(head(1, 0, 0, &f) == -EBADMSG);
-	CHECK(head(1, 14, 0, &f) == -EBADMSG);
+	CHECK(head(1, 16, 0, &f) == -EBADMSG);
 	CHECK(head(1, 65535, 0, &f) == -EBADMSG);
 	CHECK(head(1, MSG_PONG, 2, &f) == -EBADMSG);
 	CHECK(head(1, MSG_PONG, 0x8000, &f) == -EBADMSG);
-	CHECK(head(1, 14, FRAME_OPTIONAL | 4, &f) == -EBADMSG);
+	CHECK(head(1, 16, FRAME_OPTIONAL | 4, &f) == -EBADMSG);
 }
 
 /* A later version may say more to a peer that can pass over it. */
