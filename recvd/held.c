@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <zstd.h>
 
 #include "catalog_schema.h"
 #include "ground/fileio.h"
@@ -251,4 +252,82 @@ int held_read(struct held *h, const struct held_owner *of,
 			return 0;
 	}
 	return -ENOENT;
+}
+
+/* ---- a block ---- */
+
+/* The ranges one behind the other, from the k-th place of each file that has so many, or
+ * its last. -ENOENT: no file has so many places. */
+static int read_ranges(struct held *h, const struct held_owner *of,
+		       const struct held_block *b, unsigned k, uint8_t *to)
+{
+	bool is_new = k == 0;
+	size_t at = 0;
+
+	for (unsigned i = 0; i < b->n_ranges; i++) {
+		const struct held_range *x = &b->ranges[i];
+		unsigned place = k;
+		int r;
+
+		do
+			r = held_read(h, of, &b->files[i], place, x->offset,
+				      to + at, x->len);
+		while (r < 0 && place-- > 0);
+		if (r < 0)
+			return r;
+		is_new |= place == k;
+		at += x->len;
+	}
+	return is_new ? 0 : -ENOENT;
+}
+
+static size_t ranges_len(const struct held_block *b)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < b->n_ranges; i++)
+		n += b->ranges[i].len;
+	return n;
+}
+
+static bool unpack(const struct held_block *b, const uint8_t *prefix,
+		   void *to)
+{
+	ZSTD_DCtx *d = ZSTD_createDCtx();
+	size_t n = 0;
+
+	if (d && !ZSTD_isError(ZSTD_DCtx_refPrefix(d, prefix, ranges_len(b))))
+		n = ZSTD_decompressDCtx(d, to, b->len, b->packed,
+					b->packed_len);
+	(void)ZSTD_freeDCtx(d);
+	return n == b->len; /* an error is a number beyond all lengths */
+}
+
+static bool is_block(const struct held_block *b, const void *p)
+{
+	struct digest d = digest_block(p, b->len);
+
+	return digest_equal(&d, &b->digest);
+}
+
+bool held_make(struct held *h, const struct held_owner *of,
+	       const struct held_block *b, void *to)
+{
+	size_t len = ranges_len(b);
+	CLEANUP_FREE uint8_t *prefix =
+		b->how == BLOCK_PREFIX ? malloc(len ? len : 1) : NULL;
+	uint8_t *at = b->how == BLOCK_PREFIX ? prefix : to;
+	int r = 0;
+
+	if (!at || (b->how == BLOCK_REFERENCE && len != b->len))
+		return false;
+	for (unsigned k = 0; k <= HELD_CANDIDATES; k++) {
+		r = read_ranges(h, of, b, k, at);
+		if (r < 0)
+			return false;
+		if ((b->how == BLOCK_REFERENCE || unpack(b, at, to)) &&
+		    is_block(b, to))
+			return true;
+	}
+	return false;
 }

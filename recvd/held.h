@@ -33,6 +33,23 @@ struct held_owner {
 int held_read(struct held *h, const struct held_owner *of, const struct fileid *file, unsigned k,
 	      uint64_t offset, void *to, size_t n) MUST_CHECK;
 
+/* A block as a REFERENCE or a PREFIX of protocol version 2 makes it. */
+struct held_block {
+	enum block_how how;
+	unsigned n_ranges;
+	struct held_range ranges[HELD_RANGES_MAX];
+	const struct fileid *files; /* of each range */
+	const void *packed;	    /* PREFIX: the zstd frame */
+	uint32_t packed_len;
+	struct digest digest;
+	uint32_t len; /* of the block */
+};
+
+/* Whether what is held makes the block: true, and it stands in `to`. A PREFIX takes the
+ * bytes of its ranges and what zstd needs, 1.3 MB, until it returns. */
+bool held_make(struct held *h, const struct held_owner *of, const struct held_block *b,
+	       void *to) MUST_CHECK;
+
 void held_close_files(struct held *h);
 
 #endif
