@@ -25,6 +25,7 @@ void receive_free(struct receive *r)
 		return;
 	rx_settle(r);
 	rx_entries_release(r);
+	squeezer_free(r->squeezer);
 	free(r->discards);
 	free(r);
 }

@@ -193,12 +193,38 @@ static bool is_name_taken(const struct receive *r, uint64_t serial,
 	return len > ENTRY_ROW_MAX && rx_was_discarded(r, serial);
 }
 
+/* The message has the plain payload then. */
+static bool unsqueezed(struct receive *r, struct msg_entry *m)
+{
+	uint32_t len = (uint32_t)entry_payload_len(&m->entry);
+
+	if (!proto_can(r->version, PROTO_SQUEEZED)) {
+		rx_bye(r, BYE_PROTOCOL, m->entry.serial,
+		       "entry %" PRIu64
+		       " came squeezed, which version %u of the protocol does "
+		       "not have",
+		       m->entry.serial, r->version);
+		return false;
+	}
+	m->data = unsqueeze(&r->squeezer, m->data, m->data_len, len);
+	m->data_len = len;
+	m->is_squeezed = false;
+	if (!m->data)
+		rx_bye(r, BYE_MISMATCH, m->entry.serial,
+		       "entry %" PRIu64 " arrived as a zstd frame that is not "
+		       "of its %u bytes",
+		       m->entry.serial, len);
+	return m->data;
+}
+
 static void entry_inline(struct receive *r, struct msg_entry *m)
 {
 	struct rx_entry *found;
 	uint64_t len = entry_payload_len(&m->entry);
 	struct digest block, digest;
 
+	if (m->is_squeezed && !unsqueezed(r, m))
+		return;
 	if (len > ENTRY_INLINE_MAX || len != m->data_len) {
 		rx_bye(r, BYE_PROTOCOL, m->entry.serial,
 		       "entry %" PRIu64
@@ -278,6 +304,9 @@ static bool knows_how(struct receive *r, const struct msg_block *m)
 	case BLOCK_LITERAL:
 		is_known = proto_can(r->version, PROTO_LITERAL);
 		break;
+	case BLOCK_SQUEEZED:
+		is_known = proto_can(r->version, PROTO_SQUEEZED);
+		break;
 	case BLOCK_REFERENCE:
 		is_known = proto_can(r->version, PROTO_REFERENCE);
 		break;
@@ -296,24 +325,35 @@ static bool knows_how(struct receive *r, const struct msg_block *m)
 
 static bool is_whole_block(const struct rx_entry *x, const struct msg_block *m)
 {
+	uint32_t len = m->index < x->n_blocks
+			       ? block_len(entry_payload_len(&x->en), m->index)
+			       : 0;
+
 	return m->index < x->n_blocks &&
 	       (block_has_ranges(m->how) ||
-		m->data_len == block_len(entry_payload_len(&x->en), m->index));
+		(m->how == BLOCK_SQUEEZED ? m->data_len < len : m->data_len == len));
 }
 
 static void block_literal(struct receive *r, struct rx_entry *x,
 			  const struct msg_block *m)
 {
-	struct digest digest = digest_block(m->data, m->data_len);
+	uint32_t len = block_len(entry_payload_len(&x->en), m->index);
+	const uint8_t *data = m->how == BLOCK_SQUEEZED
+				      ? unsqueeze(&r->squeezer, m->data,
+						  m->data_len, len)
+				      : m->data;
+	struct digest digest = {0};
 
-	if (!digest_equal(&digest, &m->digest)) {
+	if (data)
+		digest = digest_block(data, len);
+	if (!data || !digest_equal(&digest, &m->digest)) {
 		rx_bye(r, BYE_MISMATCH, m->serial,
 		       "block %" PRIu64 " of entry %" PRIu64
 		       " arrived with another digest than it left with",
 		       m->index, m->serial);
 		return;
 	}
-	write_block(r, x, m->index, &digest, m->data);
+	write_block(r, x, m->index, &digest, data);
 	if (x->is_ending && x->n_missing == 0)
 		rx_entry_whole(r, x);
 }

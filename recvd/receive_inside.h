@@ -11,6 +11,7 @@
 #ifndef TSFERRY_RECEIVE_INSIDE_H
 #define TSFERRY_RECEIVE_INSIDE_H
 
+#include "domain/squeeze.h"
 #include "receive.h"
 
 /* Payloads that wait in memory behind an incomplete entry; more goes to partial
@@ -65,6 +66,7 @@ struct receive {
 	struct msg_hello hello;
 	struct msg_welcome welcome;
 	uint16_t version; /* agreed; 0: no HELLO yet, or none in common */
+	struct squeezer *squeezer; /* owned; its bytes are borrowed by the next act */
 	uint64_t durable, applied, told_durable, told_applied;
 	uint32_t n_quarantined, told_quarantined;
 

@@ -9,6 +9,7 @@
 #include "link.h"
 #include "patience.h"
 #include "reader.h"
+#include "travel.h"
 #include "upload.h"
 
 #define LINK_BUFFERS \
@@ -54,6 +55,7 @@ struct link {
 	void *buffers[LINK_BUFFERS]; /* free ones, owned */
 	size_t n_buffers;
 	const struct volume *volumes[LINK_HEADS];
+	struct travel travel;
 	uint64_t resent_before; /* of machines that are gone */
 
 	/* link_pace.c */
@@ -77,6 +79,7 @@ void link_heard(struct link *l);		   /* a frame came */
 /* link_pace.c */
 void link_pace_begin(struct link *l); /* a new call */
 void link_pace(struct link *l);	      /* whether, and how far, is read ahead */
+uint64_t link_way_rate(const struct link *l); /* bytes a second; 0 = unknown */
 void link_refilled(struct loop_timer *t);
 bool link_has_moved(
 	struct link *l); /* bytes arrived there since it was asked last,

@@ -23,13 +23,13 @@ static bool is_pooled(uint32_t len)
 	return len > BLOCK_LEN / 2;
 }
 
-static void *take_buffer(struct link *l, uint32_t len)
+static struct payload *take_buffer(struct link *l, uint32_t len)
 {
 	if (!is_pooled(len))
 		return NULL; /* the job makes its own */
 	if (l->n_buffers)
 		return l->buffers[--l->n_buffers];
-	return malloc(BLOCK_LEN);
+	return payload_new(BLOCK_LEN);
 }
 
 static void give_buffer(struct link *l, void *data, uint32_t len)
@@ -56,7 +56,7 @@ void link_io_release(struct link *l)
 	free(l->reads);
 	l->reads = NULL;
 	buf_release(&l->out);
-	reader_close(&l->reader);
+	reader_release(&l->reader);
 }
 
 /* ---- sending ---- */
@@ -132,14 +132,24 @@ static void send_held(struct link *l, const struct upload_act *act)
 	msg_held_encode(m, &l->out);
 }
 
+static void note_saved(struct link *l, const struct payload *p, uint32_t len)
+{
+	if (p && p->packed)
+		l->pipe->saved_compressed_bytes += len - p->packed;
+}
+
 static void send_entry(struct link *l, const struct upload_act *act)
 {
+	const struct payload *p = act->data;
 	struct msg_entry m = {.entry = *act->entry,
 			      .is_inline = act->is_inline,
+			      .is_squeezed = p && p->packed,
 			      .digest = act->digest,
-			      .data = act->data,
-			      .data_len = act->len};
+			      .data = p ? p->bytes : NULL,
+			      .data_len =
+				      p && p->packed ? p->packed : act->len};
 
+	note_saved(l, p, act->len);
 	msg_entry_encode(&m, &l->out);
 	give_buffer(l, act->data, act->len);
 	if (act->may_refer)
@@ -148,12 +158,13 @@ static void send_entry(struct link *l, const struct upload_act *act)
 
 static void send_block(struct link *l, const struct upload_act *act)
 {
+	const struct payload *p = act->data;
 	struct msg_block m = {.serial = act->serial,
 			      .index = act->index,
-			      .how = BLOCK_LITERAL,
+			      .how = p->packed ? BLOCK_SQUEEZED : BLOCK_LITERAL,
 			      .digest = act->digest,
-			      .data = act->data,
-			      .data_len = act->len};
+			      .data = p->bytes,
+			      .data_len = p->packed ? p->packed : act->len};
 
 	if (act->may_refer) {
 		m.how = BLOCK_REFERENCE;
@@ -162,8 +173,10 @@ static void send_block(struct link *l, const struct upload_act *act)
 		m.ranges[0].len = act->len;
 		m.data_len = 0;
 		l->pipe->saved_reference_bytes += act->len;
-	} else if (act->is_wanted) {
-		l->pipe->saved_reference_bytes -= act->len;
+	} else {
+		if (act->is_wanted)
+			l->pipe->saved_reference_bytes -= act->len;
+		note_saved(l, p, act->len);
 	}
 	msg_block_encode(&m, &l->out);
 	give_buffer(l, act->data, act->len);
@@ -240,6 +253,9 @@ static void reads_done(struct job *j)
 	for (i = 0; i < rj->n; i++) {
 		struct read_one *o = &rj->ones[i];
 
+		if (o->squeezed_us)
+			travel_squeezed(&l->travel, o->len, o->data->packed,
+					o->squeezed_us);
 		upload_block(l->upload, o->serial, o->index, o->digest, o->data,
 			     o->len, o->err);
 		drop_unused(l);
@@ -266,13 +282,19 @@ static void submit_reads(struct link *l)
 static void read_catalogued(struct link *l, struct read_one *o)
 {
 	if (!o->data)
-		o->data = xcalloc(1, o->len ? o->len : 1);
+		o->data = payload_new(o->len);
 	o->is_catalogued = true;
 	o->err = outbox_body(l->edge->outbox, l->pipe->row.id, o->serial,
-			     o->offset, o->data, o->len);
+			     o->offset, o->data->bytes, o->len);
 	/* A catalog that cannot be read now is not one that lost it. */
 	if (o->err && o->err != -ENOENT && o->err != -ENODATA)
 		o->err = -EAGAIN;
+}
+
+static bool may_squeeze(struct link *l, uint32_t len)
+{
+	return proto_can(upload_version(l->upload), PROTO_SQUEEZED) &&
+	       travel_squeezes(&l->travel, link_way_rate(l), len);
 }
 
 static void add_read(struct link *l, const struct upload_act *act)
@@ -299,6 +321,7 @@ static void add_read(struct link *l, const struct upload_act *act)
 		.mods_kind = en->mods_kind,
 		.volume = l->volumes[act->serial % LINK_HEADS],
 		.data = take_buffer(l, act->len),
+		.may_squeeze = may_squeeze(l, act->len),
 	};
 	if (en->kind != ENTRY_FILE)
 		read_catalogued(l, &rj->ones[rj->n - 1]);

@@ -19,6 +19,14 @@ void link_pace_begin(struct link *l)
 	l->acked = 0;
 }
 
+uint64_t link_way_rate(const struct link *l)
+{
+	uint64_t limit = (uint64_t)l->edge->set.rate_limit;
+
+	return limit && (!l->way_rate || limit < l->way_rate) ? limit
+							      : l->way_rate;
+}
+
 static uint64_t clamp(uint64_t n, uint64_t least, uint64_t most)
 {
 	return n < least ? least : n > most ? most : n;

@@ -6,12 +6,19 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "ground/clock.h"
 #include "ground/fileio.h"
 
-void reader_init(struct reader *r)
+static void forget(struct reader *r)
 {
 	r->nonce = 0;
 	r->fd = r->mods_fd = -1;
+}
+
+void reader_init(struct reader *r)
+{
+	forget(r);
+	r->squeezer = NULL;
 }
 
 void reader_close(struct reader *r)
@@ -20,7 +27,14 @@ void reader_close(struct reader *r)
 		(void)close(r->fd);
 	if (r->mods_fd >= 0)
 		(void)close(r->mods_fd);
-	reader_init(r);
+	forget(r);
+}
+
+void reader_release(struct reader *r)
+{
+	reader_close(r);
+	squeezer_free(r->squeezer);
+	r->squeezer = NULL;
 }
 
 static int open_spooled(const struct read_one *o, enum mods_kind kind)
@@ -80,12 +94,26 @@ static int read_bytes(const struct reader *r, const struct read_one *o)
 {
 	uint64_t body = o->offset < o->body_len ? o->body_len - o->offset : 0;
 	size_t front = body < o->len ? (size_t)body : o->len;
-	int n = front ? file_pread(r->fd, o->data, front, o->offset) : 0;
+	int n = front ? file_pread(r->fd, o->data->bytes, front, o->offset) : 0;
 
 	if (n < 0 || front == o->len)
 		return n;
-	return file_pread(r->mods_fd, (char *)o->data + front, o->len - front,
+	return file_pread(r->mods_fd, o->data->bytes + front, o->len - front,
 			  o->offset + front - o->body_len);
+}
+
+/* The digest, then the frame in place of the bytes. */
+static void take(struct reader *r, struct read_one *o)
+{
+	uint64_t begun;
+
+	o->digest = digest_block(o->data->bytes, o->len);
+	o->data->packed = 0;
+	if (!o->may_squeeze)
+		return;
+	begun = clock_mono_us();
+	o->data->packed = squeeze(&r->squeezer, o->data->bytes, o->len);
+	o->squeezed_us = clock_mono_us() - begun + 1;
 }
 
 static int read_block(struct reader *r, struct read_one *o)
@@ -103,7 +131,7 @@ static int read_block(struct reader *r, struct read_one *o)
 		reader_close(r);
 		return n;
 	}
-	o->digest = digest_block(o->data, o->len);
+	take(r, o);
 	return 0;
 }
 
@@ -116,11 +144,11 @@ void reader_run(struct job *j)
 		struct read_one *o = &rj->ones[i];
 
 		if (o->is_catalogued) {
-			o->digest = digest_block(o->data, o->len);
+			take(rj->reader, o);
 			continue;
 		}
 		if (!o->data)
-			o->data = malloc(o->len ? o->len : 1);
+			o->data = payload_new(o->len);
 		o->err = o->data ? read_block(rj->reader, o) : -ENOMEM;
 	}
 	/* The last of the entry was read: nothing more will be asked of it. */

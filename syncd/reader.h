@@ -8,6 +8,7 @@
 #define TSFERRY_READER_H
 
 #include "domain/digest.h"
+#include "domain/squeeze.h"
 #include "edge.h"
 
 #define READER_BATCH 16
@@ -16,6 +17,13 @@
 struct reader {
 	uint64_t nonce; /* 0 = nothing is open */
 	int fd, mods_fd;
+	struct squeezer *squeezer; /* owned */
+};
+
+/* What was read, and how it may travel. */
+struct payload {
+	uint32_t packed; /* bytes are a zstd frame of that length; 0: as they are */
+	uint8_t bytes[];
 };
 
 struct read_one {
@@ -28,9 +36,11 @@ struct read_one {
 	const struct volume *volume; /* what of it never changes */
 	/* The owner read it from the catalog: `data` and `err` are set. */
 	bool is_catalogued;
+	bool may_squeeze;
 	/* out */
-	void *data; /* malloc'ed by the job, unless the owner gave a buffer */
-	struct digest digest;
+	struct payload *data; /* payload_new() by the job, unless the owner gave one */
+	struct digest digest; /* of the plain bytes */
+	uint64_t squeezed_us; /* what trying took; 0 = it was not tried */
 	int err; /* -errno; -ENOENT, -ESTALE: the payload is lost */
 };
 
@@ -42,8 +52,19 @@ struct read_job {
 	struct read_one ones[READER_BATCH];
 };
 
+static inline struct payload *payload_new(uint32_t len) /* NULL: no memory */
+{
+	struct payload *p = malloc(sizeof(*p) + len);
+
+	if (p)
+		p->packed = 0;
+	return p;
+}
+
 void reader_init(struct reader *r);
-void reader_close(struct reader *r); /* when no job is under way */
+/* When no job is under way. reader_close() forgets the open payload, reader_release() all. */
+void reader_close(struct reader *r);
+void reader_release(struct reader *r);
 void reader_run(struct job *j);
 
 #endif

@@ -143,10 +143,12 @@ void msg_entry_encode(const struct msg_entry *m, struct buf *b)
 {
 	size_t at = frame_begin(b, MSG_ENTRY, 0, m->entry.serial);
 
-	wr_u8(b, m->is_inline);
+	wr_u8(b, (uint8_t)(m->is_inline + (m->is_inline && m->is_squeezed)));
 	entry_encode(&m->entry, b);
 	if (m->is_inline) {
-		assert(m->data_len == entry_payload_len(&m->entry));
+		assert(m->is_squeezed
+			       ? m->data_len < entry_payload_len(&m->entry)
+			       : m->data_len == entry_payload_len(&m->entry));
 		assert(m->data_len <= ENTRY_INLINE_MAX);
 		buf_add(b, m->digest.b, DIGEST_LEN);
 		if (m->data_len)
@@ -166,9 +168,9 @@ static bool decode_payload(struct msg_entry *m, struct rd *r)
 	if (len > ENTRY_INLINE_MAX)
 		return false;
 	rd_copy(r, m->digest.b, DIGEST_LEN);
-	m->data_len = (uint32_t)len;
-	m->data = rd_bytes(r, (size_t)len);
-	return true;
+	m->data_len = (uint32_t)(m->is_squeezed ? rd_left(r) : len);
+	m->data = rd_bytes(r, m->data_len);
+	return !m->is_squeezed || (m->data_len > 0 && m->data_len < len);
 }
 
 int msg_entry_decode(struct msg_entry *m, const struct frame *f)
@@ -178,11 +180,12 @@ int msg_entry_decode(struct msg_entry *m, const struct frame *f)
 	int err;
 
 	memset(m, 0, sizeof *m);
-	m->is_inline = is_inline == 1;
+	m->is_inline = is_inline == 1 || is_inline == 2;
+	m->is_squeezed = is_inline == 2;
 	if (entry_decode(&m->entry, &r) < 0)
 		return -EBADMSG;
 	err = msg_close(&r, f, m->entry.serial,
-			decode_payload(m, &r) && is_inline <= 1);
+			decode_payload(m, &r) && is_inline <= 2);
 	if (err < 0)
 		entry_release(&m->entry);
 	return err;
@@ -208,6 +211,7 @@ static bool is_how(enum block_how how)
 {
 	switch (how) {
 	case BLOCK_LITERAL:
+	case BLOCK_SQUEEZED:
 	case BLOCK_REFERENCE:
 	case BLOCK_PREFIX:
 		return true;

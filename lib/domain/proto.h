@@ -97,6 +97,7 @@ struct msg_partial {
 struct msg_entry {
 	struct entry entry; /* decode: owned by the message, entry_release() */
 	bool is_inline;
+	bool is_squeezed;     /* when inline: data is a zstd frame of it, and shorter */
 	struct digest digest; /* of the entry, when inline */
 	const uint8_t *data;  /* the payload, when inline; borrowed */
 	uint32_t data_len;
@@ -106,6 +107,7 @@ struct msg_entry {
  * every value that this program knows, the receive machine those of the agreed version. */
 enum block_how {
 	BLOCK_LITERAL = 0,
+	BLOCK_SQUEEZED = 1, /* a zstd frame of the plain bytes, and shorter (version 2) */
 	BLOCK_REFERENCE = 2, /* the ranges, one behind the other, are the block; no data */
 	BLOCK_PREFIX = 3,    /* a zstd frame whose prefix is the ranges */
 };

@@ -4,6 +4,7 @@
 
 static const uint16_t features_since[PROTO_FEATURES] = {
 	[PROTO_LITERAL] = 1,
+	[PROTO_SQUEEZED] = 2,
 	[PROTO_REFERENCE] = 2,
 	[PROTO_PREFIX] = 2,
 };

@@ -25,7 +25,8 @@
 /* What not every version has. Each stands with the version that brought it in
  * version.c; every later version has it too. */
 enum proto_feature {
-	PROTO_LITERAL, /* BLOCK: the plain bytes (how 0) */
+	PROTO_LITERAL,	/* BLOCK: the plain bytes (how 0) */
+	PROTO_SQUEEZED, /* BLOCK: a zstd frame (how 1); ENTRY: its payload as one */
 	PROTO_REFERENCE, /* BLOCK: ranges of held files (how 2); HELD, WANT */
 	PROTO_PREFIX,	 /* BLOCK: zstd behind ranges of held files (how 3) */
 	PROTO_FEATURES

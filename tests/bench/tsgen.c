@@ -1,9 +1,9 @@
 /* Makes sealed TsFiles as an IoTDB would leave them in a data directory: valid v3
  * files (tsfile-format, sections 1 to 6) of one device with one INT64 series, random
- * values that no compressor shrinks, and a `.resource` renamed into place last.
+ * values that no compressor shrinks (-z: that one halves), and a `.resource` renamed into place last.
  *
  *	tsgen [-d DATABASE] [-r REGION] [-p PARTITION] [-v FIRST_VERSION] [-u]
- *	      [-n FILES] [-s BYTES] [-S SEED] DATA_DIR
+ *	      [-z] [-n FILES] [-s BYTES] [-S SEED] DATA_DIR
  *
  * A file is BYTES long (K, M, G) within a few hundred. The same arguments make the
  * same bytes. */
@@ -27,6 +27,7 @@
 struct tsgen {
 	struct fileid id;
 	uint64_t size, n_files, seed;
+	bool is_soft;
 	const char *data_dir;
 };
 
@@ -46,6 +47,7 @@ struct writer {
 	int fd;
 	uint64_t flushed; /* bytes already in the file */
 	uint64_t random;
+	bool is_soft;
 	struct chunk *chunks; /* owned */
 	size_t n_chunks;
 };
@@ -115,7 +117,8 @@ static void put_times(struct buf *b, int64_t first, uint64_t n)
 static void put_values(struct writer *w, struct stats *st)
 {
 	for (uint64_t i = 0; i < st->n; i++) {
-		int64_t v = (int64_t)next_random(&w->random);
+		int64_t v = (int64_t)(next_random(&w->random) >>
+				      (w->is_soft ? 34 : 0));
 
 		if (i == 0)
 			st->min = st->max = st->first = v;
@@ -296,7 +299,7 @@ static int write_resource(int dir, const char *name, const char *device, int64_t
 static int make_one(const struct tsgen *g, int dir, uint64_t k)
 {
 	struct fileid id = g->id;
-	struct writer w = { .fd = -1, .random = (g->seed + k + 1) * 0x9e3779b97f4a7c15ull };
+	struct writer w = { .fd = -1, .is_soft = g->is_soft, .random = (g->seed + k + 1) * 0x9e3779b97f4a7c15ull };
 	char name[FILEID_PATH_MAX], device[DATABASE_MAX + 8];
 	int64_t first, last = 0;
 	int r;
@@ -328,7 +331,7 @@ static int parse_arguments(struct tsgen *g, int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "d:r:p:v:un:s:S:")) != -1) {
+	while ((c = getopt(argc, argv, "d:r:p:v:uzn:s:S:")) != -1) {
 		if (c == 'd')
 			(void)snprintf(g->id.database, sizeof g->id.database, "%s", optarg);
 		else if (c == 'r')
@@ -339,6 +342,8 @@ static int parse_arguments(struct tsgen *g, int argc, char **argv)
 			g->id.v = strtoull(optarg, NULL, 10);
 		else if (c == 'u')
 			g->id.unsequence = true;
+		else if (c == 'z')
+			g->is_soft = true;
 		else if (c == 'n')
 			g->n_files = strtoull(optarg, NULL, 10);
 		else if (c == 's')
@@ -363,7 +368,7 @@ int main(int argc, char **argv)
 
 	if (parse_arguments(&g, argc, argv) < 0) {
 		(void)fprintf(stderr, "usage: tsgen [-d database] [-r region] [-p partition] "
-				      "[-v version] [-u] [-n files] [-s bytes] [-S seed] data_dir\n");
+				      "[-v version] [-u] [-z] [-n files] [-s bytes] [-S seed] data_dir\n");
 		return 2;
 	}
 	g.id.t += g.id.v;

@@ -262,6 +262,11 @@ void reader_close(struct reader *r)
 	(void)r;
 }
 
+void reader_release(struct reader *r)
+{
+	(void)r;
+}
+
 void reader_run(struct job *j)
 {
 	(void)j; /* model_reads() does */

@@ -212,9 +212,9 @@ void model_heard(const struct buf *b)
 static void answer(struct read_one *o, unsigned how)
 {
 	if (!o->data)
-		o->data = xcalloc(1, o->len);
-	memcpy(o->data, model->block, o->len);
-	o->digest = digest_block(o->data, o->len);
+		o->data = payload_new(o->len);
+	memcpy(o->data->bytes, model->block, o->len);
+	o->digest = digest_block(o->data->bytes, o->len);
 	o->err = how & 8 ? -EAGAIN : how & 16 ? -ENOENT : 0;
 }
 

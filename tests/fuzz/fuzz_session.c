@@ -76,6 +76,23 @@ static struct entry some_entry(struct cloud *c, struct rd *in)
 	return en;
 }
 
+/* The frame of it, right or damaged, in place of the bytes; false: it does not give way. */
+static bool squeeze_some(struct cloud *c, const uint8_t **data, uint32_t *len,
+			 uint8_t how)
+{
+	uint32_t n;
+
+	memcpy(c->packed, *data, *len);
+	n = squeeze(&c->squeezer, c->packed, *len);
+	if (!n)
+		return false;
+	if (how & 128)
+		c->packed[how % n] ^= 0x20;
+	*data = c->packed;
+	*len = n;
+	return true;
+}
+
 static void put_entry(struct cloud *c, struct rd *in)
 {
 	struct msg_entry m = {.entry = some_entry(c, in)};
@@ -89,6 +106,9 @@ static void put_entry(struct cloud *c, struct rd *in)
 		m.digest = model_digest(c, len);
 		if (how & 2)
 			m.digest.b[0] ^= 1;
+		if (how & 4 && len > 1)
+			m.is_squeezed =
+				squeeze_some(c, &m.data, &m.data_len, how);
 	}
 	msg_entry_encode(&m, &c->stream);
 	if (m.entry.serial == c->next)
@@ -131,6 +151,9 @@ static void put_block(struct cloud *c, struct rd *in)
 		m.digest.b[0] ^= 1;
 	if (how & 4)
 		refer(c, &m, how);
+	else if (how & 64 && m.data_len <= BLOCK_LEN &&
+		 squeeze_some(c, &m.data, &m.data_len, how))
+		m.how = BLOCK_SQUEEZED;
 	msg_block_encode(&m, &c->stream);
 }
 

@@ -3,6 +3,7 @@
 #ifndef TSFERRY_FUZZ_SESSION_H
 #define TSFERRY_FUZZ_SESSION_H
 
+#include "domain/squeeze.h"
 #include "fuzz_peer.h"
 #include "recvd/session.h"
 
@@ -27,6 +28,8 @@ struct cloud {
 	struct incarnation incarnation;
 	struct buf stream; /* what the peer sent and the session did not take */
 	uint8_t *payload;  /* one block, for all entries */
+	uint8_t packed[BLOCK_LEN];
+	struct squeezer *squeezer;
 	char devices[16];
 	uint64_t next; /* the serial that a sound ENTRY would have */
 	bool is_welcomed, is_dropped, is_slow;

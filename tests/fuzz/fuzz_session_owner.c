@@ -60,6 +60,7 @@ void owner_free(struct cloud *c)
 	free(c->incarnation.mirror.gaps);
 	buf_release(&c->stream);
 	free(c->payload);
+	squeezer_free(c->squeezer);
 	free(c);
 }
 
@@ -161,7 +162,8 @@ static void check_said(const struct receive_act *a)
 
 static void act_welcome(struct cloud *c, const struct receive_act *a)
 {
-	FUZZ_MUST(!c->is_welcomed && a->welcome.version == 1);
+	FUZZ_MUST(!c->is_welcomed && a->welcome.version >= 1 &&
+		  a->welcome.version <= PROTO_VERSION_MAX);
 	FUZZ_MUST(a->welcome.durable == c->durable);
 	c->is_welcomed = true;
 	c->partials_left = a->welcome.n_partials;

@@ -48,6 +48,7 @@ static const char *const stat_names[STAT_N] = {
 	[STAT_LOADER_CRASHES] = "loader_crashes",
 	[STAT_HEARTBEATS] = "heartbeats",
 	[STAT_RESENT_KIB] = "resent_kib",
+	[STAT_SQUEEZED] = "squeezed",
 	[STAT_REFERRED] = "referred",
 	[STAT_FETCHED] = "fetched",
 	[STAT_WANTED] = "wanted",

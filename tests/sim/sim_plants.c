@@ -5,7 +5,7 @@
 
 #include "sim.h"
 
-#define PLANT_SEEDS 1500u
+#define PLANT_SEEDS 4000u
 
 static const struct {
 	const char *name;

@@ -188,7 +188,7 @@ static void entry_bounds(void)
 	BAD(partial, m.first = UINT64_MAX - 1);
 	BAD(block, m.serial = 0);
 	BAD(block, m.index = ENTRY_PAYLOAD_MAX / BLOCK_LEN);
-	BAD(block, m.how = (enum block_how)1);
+	BAD(block, m.how = (enum block_how)4);
 	BAD(quarantine, m.id = 0);
 	BAD(quarantine, m.serial = 0);
 	BAD(bye, m.why = (enum bye_why)0);
@@ -221,7 +221,8 @@ static void patched_bytes(void)
 	CHECK(patched(0, 0, 1) == 0);
 	CHECK(patched(2, 24, 0) == -EBADMSG);  /* n = 0 */
 	CHECK(patched(2, 26, 1) == -EBADMSG);  /* n = 65539 */
-	CHECK(patched(3, 0, 2) == -EBADMSG);   /* is_inline */
+	CHECK(patched(3, 0, 3) == -EBADMSG);   /* is_inline */
+	CHECK(patched(3, 0, 2) == -EBADMSG);   /* squeezed, and no shorter */
 	CHECK(patched(3, 0, 0) == -EBADMSG);   /* payload without leave */
 	CHECK(patched(4, 0, 1) == -EBADMSG);   /* and none with it */
 	CHECK(patched(5, 0, 0) == -EBADMSG);   /* no payload in no block */

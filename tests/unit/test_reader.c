@@ -61,10 +61,10 @@ static void blocks(void)
 	j.ones[2] = a_read(5, 14, 2);
 	reader_run(&j.job);
 	CHECK(j.ones[0].err == 0 && j.ones[1].err == 0 && j.ones[2].err == 0);
-	CHECK(memcmp(j.ones[0].data, "0123", 4) == 0);
-	CHECK(memcmp(j.ones[1].data, "89abcd", 6) == 0);
+	CHECK(memcmp(j.ones[0].data->bytes, "0123", 4) == 0);
+	CHECK(memcmp(j.ones[1].data->bytes, "89abcd", 6) == 0);
 	CHECK(digest_equal(&j.ones[1].digest, &d));
-	CHECK(memcmp(j.ones[2].data, "ef", 2) == 0); /* not the tail */
+	CHECK(memcmp(j.ones[2].data->bytes, "ef", 2) == 0); /* not the tail */
 	CHECK(r.fd == -1);			     /* the end was read */
 	free(j.ones[0].data);
 	free(j.ones[1].data);
@@ -90,7 +90,7 @@ static void lost(void)
 	put(path, "9876543210");
 	reader_run(&j.job);
 	CHECK(j.ones[0].err == 0);
-	CHECK(memcmp(j.ones[0].data, "9876543210", 10) == 0);
+	CHECK(memcmp(j.ones[0].data->bytes, "9876543210", 10) == 0);
 	put(path, "of another length");
 	reader_run(&j.job);
 	CHECK(j.ones[0].err == -ENOENT);
