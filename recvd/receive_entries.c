@@ -441,9 +441,12 @@ void receive_end(struct receive *r, const struct msg_end *m)
 
 void receive_opened(struct receive *r, uint64_t serial)
 {
+	struct rx_entry *x;
+
 	rx_settle(r);
-	if (rx_at(r, serial))
-		rx_at(r, serial)->is_opening = false;
+	x = rx_at(r, serial);
+	if (x)
+		x->is_opening = false;
 }
 
 void receive_written(struct receive *r, uint64_t serial, uint64_t index)
