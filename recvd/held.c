@@ -290,8 +290,7 @@ static size_t ranges_len(const struct held_block *b)
 	return n;
 }
 
-static bool unpack(const struct held_block *b, const uint8_t *prefix,
-		   void *to)
+static bool unpack(const struct held_block *b, const uint8_t *prefix, void *to)
 {
 	ZSTD_DCtx *d = ZSTD_createDCtx();
 	size_t n = 0;

@@ -187,16 +187,18 @@ static void widen(struct part *x, uint64_t begin, uint64_t end)
 static void relate(struct prefix *p, uint64_t begin, uint64_t end,
 		   uint64_t from, uint64_t to)
 {
-	double scale = end > begin ? (double)(to - from) / (double)(end - begin)
-				   : 0;
+	double scale =
+		end > begin ? (double)(to - from) / (double)(end - begin) : 0;
 
 	for (uint64_t b = begin / BLOCK_LEN;
 	     b < p->n_blocks && b * BLOCK_LEN <= end; b++) {
 		uint64_t low = b * BLOCK_LEN > begin ? b * BLOCK_LEN : begin;
-		uint64_t high = (b + 1) * BLOCK_LEN < end ? (b + 1) * BLOCK_LEN
-							  : end;
-		uint64_t first = from + (uint64_t)((double)(low - begin) * scale),
-			 last = from + (uint64_t)((double)(high - begin) * scale);
+		uint64_t high =
+			(b + 1) * BLOCK_LEN < end ? (b + 1) * BLOCK_LEN : end;
+		uint64_t first = from +
+				 (uint64_t)((double)(low - begin) * scale),
+			 last = from +
+				(uint64_t)((double)(high - begin) * scale);
 
 		widen(&p->parts[b * PREFIX_SOURCES_MAX + p->n_sources], first,
 		      last > first ? last : first + 1);
@@ -232,8 +234,8 @@ int prefix_add_source(struct prefix *p, int fd, uint64_t len, struct err *e)
 	for (size_t i = 0; r == 0 && i < l.n; i++)
 		match(p, &l.c[i]);
 	for (uint64_t b = 0; r == 0 && b < p->n_blocks; b++) {
-		struct part *x = &p->parts[b * PREFIX_SOURCES_MAX +
-					   p->n_sources];
+		struct part *x =
+			&p->parts[b * PREFIX_SOURCES_MAX + p->n_sources];
 
 		if (x->end == 0)
 			continue;

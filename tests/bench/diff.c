@@ -51,8 +51,8 @@ static double now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static size_t read_prefix(const struct file *sources, const struct held_range *x,
-			  unsigned n)
+static size_t read_prefix(const struct file *sources,
+			  const struct held_range *x, unsigned n)
 {
 	size_t at = 0;
 
@@ -129,15 +129,18 @@ int main(int argc, char **argv)
 		n_ranges += n;
 		prefix_bytes += prefix_len;
 	}
-	printf("bytes=%llu zstd_bytes=%llu prefix_bytes=%llu zstd_percent=%.2f prefix_percent=%.2f "
-	       "ranges_per_block=%.1f prefix_kib_per_block=%.0f plan_cpu_s=%.2f zstd_cpu_s=%.2f "
+	printf("bytes=%llu zstd_bytes=%llu prefix_bytes=%llu zstd_percent=%.2f "
+	       "prefix_percent=%.2f "
+	       "ranges_per_block=%.1f prefix_kib_per_block=%.0f "
+	       "plan_cpu_s=%.2f zstd_cpu_s=%.2f "
 	       "cpu_s=%.2f\n",
 	       (unsigned long long)product.len, (unsigned long long)alone,
-	       (unsigned long long)behind, 100.0 * (double)alone / (double)product.len,
+	       (unsigned long long)behind,
+	       100.0 * (double)alone / (double)product.len,
 	       100.0 * (double)behind / (double)product.len,
 	       (double)n_ranges / (double)block_count(product.len),
-	       (double)prefix_bytes / 1024 / (double)block_count(product.len), planned,
-	       t_alone, now() - started);
+	       (double)prefix_bytes / 1024 / (double)block_count(product.len),
+	       planned, t_alone, now() - started);
 	prefix_free(p);
 	(void)ZSTD_freeCCtx(c);
 	(void)ZSTD_freeDCtx(d);

@@ -97,9 +97,10 @@ static void prefixes(void)
 	b.how = BLOCK_PREFIX;
 	b.len = sizeof plain;
 	b.packed = packed;
-	b.packed_len = (uint32_t)ZSTD_compress2(
-		c, packed, ZSTD_compressBound(sizeof plain), plain,
-		sizeof plain);
+	b.packed_len =
+		(uint32_t)ZSTD_compress2(c, packed,
+					 ZSTD_compressBound(sizeof plain),
+					 plain, sizeof plain);
 	(void)ZSTD_freeCCtx(c);
 	CHECK(b.packed_len < 1000);
 	b.digest = digest_block(plain, sizeof plain);
@@ -159,7 +160,8 @@ int main(void)
 {
 	test_run("a reference is what is held, or nothing", references);
 	test_run("deletion records stand behind the TsFile", records_behind);
-	test_run("a frame is unpacked behind held bytes, or not at all", prefixes);
+	test_run("a frame is unpacked behind held bytes, or not at all",
+		 prefixes);
 	test_run("what is held is the sender's own", another_sender);
 	test_run("a product's blocks find their sources", ranges_of_itself);
 	return test_end();
