@@ -216,6 +216,7 @@ static struct known_file make_product(const struct judging *j,
 				      const struct living *f)
 {
 	struct known_file p = {.f = *f, .is_derived = true};
+	bool is_known = true;
 	size_t i;
 
 	for (i = 0; i < c->n; i++) {
@@ -230,7 +231,11 @@ static struct known_file make_product(const struct judging *j,
 			p.serial_low = s->serial_low;
 		if (is_insertion(c))
 			p.mods_seen = s->mods_seen;
+		is_known &= s->range.any;
+		known_widen(&p.range, &s->range);
 	}
+	/* No wider than its sources together; exact once it was surveyed. */
+	p.range.any &= is_known;
 	return p;
 }
 

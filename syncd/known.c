@@ -84,3 +84,14 @@ int known_read(struct db *db, sqlite3_stmt *st, struct known_list *out,
 	}
 	return r;
 }
+
+void known_widen(struct tsfile_range *to, const struct tsfile_range *by)
+{
+	if (!by->any || by->first > by->last)
+		return;
+	if (!to->any || by->first < to->first)
+		to->first = by->first;
+	if (!to->any || by->last > to->last)
+		to->last = by->last;
+	to->any = true;
+}

@@ -38,6 +38,9 @@ void known_row(sqlite3_stmt *st, struct known_file *out);
 void known_bind(sqlite3_stmt *st, int64_t pipe, const char *database,
 		uint32_t region, int64_t partition);
 
+/* `to` covers `by` too; a range of no row adds nothing. */
+void known_widen(struct tsfile_range *to, const struct tsfile_range *by);
+
 struct known_list {
 	struct known_file *v; /* owned */
 	size_t n, cap;

@@ -119,7 +119,8 @@ const char *const outbox_write_sql[N_OUTBOX_WRITE] = {
 		"?15)"
 		" ON CONFLICT DO UPDATE SET serial = ?10, serial_low = ?10,"
 		" mods_seen = ?11, covered = ?12, mods_stamp = 0,"
-		" time_min = ?13, time_max = ?14, is_loose = ?15,"
+		" time_min = coalesce(?13, time_min),"
+		" time_max = coalesce(?14, time_max), is_loose = ?15,"
 		" is_derived = 0, is_owed = 0",
 	[W_SET_ASSIGNED] = "UPDATE pipe SET assigned = ?2, assigned_bytes = ?3"
 			   " WHERE id = ?1",

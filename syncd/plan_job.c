@@ -75,6 +75,9 @@ static int write_products(struct planning *pl, struct outbox_writer *w)
 		r = outbox_add_derived(w, pl->pipe, &file, k->serial,
 				       k->serial_low, k->mods_seen,
 				       &pl->job.err);
+		if (r == 0 && k->range.any)
+			r = outbox_learn(w, pl->pipe, &file, k->range.first,
+					 k->range.last, NULL, &pl->job.err);
 	}
 	for (i = 0; r == 0 && i < p->gone.n; i++) {
 		partition_file(&pl->key, &p->gone.v[i], &file);

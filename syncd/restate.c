@@ -101,17 +101,6 @@ static void drop_duplicates(struct devices *d)
 	d->n = n + 1;
 }
 
-static void widen(struct tsfile_range *to, const struct tsfile_range *by)
-{
-	if (!by->any || by->first > by->last)
-		return;
-	if (!to->any || by->first < to->first)
-		to->first = by->first;
-	if (!to->any || by->last > to->last)
-		to->last = by->last;
-	to->any = true;
-}
-
 /* Devices and times of one file; one that cannot be read says nothing. */
 static int add_file(struct devices *d, int fd)
 {
@@ -120,7 +109,7 @@ static int add_file(struct devices *d, int fd)
 	int r = tsfile_index_read(fd, &visit, &index, NULL);
 
 	if (r == 0)
-		widen(&d->range, &index.range);
+		known_widen(&d->range, &index.range);
 	else if (r != -ENOMEM)
 		d->is_cut = true;
 	if (d->n > 4096)
@@ -128,8 +117,7 @@ static int add_file(struct devices *d, int fd)
 	return r == -ENOMEM ? r : 0;
 }
 
-/* What a file that is gone held, as long as it is pinned. */
-static int open_pin(struct listing *l, int64_t pipe, uint64_t serial)
+int restate_open_pin(struct listing *l, int64_t pipe, uint64_t serial)
 {
 	char path[SPOOL_PATH_LEN], dir[SPOOL_DIR_LEN];
 	sqlite3_stmt *st = l->db->pin;
@@ -160,9 +148,10 @@ static int add_lost(struct listing *l, struct listing_pipe *lp,
 	int r = 0;
 
 	for (i = 0; r == 0 && i < lost->n; i++) {
-		CLEANUP_CLOSE int fd = open_pin(l, lp->pipe, lost->v[i].serial);
+		CLEANUP_CLOSE int fd =
+			restate_open_pin(l, lp->pipe, lost->v[i].serial);
 
-		widen(&d->range, &lost->v[i].range);
+		known_widen(&d->range, &lost->v[i].range);
 		if (fd >= 0)
 			r = add_file(d, fd);
 		is_unknown |= !lost->v[i].range.any &&
@@ -359,9 +348,9 @@ int restate_of_files(struct listing *l, struct listing_pipe *lp,
 
 	for (i = 0; r == 0 && i < lost->n; i++) {
 		const struct known_file *k = &lost->v[i];
-		CLEANUP_CLOSE int fd = open_pin(l, lp->pipe, k->serial);
+		CLEANUP_CLOSE int fd = restate_open_pin(l, lp->pipe, k->serial);
 
-		widen(&d.range, &k->range);
+		known_widen(&d.range, &k->range);
 		if (fd >= 0 && !k->is_derived)
 			r = add_file(&d, fd);
 		else

@@ -29,6 +29,9 @@ int restate_find_missed(struct listing *l, struct listing_pipe *lp,
 int restate_add(struct listing *l, struct listing_pipe *lp,
 		struct living_list *fresh) MUST_CHECK;
 
+/* What a file that is gone held, as long as it is pinned: its descriptor, -ENOENT. */
+int restate_open_pin(struct listing *l, int64_t pipe,
+		     uint64_t serial) MUST_CHECK;
 /* The last time that a lost row of the partition may have had, whatever is known of its file: no
  * row of a later one is before it. 0: that is not clear. */
 int restate_end(struct listing *l, int64_t pipe, int64_t *last) MUST_CHECK;

@@ -10,6 +10,7 @@
 
 struct ending {
 	struct listing *l;
+	int64_t pipe;
 	int64_t last;
 	bool is_unclear;
 };
@@ -21,7 +22,7 @@ static void end_before(struct ending *e, const struct tsfile_range *range)
 		e->last = range->first - 1;
 }
 
-/* One that nobody surveyed yet is asked; one that is gone cannot be. */
+/* One that nobody surveyed yet is asked, or its pin. */
 static void look_at(struct ending *e, const struct known_file *k,
 		    uint32_t region, int64_t partition)
 {
@@ -30,6 +31,8 @@ static void look_at(struct ending *e, const struct known_file *k,
 	const struct tsfile_visit nobody = {.arg = NULL};
 	struct tsfile_index index = {.version = 0};
 
+	if (fd < 0 && !k->is_derived)
+		fd = restate_open_pin(e->l, e->pipe, k->serial);
 	if (fd < 0 || tsfile_index_read(fd, &nobody, &index, NULL))
 		e->is_unclear = true;
 	else
@@ -38,7 +41,7 @@ static void look_at(struct ending *e, const struct known_file *k,
 
 int restate_end(struct listing *l, int64_t pipe, int64_t *last)
 {
-	struct ending e = {.l = l, .last = INT64_MAX};
+	struct ending e = {.l = l, .pipe = pipe, .last = INT64_MAX};
 	sqlite3_stmt *st = l->db->later;
 	struct known_file k;
 	size_t n = 0;

@@ -75,6 +75,17 @@ sent_is() { progress_is p sent_entries "$1"; }
 	value_has /p/events 'sequence/root.sg/1/0/1-1-1-0.tsfile is derived from 2 captured files: not sent'
 }
 
+@test "a product is known to reach as far as its sources, before anybody read it" {
+	pair_start
+	seal "$V3/tiny.tsfile" root.sg 1-1-0-0
+	seal "$V3/tinyal.tsfile" root.sg 2-2-0-0
+	statement 'WAIT PIPE p 30'
+	wait_until 20 surveyed
+	compact "$V3/tiny.tsfile" sequence 1-1-1-0 inner sequence/1-1-0-0 sequence/2-2-0-0
+	wait_until 20 derived 1 1
+	[[ "$(sqlite3 "$EDGE/state/catalog.db" "SELECT time_min || ' ' || time_max FROM known")" =~ ^1\ (102|3)$ ]]
+}
+
 @test "a cross product is derived, and stays so through restarts and for the next compaction" {
 	pair_start
 	seal "$V3/tiny.tsfile" root.sg 1-1-0-0
@@ -225,6 +236,8 @@ surveyed() { known_is 'count(*) FROM known WHERE row_sum IS NULL' 0; }
 	progress_is p applied_serial 6
 	known_is "group_concat(v || ':' || serial, ' ') FROM (SELECT v, serial FROM known WHERE partition = 0 ORDER BY v)" '1:5 5:6'
 	known_is 'serial < 4 FROM known WHERE v = 7' 1
+	# what was read of it is not forgotten because it goes again
+	known_is 'time_min FROM known WHERE v = 5' 1
 	# a device that has no row left at the edge is named as well
 	grep -q 'DELETION,root.sg.al0' "$ARCHIVE/edge-1/root.sg/sequence/1/0/1-1-0-0.tsfile.mods"
 	[ ! -e "$ARCHIVE/edge-1/root.sg/unsequence/1/0/5-5-0-0.tsfile.mods" ]
