@@ -6,7 +6,8 @@
  * order; bytes of several entries may be under way together. The machine keeps per
  * entry under way a head and its block digests' running list, never payload: what is
  * not yet acknowledged can be read again. Bounds: UPLOAD_WINDOW_ENTRIES entries and
- * UPLOAD_WINDOW_BYTES bytes sent and not durable, UPLOAD_READS reads under way.
+ * UPLOAD_WINDOW_BYTES bytes sent and not durable (the oldest entry, however large, does
+ * not count), UPLOAD_READS reads under way.
  *
  * Rules of histories (design, section 3): a WELCOME that names a durable serial beyond
  * the last assigned one, or another nonce for it, or one below what was released, or

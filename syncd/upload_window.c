@@ -179,8 +179,14 @@ static int fetch_next(struct upload *u, struct upload_act *act)
 	return 1;
 }
 
-/* The entry at the read cursor begins. An entry that alone is larger than the window
- * must pass: the oldest one always does. */
+/* What counts of the window. The oldest entry always passes, however large, and does not
+ * count: small ones behind it are not to wait for the receiver to sync it. */
+static uint64_t behind_oldest(struct upload *u)
+{
+	return u->window_bytes - sent_of(u, u->durable + 1)->bytes;
+}
+
+/* The entry at the read cursor begins. */
 static bool read_opens(struct upload *u)
 {
 	int refers;
@@ -191,7 +197,7 @@ static bool read_opens(struct upload *u)
 		return false;
 	if (u->read_serial != u->durable + 1 &&
 	    (u->read_serial > u->durable + UPLOAD_WINDOW_ENTRIES ||
-	     u->window_bytes >= UPLOAD_WINDOW_BYTES))
+	     behind_oldest(u) >= UPLOAD_WINDOW_BYTES))
 		return false;
 	refers = upload_refer_begins(u, head_of(u, u->read_serial));
 	if (refers < 0)
@@ -272,7 +278,7 @@ static int read_next(struct upload *u, struct upload_act *act)
 	len = block_len(entry_payload_len(en), u->read_index);
 	if (!may_go_ahead(u, len) ||
 	    (u->read_serial != u->durable + 1 &&
-	     u->window_bytes + len > UPLOAD_WINDOW_BYTES))
+	     behind_oldest(u) + len > UPLOAD_WINDOW_BYTES))
 		return 0;
 	(void)upload_add_read(u, en, u->read_index++, act);
 	u->window_bytes += len;
