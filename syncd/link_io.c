@@ -321,7 +321,7 @@ static void add_read(struct link *l, const struct upload_act *act)
 		.mods_kind = en->mods_kind,
 		.volume = l->volumes[act->serial % LINK_HEADS],
 		.data = take_buffer(l, act->len),
-		.may_squeeze = may_squeeze(l, act->len),
+		.may_squeeze = !act->may_refer && may_squeeze(l, act->len),
 	};
 	if (en->kind != ENTRY_FILE)
 		read_catalogued(l, &rj->ones[rj->n - 1]);

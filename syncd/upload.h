@@ -73,7 +73,8 @@ struct upload_act {
 	uint32_t len;	 /* UP_READ, UP_SEND_BLOCK, inline data */
 	bool is_inline; /* UP_SEND_ENTRY: the payload travels with it */
 	bool is_wanted; /* UP_SEND_BLOCK: the receiver asked for it */
-	bool may_refer; /* UP_SEND_ENTRY, UP_SEND_BLOCK: it need not travel literally */
+	bool may_refer; /* UP_SEND_ENTRY, UP_SEND_BLOCK: it need not travel literally; UP_READ:
+			 * so it will be, as far as is known */
 	const struct entry *entry; /* UP_READ, UP_SEND_ENTRY: borrowed until the next event */
 	struct digest digest;	   /* UP_SEND_*: of the block, or of the entry */
 	void *data;	/* the buffer that upload_block() brought; the owner's again with this act */

@@ -281,6 +281,7 @@ static int read_next(struct upload *u, struct upload_act *act)
 	     behind_oldest(u) + len > UPLOAD_WINDOW_BYTES))
 		return 0;
 	(void)upload_add_read(u, en, u->read_index++, act);
+	act->may_refer = upload_refer_block(u, u->read_serial);
 	u->window_bytes += len;
 	sent_of(u, u->read_serial)->bytes += len;
 	return 1;

@@ -244,6 +244,36 @@ static void test_short_read(void)
 	o.n_reads = 0;
 }
 
+/* The owner need not squeeze what will travel as a reference; a block that the receiver
+ * asks for is read for what it is. */
+static void test_reads_say_refer(void)
+{
+	struct owner o CLEANUP(end);
+	struct msg_welcome m = {.version = PROTO_VERSION_MAX};
+	struct upload_act a;
+	struct entry en = {
+		.serial = 1, .nonce = 7, .kind = ENTRY_FILE, .body_len = 9000};
+
+	begin(&o, 1, 0, 0);
+	o.holds_fetch = true;
+	upload_connected(o.u);
+	(void)acts(&o);
+	upload_welcome(o.u, &m);
+	(void)acts(&o);
+	upload_entry(o.u, &en);
+	upload_hold(o.u, 1);
+	(void)acts(&o);
+	CHECK(o.n_reads == 1 && o.reads[0].may_refer);
+	read_answers(&o, 0);
+	while (upload_next(o.u, &a))
+		CHECK(a.kind == UP_SEND_END || a.may_refer);
+	upload_want(o.u, &(struct msg_want){.serial = 1});
+	(void)acts(&o);
+	CHECK(o.n_reads == 1 && !o.reads[0].may_refer);
+	read_answers(&o, 0);
+	CHECK_STR(fresh(&o), "block:1.0 ");
+}
+
 static void test_window_entries(void)
 {
 	struct owner o CLEANUP(end);
@@ -328,6 +358,7 @@ int main(void)
 	test_run("EIO is tried as often as attempts are allowed",
 		 test_read_attempts);
 	test_run("a payload that became shorter is lost", test_short_read);
+	test_run("a read says that its block will refer", test_reads_say_refer);
 	test_run("the window bounds entries", test_window_entries);
 	test_run("the window bounds bytes", test_window_bytes);
 	test_run("100000 small entries", test_many_small);
