@@ -132,6 +132,21 @@ static void send_held(struct link *l, const struct upload_act *act)
 	msg_held_encode(m, &l->out);
 }
 
+/* Names the files of its ranges, anew for each block. */
+static void prefix_block(struct link *l, const struct payload *p,
+			 struct msg_block *m)
+{
+	CLEANUP_FREE struct msg_held *h = xcalloc(1, sizeof(*h));
+
+	h->serial = m->serial;
+	h->n = p->n_ranges;
+	memcpy(h->files, p->files, p->n_ranges * sizeof(*h->files));
+	msg_held_encode(h, &l->out);
+	m->how = BLOCK_PREFIX;
+	m->n_ranges = p->n_ranges;
+	memcpy(m->ranges, p->ranges, p->n_ranges * sizeof(*m->ranges));
+}
+
 static void note_saved(struct link *l, const struct payload *p, uint32_t len)
 {
 	if (p && p->packed)
@@ -152,7 +167,7 @@ static void send_entry(struct link *l, const struct upload_act *act)
 	note_saved(l, p, act->len);
 	msg_entry_encode(&m, &l->out);
 	give_buffer(l, act->data, act->len);
-	if (act->may_refer)
+	if (act->may_refer && l->is_again[act->serial % LINK_HEADS])
 		send_held(l, act);
 }
 
@@ -166,7 +181,10 @@ static void send_block(struct link *l, const struct upload_act *act)
 			      .data = p->bytes,
 			      .data_len = p->packed ? p->packed : act->len};
 
-	if (act->may_refer) {
+	if (p->n_ranges) {
+		prefix_block(l, p, &m);
+		l->pipe->saved_prefix_bytes += act->len - p->packed;
+	} else if (act->may_refer && l->is_again[act->serial % LINK_HEADS]) {
 		m.how = BLOCK_REFERENCE;
 		m.n_ranges = 1;
 		m.ranges[0].offset = act->index * BLOCK_LEN;
@@ -174,7 +192,7 @@ static void send_block(struct link *l, const struct upload_act *act)
 		m.data_len = 0;
 		l->pipe->saved_reference_bytes += act->len;
 	} else {
-		if (act->is_wanted)
+		if (act->is_wanted && l->is_again[act->serial % LINK_HEADS])
 			l->pipe->saved_reference_bytes -= act->len;
 		note_saved(l, p, act->len);
 	}
@@ -201,6 +219,11 @@ static int take_head(void *arg, struct outbox_entry *en)
 	struct fetching *f = arg;
 	struct link *l = f->link;
 
+	bool is_again = en->is_again || l->pipe->row.is_resync;
+	bool is_product = l->edge->set.diff_max_bytes > 0 &&
+			  en->entry.kind == ENTRY_FILE &&
+			  (en->entry.file.i > 0 || en->entry.file.c > 0);
+
 	if (en->entry.serial != f->next) {
 		entry_release(&en->entry);
 		return 1;
@@ -209,7 +232,8 @@ static int take_head(void *arg, struct outbox_entry *en)
 		spool_volume(&l->edge->spool, en->volume);
 	f->next++;
 	upload_entry(l->upload, &en->entry);
-	if (en->is_again || l->pipe->row.is_resync)
+	l->is_again[(f->next - 1) % LINK_HEADS] = is_again;
+	if (is_again || is_product)
 		upload_hold(l->upload, f->next - 1);
 	return 0;
 }
@@ -301,6 +325,7 @@ static void add_read(struct link *l, const struct upload_act *act)
 {
 	struct read_job *rj = l->reads;
 	const struct entry *en = act->entry;
+	bool is_again = l->is_again[act->serial % LINK_HEADS];
 	uint64_t bytes = 0;
 	size_t i;
 
@@ -321,7 +346,9 @@ static void add_read(struct link *l, const struct upload_act *act)
 		.mods_kind = en->mods_kind,
 		.volume = l->volumes[act->serial % LINK_HEADS],
 		.data = take_buffer(l, act->len),
-		.may_squeeze = !act->may_refer && may_squeeze(l, act->len),
+		.may_squeeze = !(act->may_refer && is_again) &&
+			       may_squeeze(l, act->len),
+		.may_diff = act->may_refer && !is_again,
 	};
 	if (en->kind != ENTRY_FILE)
 		read_catalogued(l, &rj->ones[rj->n - 1]);

@@ -335,6 +335,8 @@ struct outbox_gone {
 	int64_t volume;
 	uint64_t total; /* bytes of all entries up to and with this one */
 	bool is_loose;
+	uint64_t body_len;  /* of a FILE that was released; 0 otherwise */
+	struct fileid file; /* then its identity */
 };
 
 int outbox_release(struct outbox_writer *w, int64_t pipe, uint64_t serial,

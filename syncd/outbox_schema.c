@@ -213,7 +213,7 @@ const char *const outbox_write_sql[N_OUTBOX_WRITE] = {
 	[W_FILL] = "UPDATE entry SET nonce = ?3, head = ?4, volume = 0,"
 		   " is_loose = 0, body = NULL WHERE pipe = ?1 AND serial = ?2",
 	[W_LOWEST] =
-		"SELECT serial, nonce, volume, total FROM entry"
+		"SELECT serial, nonce, volume, total, head FROM entry"
 		" WHERE pipe = ?1 AND serial <= ?2 ORDER BY serial LIMIT ?3",
 	[W_REMOVE_ENTRIES] =
 		"DELETE FROM entry WHERE pipe = ?1 AND serial <= ?2",

@@ -232,6 +232,23 @@ int outbox_add_gap(struct outbox_writer *w, int64_t pipe, const char *line,
 	return run(w, W_ADD_GAP, e);
 }
 
+/* Only for who keeps it: a head that is none is no FILE's. */
+static void read_file(sqlite3_stmt *st, struct outbox_gone *out)
+{
+	struct rd head = rd_over(sqlite3_column_blob(st, 4),
+				 (size_t)sqlite3_column_bytes(st, 4));
+	struct entry en = {0};
+
+	out->body_len = 0;
+	if (entry_decode(&en, &head) < 0)
+		return;
+	if (en.kind == ENTRY_FILE) {
+		out->body_len = en.body_len;
+		out->file = en.file;
+	}
+	entry_release(&en);
+}
+
 static int read_lowest(struct outbox_writer *w, int64_t pipe, uint64_t serial,
 		       struct outbox_gone *out, size_t n, struct err *e)
 {
@@ -246,6 +263,7 @@ static int read_lowest(struct outbox_writer *w, int64_t pipe, uint64_t serial,
 		out[n_rows].nonce = (uint64_t)sqlite3_column_int64(st, 1);
 		out[n_rows].volume = sqlite3_column_int64(st, 2);
 		out[n_rows].total = (uint64_t)sqlite3_column_int64(st, 3);
+		read_file(st, &out[n_rows]);
 		n_rows++;
 	}
 	return r < 0 ? r : n_rows;

@@ -37,6 +37,7 @@ struct pipe {
 	int64_t changed_ms;	  /* state or message */
 	int64_t offline_since_ms; /* for `link` while there is none */
 	uint64_t n_retries, resent_bytes;
+	uint64_t saved_prefix_bytes; /* zstd behind what the receiver holds */
 	uint64_t saved_reference_bytes; /* that did not travel: the receiver held them */
 	uint64_t saved_compressed_bytes; /* that did not travel: zstd, on a slow way */
 	/* From capture, of the oldest entry of each acknowledgement. */

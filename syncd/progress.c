@@ -74,8 +74,10 @@ void pipe_progress(const struct pipes *ps, const struct pipe *p,
 	put(out, "resent_bytes",
 	    p->link ? link_resent_bytes(p->link) : p->resent_bytes);
 	put(out, "saved_bytes",
-	    p->saved_reference_bytes + p->saved_compressed_bytes);
+	    p->saved_reference_bytes + p->saved_prefix_bytes +
+		    p->saved_compressed_bytes);
 	put(out, "saved_reference_bytes", p->saved_reference_bytes);
+	put(out, "saved_prefix_bytes", p->saved_prefix_bytes);
 	put(out, "saved_compressed_bytes", p->saved_compressed_bytes);
 }
 

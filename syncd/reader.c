@@ -13,6 +13,7 @@ static void forget(struct reader *r)
 {
 	r->nonce = 0;
 	r->fd = r->mods_fd = -1;
+	r->sources = NULL;
 }
 
 void reader_init(struct reader *r)
@@ -27,6 +28,7 @@ void reader_close(struct reader *r)
 		(void)close(r->fd);
 	if (r->mods_fd >= 0)
 		(void)close(r->mods_fd);
+	sources_close(r->sources);
 	forget(r);
 }
 
@@ -86,6 +88,9 @@ static int open_payload(struct reader *r, const struct read_one *o)
 		r->mods_fd = open_spooled(o, o->mods_kind);
 	if (o->mods_len && r->mods_fd < 0)
 		return r->mods_fd;
+	if (o->may_diff && o->volume)
+		r->sources = sources_open(o->volume->spool_dir, &o->file, r->fd,
+					  o->body_len);
 	r->nonce = o->nonce;
 	return 0;
 }
@@ -108,7 +113,13 @@ static void take(struct reader *r, struct read_one *o)
 	uint64_t begun;
 
 	o->digest = digest_block(o->data->bytes, o->len);
-	o->data->packed = 0;
+	o->data->packed = o->data->n_ranges = 0;
+	if (o->may_diff && r->sources)
+		o->data->packed = sources_squeeze(
+			r->sources, o->index, o->data->bytes, o->len,
+			o->data->ranges, o->data->files, &o->data->n_ranges);
+	if (o->data->packed)
+		return;
 	if (!o->may_squeeze)
 		return;
 	begun = clock_mono_us();

@@ -10,6 +10,7 @@
 #include "domain/digest.h"
 #include "domain/squeeze.h"
 #include "edge.h"
+#include "sources.h"
 
 #define READER_BATCH 16
 
@@ -18,11 +19,15 @@ struct reader {
 	uint64_t nonce; /* 0 = nothing is open */
 	int fd, mods_fd;
 	struct squeezer *squeezer; /* owned */
+	struct sources *sources;   /* owned; of the open payload; NULL = none */
 };
 
 /* What was read, and how it may travel. */
 struct payload {
 	uint32_t packed; /* bytes are a zstd frame of that length; 0: as they are */
+	uint8_t n_ranges; /* of its prefix; 0: it has none */
+	struct held_range ranges[SOURCES_MAX];
+	struct fileid files[SOURCES_MAX]; /* of the ranges */
 	uint8_t bytes[];
 };
 
@@ -37,6 +42,7 @@ struct read_one {
 	/* The owner read it from the catalog: `data` and `err` are set. */
 	bool is_catalogued;
 	bool may_squeeze;
+	bool may_diff; /* behind what the spool keeps of its sources */
 	/* out */
 	struct payload *data; /* payload_new() by the job, unless the owner gave one */
 	struct digest digest; /* of the plain bytes */
@@ -57,7 +63,7 @@ static inline struct payload *payload_new(uint32_t len) /* NULL: no memory */
 	struct payload *p = malloc(sizeof(*p) + len);
 
 	if (p)
-		p->packed = 0;
+		p->packed = p->n_ranges = 0;
 	return p;
 }
 

@@ -3,8 +3,10 @@
 #include <string.h>
 
 #include "progress.h"
+#include "sources.h"
 
 #define RELEASE_BATCH 256
+#define KEEP_MIN 65536u /* what is shorter is hardly a source */
 #define RETRY_MS 2000
 
 struct releasing {
@@ -13,6 +15,7 @@ struct releasing {
 	struct edge *edge;
 	int64_t pipe;
 	bool is_dropped;
+	uint64_t keep_max; /* bytes of sources (sources.h); 0 = none is kept */
 	uint64_t durable, applied;
 	size_t n;
 	struct outbox_gone gone[RELEASE_BATCH];
@@ -42,12 +45,25 @@ static int run_release(struct outbox_job *j, struct outbox_writer *w)
 static void run_unlink(struct job *j)
 {
 	struct releasing *r = CONTAINER_OF(j, struct releasing, unlink);
+	const struct volume *kept_in = NULL;
 	size_t i;
 
 	for (i = 0; i < r->n; i++) {
-		if (r->volumes[i])
-			spool_unpin(r->volumes[i]->spool_dir, r->gone[i].nonce);
+		const struct outbox_gone *g = &r->gone[i];
+
+		if (!r->volumes[i])
+			continue;
+		if (r->keep_max && g->body_len >= KEEP_MIN && !g->is_loose) {
+			sources_keep(r->volumes[i]->spool_dir, g->nonce,
+				     &g->file);
+			kept_in = r->volumes[i];
+		} else {
+			spool_unpin(r->volumes[i]->spool_dir, g->nonce);
+		}
 	}
+	if (kept_in)
+		sources_trim(kept_in->spool_dir,
+			     kept_in->over_bytes ? 0 : r->keep_max);
 }
 
 static void finish(struct releasing *r)
@@ -107,6 +123,7 @@ static void released(struct outbox_job *j)
 	for (i = 0; i < r->n; i++)
 		r->volumes[i] =
 			spool_volume(&r->edge->spool, r->gone[i].volume);
+	r->keep_max = r->is_dropped ? 0 : (uint64_t)r->edge->set.diff_max_bytes;
 	r->unlink.run = run_unlink;
 	r->unlink.done = unlinked;
 	worker_submit(r->edge->names, &r->unlink);

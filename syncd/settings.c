@@ -67,6 +67,8 @@ const struct conf_key settings_keys[] = {
 	       true, "how long data may wait unsealed; 0 = as IoTDB likes"),
 	NUMBER("rate_limit", CONF_BYTES, rate_limit, 0, INT64_MAX, "0", true,
 	       "bytes a second; 0 = none"),
+	NUMBER("diff_max_bytes", CONF_BYTES, diff_max_bytes, 0, INT64_MAX, "0", true,
+	       "bytes a second; 0 = none"),
 	NUMBER("max_pipes", CONF_INT, max_pipes, 1, 32, "1", true,
 	       "pipes other than DROP"),
 	NUMBER("stop_after_disconnected", CONF_TIME, stop_after_ms, 0,

@@ -41,6 +41,7 @@ struct settings {
 	char iotdb_version[32];
 	int64_t flush_interval_ms;
 	int64_t rate_limit; /* bytes a second; 0 = none */
+	int64_t diff_max_bytes; /* sources kept for block diff; 0 = none */
 	int64_t max_pipes;
 	int64_t stop_after_ms; /* 0 = never */
 	int64_t dropped_kept;

@@ -250,9 +250,13 @@ int prefix_add_source(struct prefix *p, int fd, uint64_t len, struct err *e)
 unsigned prefix_ranges(const struct prefix *p, uint64_t block,
 		       struct held_range out[HELD_RANGES_MAX])
 {
-	const struct part *parts = &p->parts[block * PREFIX_SOURCES_MAX];
+	const struct part *parts;
 	uint64_t sum = 0;
 	unsigned n = 0;
+
+	if (block >= p->n_blocks)
+		return 0;
+	parts = &p->parts[block * PREFIX_SOURCES_MAX];
 
 	for (unsigned i = 0; i < p->n_sources; i++)
 		sum += parts[i].end - parts[i].begin;

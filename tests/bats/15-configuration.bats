@@ -11,6 +11,7 @@ in_force() { "$TSFERRY_BUILD/$1/$1" -c "$T/$1.conf" -n | sed -E 's/^ +//' | grep
 	sed -i '/^spool_min_free/d; /^scan_interval/d; /^sender_name/d' "$T/syncd.conf"
 	sed -i '/^staging_min_free/d; /^pipe_server_port/d; /^bind/d; /^archive_dir/d' "$T/recvd.conf"
 	diff - <(in_force syncd | grep -vE '^(state_dir|control_socket|data_dirs|sender_name|scan_interval)=') <<-'END'
+		diff_max_bytes=0
 		dropped_pipes_kept=10
 		flush_interval=0
 		inferred_deletes=hold

@@ -9,6 +9,10 @@ metric() { value /metrics | awk -v k="tsferry_recvd_$1" '$1 == k { print $2 }'; 
 saved() { value /p/progress | awk '$1 == "saved_reference_bytes" { print $2 }'; }
 retries() { value /p/progress | awk '$1 == "retries" { print $2 }'; }
 
+kept_are() { [ "$(find "$DATADIR/.tsferry-spool/sources" -type f | wc -l)" = "$1" ]; }
+kept_within() { [ "$(find "$DATADIR/.tsferry-spool/sources" -type f -printf '%s\n' | awk '{ n += $1 } END { print n + 0 }')" -le "$1" ]; }
+arrived() { [ -n "$(find "$ARCHIVE" -name "$1")" ]; }
+
 @test "RESYNC of unchanged data sends almost nothing" {
 	pair_start
 	seal "$DATA/tsfile/v3/tiny.tsfile" root.sg 1-1-0-0
@@ -53,4 +57,26 @@ retries() { value /p/progress | awk '$1 == "retries" { print $2 }'; }
 	statement 'WAIT PIPE p 30'
 	archive_equals_edge
 	[ "$(saved)" -ge $((3 * 1500000)) ]
+}
+
+@test "a product of compaction goes behind what it was made from, while that is kept" {
+	edge_conf diff_max_bytes 100M
+	pair_start
+	generate -d root.big -n 2 -s 1500K
+	statement 'WAIT PIPE p 30'
+	wait_until 10 kept_are 2
+	# IoTDB made one file of the other, while nobody saw its journal
+	source=$(find "$DATADIR/sequence/root.big" -name '*-0-0.tsfile' | sort | head -n 1)
+	product=${source/%-0-0.tsfile/-1-0.tsfile}
+	cp "$source" "$product"
+	cp "$source.resource" "$product.resource"
+	wait_until 20 arrived "${product##*/}"
+	cmp "$product" "$(find "$ARCHIVE" -name "${product##*/}")"
+	[ "$(value /p/progress | awk '$1 == "saved_prefix_bytes" { print $2 }')" -ge 1400000 ]
+	# no longer: they go with the next entry that is released
+	edge_conf diff_max_bytes 1M
+	statement 'LOAD CONFIGURATION'
+	generate -d root.other -n 1 -s 100K
+	statement 'WAIT PIPE p 30'
+	wait_until 10 kept_within 1048576
 }

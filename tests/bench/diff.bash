@@ -12,7 +12,7 @@ diff_peers() { # LINE PRODUCT SOURCES
 	echo "$1 peer=zstd-patch-from bytes=$(zstd -q -3 --long=27 --patch-from="$W/sources" -c "$2" | wc -c) of=$size wall_s=$(since "$t")"
 	t=$(now)
 	if command -v rdiff >/dev/null; then
-		rdiff -b 512 signature "$W/sources" "$W/signature"
+		rdiff -f -b 512 signature "$W/sources" "$W/signature"
 		rd=$(rdiff delta "$W/signature" "$2" - | zstd -q -3 -c | wc -c)
 		echo "$1 peer=rdiff bytes=$((rd + $(stat -c %s "$W/signature"))) of=$size wall_s=$(since "$t")"
 	fi
