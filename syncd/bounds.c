@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "sources.h"
+
 #define BATCH 1024 /* pins given up in one transaction */
 
 struct given_up {
@@ -86,6 +88,8 @@ static int run_judging(struct outbox_job *job, struct outbox_writer *w)
 
 	for (i = 0; r == 0 && i < j->n_volumes; i++) {
 		j->now = &j->volumes[i];
+		/* These only save bytes; they go before any pin does. */
+		sources_trim(j->now->v.spool_dir, 0);
 		do {
 			r = one_batch(j, w);
 		} while (r == 0 && j->n == BATCH && !is_enough(j->now));
