@@ -110,6 +110,12 @@ bool iotdb_says_loading(const char *text)
 	return strstr(text, "is loading by another scheduler");
 }
 
+bool iotdb_says_nothing(const char *text)
+{
+	return strstr(text, "Auto create or verify schema error") &&
+	       !strstr(text, "Detail:");
+}
+
 /* "Measurement PlainDeviceID{deviceID='root.a.d'}.s datatype not match" or
  * "Measurement root.a.d.s datatype not match" (seen on 1.3.3; read for 1.0 and 2.0). */
 bool iotdb_says_mismatch(const char *text, char *series, unsigned long size)

@@ -20,6 +20,8 @@ enum iotdb_means iotdb_code_means(unsigned version, int code, bool may_retry);
 /* Sentences that codes do not tell apart (iotdb-observed, section 3). */
 bool iotdb_says_not_found(
 	const char *text); /* the server does not see our path */
+/* Schemas did not fit, or the configuration node is away: it does not say. */
+bool iotdb_says_nothing(const char *text);
 bool iotdb_says_loading(
 	const char *text); /* "is loading by another scheduler" */
 /* A type that differs: the series (of at most `size` bytes) or "" when it is not named. */

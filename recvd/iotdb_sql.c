@@ -65,8 +65,9 @@ int sql_load(unsigned version, const struct sql_load *load, struct buf *out)
 		return buf_end(out);
 	}
 	if (version < IOTDB_1_3_3) {
-		buf_addf(out, " SGLEVEL=%u VERIFY=true ONSUCCESS=NONE",
-			 load->level);
+		/* 1.0 refuses encodings that differ, so it is not to look. */
+		buf_addf(out, " SGLEVEL=%u VERIFY=%s ONSUCCESS=NONE",
+			 load->level, version < IOTDB_1_1 ? "false" : "true");
 		return buf_end(out);
 	}
 	buf_addf(out, " WITH ('database-level'='%u','on-success'='delete'",

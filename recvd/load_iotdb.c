@@ -36,7 +36,8 @@ static void disconnect(struct iotdb *db)
 	db->rpc = NULL;
 	transfer_close(db->transfer);
 	db->transfer = NULL;
-	db->is_blind = false;
+	db->is_blind = db->is_seen = false;
+	types_forget(&db->types);
 	forget_databases(db);
 }
 
@@ -248,6 +249,7 @@ static void do_statement(struct batch *b, struct iotdb_item *it)
 					 ? iotdb_schema(b->db, &it->job, &e)
 					 : iotdb_delete(b->db, &it->job, &e);
 
+	types_forget(&b->db->types);
 	iotdb_say(b->db, it, result, e.text);
 }
 

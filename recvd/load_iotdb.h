@@ -20,6 +20,7 @@
 #include "iotdb/transfer.h"
 #include "load_handover.h"
 #include "load_job.h"
+#include "load_types.h"
 
 #define RUN_FILES_MAX JOB_BATCH_MAX
 #define RUN_BYTES_MAX (64u << 20)
@@ -46,7 +47,9 @@ struct iotdb {
 	char **databases;	   /* owned; that exist for sure */
 	size_t n_databases;
 	bool is_blind; /* the server does not see load_dir: files go over the network */
+	bool is_seen; /* it loaded a path of ours on this connection */
 	bool is_swept;
+	struct types types; /* of this connection */
 	void (*done)(void *arg,
 		     struct iotdb_item *it); /* an item's result is final */
 	void *arg;
@@ -107,7 +110,8 @@ enum job_result iotdb_delete_beside(struct iotdb *db, const struct load_job *j,
 /* What of a file this version would get wrong, and how to hand it over. */
 struct iotdb_care {
 	bool must_order; /* its index cannot be searched by this server as it stands */
-	bool has_mods; /* `mods` are the records to hand over, of `kind` */
+	char mismatch[512]; /* of a MISMATCH: the series */
+	bool has_mods;	    /* `mods` are the records to hand over, of `kind` */
 	enum mods_kind kind;
 	struct buf mods; /* owned */
 };

@@ -135,6 +135,16 @@ static int load(struct run *run, const char *path, uint64_t bytes,
 	return rpc_execute(run->db->rpc, buf_str(&sql), reply, e);
 }
 
+/* A refusal that gives no reason (before 1.3.3) may be the configuration node's that is away:
+ * what needs it is asked then. */
+static bool is_cluster_away(struct iotdb *db, const struct rpc_reply *reply)
+{
+	struct rpc_reply own;
+
+	return iotdb_says_nothing(reply->text) &&
+	       rpc_execute(db->rpc, "SHOW DATABASES", &own, NULL) == -EREMOTEIO;
+}
+
 void iotdb_say_loaded(struct iotdb *db, struct iotdb_item *it, int r,
 		      const struct rpc_reply *reply, struct err *e)
 {
@@ -148,7 +158,8 @@ void iotdb_say_loaded(struct iotdb *db, struct iotdb_item *it, int r,
 		iotdb_say(db, it, JOB_MISMATCH, e->text);
 		return;
 	}
-	result = r == -EREMOTEIO && iotdb_says_loading(reply->text)
+	result = r == -EREMOTEIO && (iotdb_says_loading(reply->text) ||
+				     is_cluster_away(db, reply))
 			 ? JOB_RETRY
 			 : iotdb_result(db, r, reply, e);
 	/* "There already" is said of what a statement makes; a file is there when LOAD
@@ -227,6 +238,7 @@ static void load_run(struct run *run)
 		r = load(run, run->h.path, bytes_of(run->items, run->n), &reply,
 			 &e);
 	}
+	run->db->is_seen |= r >= 0;
 	if (r >= 0)
 		return;
 	if (is_blind(run, r, &reply) && iotdb_may_transfer(run->db))
@@ -288,6 +300,30 @@ static bool add_one(struct run *run, struct iotdb_item *it,
 	return r >= 0;
 }
 
+/* Servers that would not tell of a type that differs, or would convert it. */
+static bool must_compare(const struct iotdb *db)
+{
+	unsigned version = rpc_version_number(db->rpc);
+
+	return version < IOTDB_1_3_3 ||
+	       (version >= IOTDB_1_3_4 && iotdb_may_transfer(db) &&
+		!db->is_seen);
+}
+
+static enum job_result compare_types(struct iotdb *db, const struct load_job *j,
+				     struct iotdb_care *care, struct err *e)
+{
+	struct rpc_reply reply = {0};
+	int r = types_check(&db->types, db->rpc, j, care->mismatch,
+			    sizeof care->mismatch, &reply, e);
+
+	if (r > 0)
+		return JOB_MISMATCH;
+	if (r == -EBADMSG)
+		return JOB_QUARANTINE;
+	return r == 0 ? JOB_APPLIED : iotdb_result(db, r, &reply, e);
+}
+
 /* JOB_APPLIED: it may be handed over as `care` says. */
 static enum job_result look(struct iotdb *db, const struct load_job *j,
 			    struct iotdb_care *care, struct err *e)
@@ -296,9 +332,24 @@ static enum job_result look(struct iotdb *db, const struct load_job *j,
 
 	*care = (struct iotdb_care){0};
 	buf_init(&care->mods, MODS_MAX);
-	return result == JOB_APPLIED
-		       ? iotdb_look(rpc_version_number(db->rpc), j, care, e)
-		       : result;
+	if (result == JOB_APPLIED)
+		result = iotdb_look(rpc_version_number(db->rpc), j, care, e);
+	if (result == JOB_APPLIED && must_compare(db))
+		result = compare_types(db, j, care, e);
+	return result;
+}
+
+/* What is before a bad one goes first. */
+static void say_bad(struct run *run, const struct iotdb_care *care,
+		    enum job_result result, const struct err *e)
+{
+	struct iotdb_item *it = &run->items[run->n];
+
+	if (run->n)
+		return;
+	if (result == JOB_MISMATCH)
+		it->paths = xstrdup(care->mismatch);
+	iotdb_say(run->db, it, result, e->text);
 }
 
 /* Files of the run, as many as can be loaded together: up to one that is bad. False: none is
@@ -313,9 +364,8 @@ static bool fill(struct run *run, unsigned n)
 		struct err e = {0};
 		enum job_result result = look(run->db, &it->job, &care, &e);
 
-		/* what is before a bad one goes first */
-		if (result != JOB_APPLIED && run->n == 0)
-			iotdb_say(run->db, it, result, e.text);
+		if (result != JOB_APPLIED)
+			say_bad(run, &care, result, &e);
 		go_on = result == JOB_APPLIED && add_one(run, it, &care);
 		run->n += go_on;
 		buf_release(&care.mods);

@@ -12,6 +12,7 @@
 #include "ground/buf.h"
 
 #define IOTDB_1_0 10000u
+#define IOTDB_1_1 10100u
 #define IOTDB_1_2 10200u
 #define IOTDB_1_3 10300u
 #define IOTDB_1_3_3 10303u

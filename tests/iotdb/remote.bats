@@ -89,3 +89,14 @@ proxy_start() {
 	[ "$(awk '/VmHWM/ { print $2 }' "/proc/$(loader_pid)/status")" -lt 40000 ]
 	[ "$(sql cloud "COUNT DEVICES root.big.**" | grep -v '^#')" -gt 0 ]
 }
+
+@test "a type that differs is not converted in silence: it waits, and is tried again when it fits" {
+	sql cloud "CREATE DATABASE root.type" "CREATE TIMESERIES root.type.d.s BOOLEAN" >/dev/null
+	pair_start
+	sql edge "CREATE TIMESERIES root.type.d.s INT32" "INSERT INTO root.type.d(time, s) VALUES (1, 5)" FLUSH
+	wait_until 30 progress_is p quarantined_entries 1
+	value_has /p/message "datatype not match"
+	sql cloud "DELETE TIMESERIES root.type.d.s" >/dev/null
+	statement "RETRY 1" || statement "RETRY 2"
+	wait_until 30 cloud_says "SELECT s FROM root.type.d" $'1\t5'
+}

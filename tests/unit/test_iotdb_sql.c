@@ -71,7 +71,7 @@ static void loads(void)
 	CHECK_STR(load_for(1304, &a), "LOAD '/x/it's' AUTOREGISTER=true,"
 				      "SGLEVEL=2,VERIFY=true");
 	CHECK_STR(load_for(10001, &b),
-		  "LOAD '/x/it''s' SGLEVEL=2 VERIFY=true ONSUCCESS=NONE");
+		  "LOAD '/x/it''s' SGLEVEL=2 VERIFY=false ONSUCCESS=NONE");
 	CHECK_STR(load_for(10303, &c),
 		  "LOAD '/x/it''s' WITH ('database-level'='2','on-success'="
 		  "'delete')");
