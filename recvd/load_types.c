@@ -140,7 +140,7 @@ static bool is_learned(const struct types *t, const char *database)
 static int learn(struct types *t, struct rpc *c, const char *database,
 		 struct rpc_reply *reply, struct err *e)
 {
-	CLEANUP(buf_release) struct buf sql;
+	CLEANUP(buf_release) struct buf sql = {0};
 	struct rpc_visit visit = {
 		.row = learn_row, .arg = t, .max_rows = TYPES_MAX};
 	int r;
