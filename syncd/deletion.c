@@ -420,5 +420,7 @@ int deletion_judge(struct listing *l, struct listing_pipe *lp,
 		s.k.mods_stamp = 0;
 		r = read_source(&j, &s);
 	}
+	if (r == 0 && !lp->is_cut_short)
+		r = deletion_follow_behind(&j);
 	return r;
 }

@@ -35,8 +35,8 @@ static bool piece_touches(const struct deletion_piece *p,
 					   d->path, d->path_len);
 }
 
-static bool is_touched(const struct deletion_pieces *p,
-		       const struct tsfile_device *d)
+bool deletion_is_touched(const struct deletion_pieces *p,
+			 const struct tsfile_device *d)
 {
 	size_t i;
 
@@ -72,7 +72,7 @@ static int take_device(void *arg, const struct tsfile_device *d)
 		return 0;
 	if (at.range.first < c->floor)
 		at.range.first = c->floor;
-	if (!is_touched(c->p, &at))
+	if (!deletion_is_touched(c->p, &at))
 		return 0;
 	buf_add(&c->devices, d->path, d->path_len);
 	buf_adds(&c->devices, "\n");

@@ -61,6 +61,14 @@ int deletion_piece(struct deletion_pieces *p,
 int deletion_emit(struct deletion_judging *j, const struct deletion_source *s,
 		  int fd, const struct deletion_pieces *p) MUST_CHECK;
 
+/* Whether they may be about rows of a device. */
+bool deletion_is_touched(const struct deletion_pieces *p,
+			 const struct tsfile_device *d);
+
+/* Captured files that have rows which the plan's deletions are not about, though these
+ * would take them: they follow again (deletion_behind.c). */
+int deletion_follow_behind(struct deletion_judging *j) MUST_CHECK;
+
 /* A record beside a product: news when one of the product's sources that may have such
  * rows lacks it, or when none has it. */
 int deletion_inherited(struct deletion_judging *j,

@@ -187,8 +187,7 @@ static bool is_among(const struct living_list *list, size_t n,
 	return false;
 }
 
-/* A source that is gone while its compaction cannot be judged yet. */
-static bool is_withheld(const struct listing *l, const struct living *f)
+bool restate_is_withheld(const struct listing *l, const struct living *f)
 {
 	size_t i, k;
 
@@ -215,7 +214,9 @@ static int take_living(struct listing *l, struct listing_pipe *lp,
 	int r;
 
 	if (fd < 0)
-		return is_withheld(l, &f) ? living_add(&lp->plan.owed, &f) : 0;
+		return restate_is_withheld(l, &f)
+			       ? living_add(&lp->plan.owed, &f)
+			       : 0;
 	r = add_file(d, fd);
 	if (r || is_among(fresh, n_fresh, &f))
 		return r;

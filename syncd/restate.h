@@ -29,6 +29,8 @@ int restate_find_missed(struct listing *l, struct listing_pipe *lp,
 int restate_add(struct listing *l, struct listing_pipe *lp,
 		struct living_list *fresh) MUST_CHECK;
 
+/* A source that is gone while its compaction cannot be judged yet. */
+bool restate_is_withheld(const struct listing *l, const struct living *f);
 /* What a file that is gone held, as long as it is pinned: its descriptor, -ENOENT. */
 int restate_open_pin(struct listing *l, int64_t pipe,
 		     uint64_t serial) MUST_CHECK;

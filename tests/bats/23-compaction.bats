@@ -355,7 +355,7 @@ surveyed() { known_is 'count(*) FROM known WHERE row_sum IS NULL' 0; }
 	edge_conf data_dirs "$DATADIR;$EDGE/cold"
 	pair_start
 	seal "$V3/tiny.tsfile" root.sg 1-1-0-0
-	seal "$V3/old.tsfile" root.sg 2-2-0-0
+	seal "$V3/compacted.tsfile" root.sg 2-2-0-0
 	statement 'WAIT PIPE p 30'
 	begin sequence 1-1-1-0.inner.inner-compaction.log sequence 1-1-1-0.inner sequence/1-1-0-0 sequence/2-2-0-0
 	seen 1-1-1-0.inner.inner-compaction.log
