@@ -36,7 +36,7 @@ static void disconnect(struct iotdb *db)
 	db->rpc = NULL;
 	transfer_close(db->transfer);
 	db->transfer = NULL;
-	db->is_blind = db->is_seen = false;
+	db->is_blind = false;
 	types_forget(&db->types);
 	forget_databases(db);
 }

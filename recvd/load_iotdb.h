@@ -47,7 +47,6 @@ struct iotdb {
 	char **databases;	   /* owned; that exist for sure */
 	size_t n_databases;
 	bool is_blind; /* the server does not see load_dir: files go over the network */
-	bool is_seen; /* it loaded a path of ours on this connection */
 	bool is_swept;
 	struct types types; /* of this connection */
 	void (*done)(void *arg,

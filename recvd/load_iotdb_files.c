@@ -238,7 +238,6 @@ static void load_run(struct run *run)
 		r = load(run, run->h.path, bytes_of(run->items, run->n), &reply,
 			 &e);
 	}
-	run->db->is_seen |= r >= 0;
 	if (r >= 0)
 		return;
 	if (is_blind(run, r, &reply) && iotdb_may_transfer(run->db))
@@ -300,14 +299,12 @@ static bool add_one(struct run *run, struct iotdb_item *it,
 	return r >= 0;
 }
 
-/* Servers that would not tell of a type that differs, or would convert it. */
+/* Servers that would not tell of a type that differs, or would convert it, or lose its rows. */
 static bool must_compare(const struct iotdb *db)
 {
 	unsigned version = rpc_version_number(db->rpc);
 
-	return version < IOTDB_1_3_3 ||
-	       (version >= IOTDB_1_3_4 && iotdb_may_transfer(db) &&
-		!db->is_seen);
+	return version < IOTDB_1_3_3 || version >= IOTDB_1_3_4;
 }
 
 static enum job_result compare_types(struct iotdb *db, const struct load_job *j,

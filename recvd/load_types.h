@@ -3,7 +3,8 @@
  *
  *	before 1.3.3	a refusal does not say why; 1.0 refuses an encoding that differs
  *	from 1.3.4 on	what comes over the network is converted, and then its deletion
- *			records are not looked at (iotdb-observed, section 3)
+ *			records are not looked at (iotdb-observed, section 3); of what LOAD
+ *			takes 2.0.6 says "200", and the rows are nowhere
  *
  * A database is asked for once a connection; what files bring after that is added. A type
  * that differs is asked for again before it is told. Series are kept as hashes of their
