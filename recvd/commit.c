@@ -114,6 +114,7 @@ static void enqueue(struct commit *c, struct commit_item *it,
 	c->queue_end = &it->next;
 	c->n_queued++;
 	c->n_queued_files += it->file != NULL;
+	c->d->room.begun_bytes += entry_payload_len(&it->entry);
 	if (room_add(&c->d->room, it->len, it->file ? 1 : 0))
 		sessions_breathe(c->d);
 	session_flight(c->d, i->sender, it->len, 0);
@@ -336,6 +337,7 @@ static void release_room(struct commit *c, const struct commit_item *group)
 
 	for (const struct commit_item *it = group; it; it = it->next) {
 		bytes += it->len;
+		c->d->room.begun_bytes -= entry_payload_len(&it->entry);
 		/* A large payload became a file on the way: it was counted as bytes. */
 		files += it->file && !it->data;
 	}

@@ -179,6 +179,11 @@ void receive_failed(struct receive *r, const char *sentence)
 	rx_bye(r, BYE_BUSY, 0, "%s", sentence);
 }
 
+uint64_t receive_uncommitted(const struct receive *r)
+{
+	return r->state == RECEIVE_LIVE ? r->next_stage - 1 - r->durable : 0;
+}
+
 void receive_committed(struct receive *r, uint64_t serial)
 {
 	rx_settle(r);

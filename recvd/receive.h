@@ -105,6 +105,8 @@ void receive_written(struct receive *r, uint64_t serial, uint64_t index);
 /* After an RX_FETCH: the block is written; or not, because what is held has another
  * digest, or is not there. */
 void receive_fetched(struct receive *r, uint64_t serial, uint64_t index, bool is_good);
+/* Entries handed over for a commit that has not been told. */
+uint64_t receive_uncommitted(const struct receive *r);
 void receive_committed(struct receive *r, uint64_t serial); /* every staged entry up to it */
 void receive_applied(struct receive *r, uint64_t serial, uint32_t n_quarantined);
 /* A write, sync or commit failed, or there is no room: sentence for the edge. */

@@ -52,12 +52,12 @@ void room_measured(struct room *r, uint64_t free_bytes, uint64_t total_bytes)
 }
 
 int room_check(const struct room *r, const struct settings *s, uint64_t len,
-	       struct err *e)
+	       uint64_t need, struct err *e)
 {
 	uint64_t keep = settings_min_free(s, r->total_bytes);
 	uint64_t taken = keep + ROOM_CATALOG + r->reserved + r->flight;
 
-	if (s->staging_max_bytes && r->staged_bytes + r->reserved + len >
+	if (s->staging_max_bytes && r->staged_bytes + r->begun_bytes + len >
 					    (uint64_t)s->staging_max_bytes)
 		return err_set(
 			e, ENOSPC,
@@ -65,7 +65,7 @@ int room_check(const struct room *r, const struct settings *s, uint64_t len,
 			"applied, staging_max_bytes is %lld",
 			(unsigned long long)r->staged_bytes,
 			(long long)s->staging_max_bytes);
-	if (r->total_bytes && r->free_bytes < taken + len)
+	if (r->total_bytes && r->free_bytes < taken + need)
 		return err_set(
 			e, ENOSPC,
 			"the receiver's disk is full: %llu bytes are free, "

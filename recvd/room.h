@@ -21,6 +21,7 @@ struct room {
 	uint64_t flight, n_files;
 	bool is_full;
 	uint64_t staged_bytes; /* durable and not applied */
+	uint64_t begun_bytes;  /* on their way to that: of entries whose blocks come, or that wait for a commit */
 	uint64_t retained_bytes; /* applied and kept; they go when others need the room */
 	uint64_t reserved; /* what is still to come of half-received entries */
 	uint64_t free_bytes, total_bytes; /* of staging, when last measured; 0, 0 = never */
@@ -41,10 +42,11 @@ void room_buffer_give(struct room *r, void *p);
 /* What the disk said; a measurement that failed (0, 0) changes nothing. */
 void room_measured(struct room *r, uint64_t free_bytes, uint64_t total_bytes);
 
-/* Whether an entry of `len` more bytes may come: 0, or -ENOSPC and why not. What was let
- * in before has its room: otherwise half-received entries could fill the disk together
- * and none would ever become whole. */
-int room_check(const struct room *r, const struct settings *s, uint64_t len, struct err *e)
+/* Whether an entry of `len` bytes may come, `need` of which are not on the disk yet: 0, or
+ * -ENOSPC and why not. What was let in before has its room: otherwise half-received
+ * entries could fill the disk together and none would ever become whole. */
+int room_check(const struct room *r, const struct settings *s, uint64_t len, uint64_t need,
+	       struct err *e)
 	MUST_CHECK;
 
 #endif

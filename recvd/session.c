@@ -194,6 +194,7 @@ void session_committed(struct session *s, uint64_t serial)
 		return;
 	receive_committed(s->rx, serial);
 	session_pump(s);
+	session_crowd_moved(s);
 }
 
 void session_applied(struct session *s)

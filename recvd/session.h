@@ -41,6 +41,7 @@ struct session {
 	struct loop_timer slow;	 /* until the next entry may come */
 	bool is_timed;		 /* the HELLO's deadline runs */
 	bool is_slowed, is_unread;
+	bool is_crowded; /* the next ENTRY has no room before what is under way is durable */
 	uint64_t acked; /* of our bytes, while they are unread */
 	bool is_live;	      /* counted in n_live */
 	enum refused_for refusal; /* why it is closed, when that is not its BYE's class */
@@ -63,7 +64,7 @@ struct session {
 struct session_file {
 	struct session_file *next;
 	struct stage_file *file; /* owned; the writer's while jobs are under way */
-	uint64_t serial, nonce, n_blocks, n_written;
+	uint64_t serial, nonce, len, n_blocks, n_written;
 };
 
 /* Takes fd. The peer was checked against the white list. */
@@ -112,6 +113,10 @@ void session_breathe(struct session *s);   /* is read, or not, as things are now
 void sessions_breathe(struct recvd *d);
 /* Bytes in buffers of a sender: so many more, so many less. */
 void session_flight(struct recvd *d, struct sender *x, uint64_t more, uint64_t less);
+/* There is no room for an entry: whether to ask again when something of this session has
+ * moved, because what is under way still may; it is not read until then. */
+bool session_crowds(struct session *s);
+void session_crowd_moved(struct session *s);
 bool session_may_take(struct session *s, const struct frame *f); /* its entries a second */
 void session_drained(void *arg);
 void session_check_unread(struct session *s);

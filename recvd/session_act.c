@@ -43,6 +43,7 @@ void session_job_returned(struct session *s)
 	s->n_jobs--;
 	if (s->state == SESSION_ENDED && !s->n_jobs)
 		loop_defer(s->d->loop, &s->d->reap);
+	session_crowd_moved(s);
 }
 
 struct session_file *session_find_file(struct session *s, uint64_t serial)
@@ -66,6 +67,7 @@ static struct session_file *unlink_file(struct session *s, uint64_t serial)
 		return NULL;
 	*at = f->next;
 	s->d->room.reserved -= (f->n_blocks - f->n_written) * BLOCK_LEN;
+	s->d->room.begun_bytes -= f->len;
 	return f;
 }
 
@@ -279,7 +281,8 @@ static void act_open(struct session *s, const struct receive_act *act)
 	f = xcalloc(1, sizeof *f);
 	f->serial = act->serial;
 	f->nonce = act->nonce;
-	f->n_blocks = block_count(entry_payload_len(&en));
+	f->len = entry_payload_len(&en);
+	f->n_blocks = block_count(f->len);
 	f->file = stage_file_new(s->incarnation->dir, &en);
 	f->next = s->files;
 	s->files = f;
@@ -287,6 +290,7 @@ static void act_open(struct session *s, const struct receive_act *act)
 	w->reuse = found != NULL;
 	f->n_written = found ? found->n_blocks : 0;
 	s->d->room.reserved += (f->n_blocks - f->n_written) * BLOCK_LEN;
+	s->d->room.begun_bytes += f->len;
 	forget_found(s, act->serial);
 	submit_write(s, w, f);
 }

@@ -17,7 +17,7 @@ static uint64_t share(const struct recvd *d)
 bool session_is_held(const struct session *s)
 {
 	return s->state == SESSION_LOOKUP || s->d->room.is_full ||
-	       s->is_unread || s->is_slowed ||
+	       s->is_unread || s->is_slowed || s->is_crowded ||
 	       (s->sender && s->d->n_live > 1 &&
 		s->sender->flight >= share(s->d));
 }
@@ -85,6 +85,25 @@ static bool may_take_entry(struct session *s)
 	loop_timer_set(s->d->loop, &s->slow, wait);
 	session_breathe(s);
 	return false;
+}
+
+/* What is under way ends by itself: the disk has it, and the next commit. Refusing the entry
+ * behind it would cut it off, each time anew. */
+bool session_crowds(struct session *s)
+{
+	if (!s->n_jobs && !receive_uncommitted(s->rx))
+		return false;
+	s->is_crowded = true;
+	session_breathe(s);
+	return true;
+}
+
+void session_crowd_moved(struct session *s)
+{
+	if (!s->is_crowded)
+		return;
+	s->is_crowded = false;
+	session_breathe(s);
 }
 
 bool session_may_take(struct session *s, const struct frame *f)

@@ -71,37 +71,44 @@ static int check_quota(struct session *s, const struct entry *en, struct err *e)
 	return 0;
 }
 
-static void got_entry(struct session *s, const struct frame *f)
+/* false: not taken, it is read again when there may be room. */
+static bool got_entry(struct session *s, const struct frame *f)
 {
 	struct msg_entry m = {0};
 	struct err e = {0};
 
 	if (msg_entry_decode(&m, f) < 0) {
 		receive_bad(s->rx, "an ENTRY that does not decode");
-		return;
+		return true;
 	}
 	if (m.entry.serial > CATALOG_SERIAL_MAX) {
 		entry_release(&m.entry);
 		receive_bad(s->rx, "a serial beyond all bounds");
-		return;
+		return true;
 	}
 	s->moved_ms = loop_now_ms(s->d->loop);
 	if (check_quota(s, &m.entry, &e) < 0) {
 		entry_release(&m.entry);
 		s->refusal = REFUSED_QUOTA;
 		receive_failed(s->rx, e.text);
-		return;
+		return true;
 	}
-	if (room_check(&s->d->room, &s->d->settings, room_needed(s, &m.entry),
+	if (room_check(&s->d->room, &s->d->settings,
+		       entry_payload_len(&m.entry), room_needed(s, &m.entry),
 		       &e) < 0) {
+		if (session_crowds(s)) {
+			entry_release(&m.entry);
+			return false;
+		}
 		retain_trim(s->d->retain, room_needed(s, &m.entry));
 		if (!s->files) /* nothing before it will make room */
 			session_make_room(s, m.entry.serial);
 		entry_release(&m.entry);
 		receive_failed(s->rx, e.text);
-		return;
+		return true;
 	}
 	receive_entry(s->rx, &m);
+	return true;
 }
 
 static void got_block(struct session *s, const struct frame *f)
@@ -166,8 +173,9 @@ static void got_unknown(struct session *s, const struct frame *f)
 	receive_bad(s->rx, sentence);
 }
 
-static void got_frame(struct session *s, const struct frame *f)
+static bool got_frame(struct session *s, const struct frame *f)
 {
+	bool is_taken = true;
 	bool is_spoken = proto_speaks(receive_version(s->rx), f->type);
 
 	switch (is_spoken ? f->type : 0) {
@@ -175,7 +183,7 @@ static void got_frame(struct session *s, const struct frame *f)
 		got_hello(s, f);
 		break;
 	case MSG_ENTRY:
-		got_entry(s, f);
+		is_taken = got_entry(s, f);
 		break;
 	case MSG_BLOCK:
 		got_block(s, f);
@@ -201,6 +209,7 @@ static void got_frame(struct session *s, const struct frame *f)
 		got_unknown(s, f);
 	}
 	session_pump(s);
+	return is_taken;
 }
 
 /* A stranger has nothing to say but HELLO: nothing longer is waited for. */
@@ -227,8 +236,7 @@ static size_t take_one(struct session *s, const uint8_t *p, size_t n)
 	}
 	if (r == 0 || !session_may_take(s, &f))
 		return 0;
-	got_frame(s, &f);
-	return (size_t)r;
+	return got_frame(s, &f) ? (size_t)r : 0;
 }
 
 size_t session_data(struct session *s, const uint8_t *p, size_t n)

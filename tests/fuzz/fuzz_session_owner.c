@@ -308,6 +308,17 @@ bool session_is_held(const struct session *s)
 }
 
 /* A sender beyond its entries a second; deliver() comes again. */
+bool session_crowds(struct session *s)
+{
+	(void)s;
+	return false;
+}
+
+void session_crowd_moved(struct session *s)
+{
+	(void)s;
+}
+
 bool session_may_take(struct session *s, const struct frame *f)
 {
 	struct cloud *c = CONTAINER_OF(s, struct cloud, s);

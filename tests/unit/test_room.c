@@ -17,7 +17,7 @@ static struct settings settings_of(int64_t max, const char *min_free)
 static int check(const struct room *r, const struct settings *s, uint64_t len)
 {
 	struct err e = {0};
-	int result = room_check(r, s, len, &e);
+	int result = room_check(r, s, len, len, &e);
 
 	return (result < 0) == (e.text[0] != 0) ? result : 1;
 }
@@ -46,7 +46,9 @@ static void the_disk(void)
 static void the_bound_of_staging(void)
 {
 	struct settings s = settings_of(10 * MIB, "0");
-	struct room r = {.staged_bytes = 4 * MIB, .reserved = 2 * MIB};
+	struct room r = {.staged_bytes = 4 * MIB,
+			 .begun_bytes = 2 * MIB,
+			 .reserved = MIB};
 
 	CHECK(check(&r, &s, 4 * MIB) == 0);
 	CHECK(check(&r, &s, 4 * MIB + 1) == -ENOSPC);
