@@ -4,11 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ground/clock.h"
-
-/* recvd waits ten minutes for a word; what is decided is said meanwhile. */
-#define SAY_EVERY_MS 5000u
-
 struct lines {
 	struct iotdb db;
 	struct err broken; /* why it could not be set up */
@@ -16,7 +11,6 @@ struct lines {
 	char *texts[JOB_BATCH_MAX]; /* owned; what the jobs borrow from */
 	unsigned n;
 	bool is_all_held; /* a job could not even be read */
-	uint64_t said_ms;
 	int failed; /* -errno of writing */
 };
 
@@ -36,14 +30,12 @@ static void print_answer(struct lines *l, const struct iotdb_item *it)
 		l->failed = -errno;
 }
 
+/* Said at once: what was heard is not loaded again by the loader after one that was killed. */
 static void decided(void *arg, struct iotdb_item *it)
 {
 	struct lines *l = arg;
 
 	print_answer(l, it);
-	if (clock_mono_ms() - l->said_ms < SAY_EVERY_MS)
-		return;
-	l->said_ms = clock_mono_ms();
 	if (fflush(stdout) != 0)
 		l->failed = -errno;
 }
@@ -104,7 +96,6 @@ static void open_again(struct lines *l, const struct iotdb_settings *set)
 
 static void end_batch(struct lines *l, const struct iotdb_settings *set)
 {
-	l->said_ms = clock_mono_ms();
 	if (!l->broken.sys)
 		iotdb_batch(&l->db, l->items, l->n);
 	if (fputs("end\n", stdout) < 0 || fflush(stdout) != 0)
