@@ -111,6 +111,7 @@ teardown() {
 }
 
 @test "a server that is read-only holds everything, in its own words at the edge, and goes on when it may write" {
+	[[ $(cat "$BATS_FILE_TMPDIR/cloud.version") != 1.0.* ]] || skip "1.0 loads files although it is read-only"
 	sql edge "CREATE DATABASE root.ro" "INSERT INTO root.ro.d(time, s) VALUES (1, 1)" FLUSH
 	pair_start
 	all_applied
