@@ -40,6 +40,7 @@ struct deletion {
 	struct buf devices; /* owned: one a line; sorted when it is written */
 	int64_t first, last;
 	bool is_closed; /* takes no more files */
+	bool is_late; /* found beside a product, not when it was written */
 };
 
 /* How far the deletions of a captured file were read. */

@@ -131,6 +131,8 @@ int deletion_follow_behind(struct deletion_judging *j)
 		const struct deletion *d = &plan->deletions.v[i];
 		CLEANUP(pieces_release) struct deletion_pieces p = {.n = 0};
 
+		if (!d->is_late)
+			continue; /* what was captured before it is older */
 		r = read_pieces(d, &p);
 		for (k = 0; r == 0 && k < all.n; k++)
 			r = judge_one(j, d, &p, &all.v[k]);

@@ -172,7 +172,10 @@ int deletion_emit(struct deletion_judging *j, const struct deletion_source *s,
 	o = find_alike(all, s->kind, &records);
 	if (!o)
 		o = make_one(all, s->kind, &records);
-	return o ? add_file(o, &c) : -ENOMEM;
+	if (!o)
+		return -ENOMEM;
+	o->is_late |= s->made_of != NULL;
+	return add_file(o, &c);
 }
 
 /* ---- products ---- */

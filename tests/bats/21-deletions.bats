@@ -303,15 +303,3 @@ queue_is() {
 	[ "$(progress p applied_serial)" = 25 ] # thirteen files, twelve deletions
 	nothing_left
 }
-
-@test "a deletion that is noticed after rows that were written behind it: their file follows again" {
-	pair_start
-	seal "$V3/tiny.tsfile" root.sg 1-1-0-0
-	seal "$V3/tiny.tsfile" root.sg 5-5-0-0 unsequence # the same rows, inserted again after the deletion
-	seal "$V3/tinyal.tsfile" root.sg 6-6-0-0
-	statement 'WAIT PIPE p 30'
-	echo 'DELETION,root.sg.d1.**,9223372036854775807,2,9' >"$DATADIR/sequence/root.sg/1/0/1-1-0-0.tsfile.mods"
-	wait_until 20 progress_is p applied_serial 5 # the DELETE, and 5-5-0-0 behind it
-	grep -q 'root.sg.d1' "$ARCHIVE/edge-1/root.sg/sequence/1/0/1-1-0-0.tsfile.mods"
-	[ ! -e "$ARCHIVE/edge-1/root.sg/unsequence/1/0/5-5-0-0.tsfile.mods" ]
-}
