@@ -76,6 +76,8 @@ class Run:
         """Until the last row is there, and all of them are."""
         at, count, last, value = data
         for ask, answer in ((f"SELECT s1 FROM {at} WHERE time = {last}", value), (f"SELECT count(s1) FROM {at}", count)):
+            if answer is None:
+                continue
             subprocess.run([self.clock, "wait", str(cloud.port), "300", ask, answer], check=True)
 
     def files(self):
@@ -180,7 +182,8 @@ def fill(args, stage, edge, n, size):
         return None
     edge.sql("CREATE DATABASE root.bench", load_text(args, tsgen(args, stage, "root.bench", n, size)))
     device = edge.ask("SHOW TIMESERIES root.bench.**")[0][0].rpartition(".")[0]
-    count = edge.ask(f"SELECT count(s1) FROM {device}")[0][-1]
+    # of large ones a small server has no memory to count the rows
+    count = edge.ask(f"SELECT count(s1) FROM {device}")[0][-1] if size == "9K" else None
     last = edge.ask(f"SELECT s1 FROM {device} ORDER BY TIME DESC LIMIT 1")[0]
     return device, count, last[0], last[1]
 

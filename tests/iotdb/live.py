@@ -20,7 +20,7 @@ NO_IOTDB = """no IoTDB: set TSFERRY_IOTDB to a program that starts servers:
     stop DIR                  ends both
     sql PORT STATEMENT...     one session; rows tab-separated behind a line '#' + names; refusals on stderr
     pids DIR                  the process ids of both
-Around a downloaded apache-iotdb-VERSION-all-bin.zip that is a script of some thirty lines: docs/iotdb.md."""
+around the files of https://iotdb.apache.org/Download/."""
 
 
 class Failed(Exception):
