@@ -194,6 +194,8 @@ static void take_rows(const struct schema_pass *p)
 	struct err e = {0};
 	sqlite3_stmt *st;
 
+	if (db_begin(&writing, &e) < 0)
+		exit(1);
 	while (at < end) {
 		const char *text[3] = {at + 1};
 
@@ -213,6 +215,8 @@ static void take_rows(const struct schema_pass *p)
 		(void)sqlite3_finalize(st);
 		at = text[2] + strlen(text[2]) + 1;
 	}
+	if (db_commit(&writing, &e) < 0)
+		exit(1);
 }
 
 /* Walks to the end; what was said, and how many pieces it took. */
