@@ -456,3 +456,20 @@ surveyed() { known_is 'count(*) FROM known WHERE row_sum IS NULL' 0; }
 	value_has /p/events 'times 1..99,'
 	grep -q 'DELETION,root.sg.d1.\*,9223372036854775807,1,99' "$ARCHIVE/edge-1/root.sg/sequence/1/0/1-1-0-0.tsfile.mods"
 }
+
+@test "a deletion first seen beside a product takes no rows that were written behind it" {
+	pair_start
+	seal "$V3/tiny.tsfile" root.sg 1-1-0-0
+	seal "$V3/old.tsfile" root.sg 2-2-0-0
+	seal "$V3/tiny.tsfile" root.sg 5-5-0-0 unsequence # the same rows, inserted again after the deletion
+	statement 'WAIT PIPE p 30'
+	begin sequence 1-1-1-0.inner.inner-compaction.log sequence 1-1-1-0.inner sequence/1-1-0-0 sequence/2-2-0-0
+	seen 1-1-1-0.inner.inner-compaction.log
+	printf 'DELETION,root.sg.d1.**,9223372036854775807,2,9\n' >"$(dir_of sequence)/1-1-1-0.tsfile.mods"
+	product "$V3/tiny.tsfile" sequence 1-1-1-0 inner
+	end sequence 1-1-1-0.inner.inner-compaction.log sequence/1-1-0-0 sequence/2-2-0-0
+	wait_until 20 derived 1 1
+	wait_until 20 progress_is p applied_serial 5 # the DELETE, and 5-5-0-0 behind it
+	grep -q 'root.sg.d1' "$ARCHIVE/edge-1/root.sg/sequence/1/0/1-1-0-0.tsfile.mods"
+	[ ! -e "$ARCHIVE/edge-1/root.sg/unsequence/1/0/5-5-0-0.tsfile.mods" ]
+}
