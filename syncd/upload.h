@@ -42,6 +42,8 @@
 #ifndef UPLOAD_REFER_MIN
 #define UPLOAD_REFER_MIN 2048u
 #endif
+/* upload_ahead() of a way on which entries that are rows at the receiver never refer. */
+#define UPLOAD_AHEAD_FAST (4u << 20)
 
 struct upload;
 

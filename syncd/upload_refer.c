@@ -30,10 +30,16 @@ static size_t find_ref(const struct upload *u, uint64_t serial)
 	return i;
 }
 
+/* On a fast way a small entry is sooner sent than named, found and read there. */
+static uint64_t least_len(const struct upload *u)
+{
+	return u->ahead >= UPLOAD_AHEAD_FAST ? ENTRY_ROW_MAX : UPLOAD_REFER_MIN;
+}
+
 static bool is_worth_it(const struct upload *u, const struct entry *en)
 {
 	return u->is_held[en->serial % UPLOAD_HEADS] &&
-	       entry_payload_len(en) > UPLOAD_REFER_MIN &&
+	       entry_payload_len(en) > least_len(u) &&
 	       proto_can(u->version, PROTO_REFERENCE) &&
 	       upload_attempts(u, en->serial) == 0 &&
 	       (u->n_failed < UPLOAD_REF_FAILURES ||

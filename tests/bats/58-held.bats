@@ -20,6 +20,8 @@ arrived() { [ -n "$(find "$ARCHIVE" -name "$1")" ]; }
 	generate -d root.big -n 3 -s 1500K
 	statement 'WAIT PIPE p 30'
 	[ "$(saved)" = 0 ]
+	edge_conf rate_limit 2M # on a fast way the small ones are sent sooner than named
+	statement 'LOAD CONFIGURATION' | grep -q rate_limit
 	archive_digests >"$T/first"
 	statement 'RESYNC PIPE p'
 	statement 'WAIT PIPE p 30'

@@ -183,6 +183,14 @@ static void group_commits(struct sim *s)
 		l = session_of(s, row->seq);
 		if (!l)
 			continue;
+		if (receive_durable(l->r) + receive_uncommitted(l->r) <
+		    row->serial) {
+			sim_broken(s, "serials without holes",
+				   "entry %" PRIu64
+				   " is durable, its session did not stage it",
+				   row->serial);
+			break;
+		}
 		receive_committed(l->r, row->serial);
 		cloud_pump(s, l);
 	}
