@@ -368,7 +368,7 @@ static void loader_end(void *arg)
 	if (!a->is_out)
 		return;
 	a->is_out = false;
-	a->n_deaths = a->n_failures = 0;
+	a->n_deaths = a->n_failures = a->n_alone = 0;
 	a->text[0] = 0;
 	if (a->n_single)
 		a->n_single--;
@@ -387,11 +387,17 @@ static void blame(struct apply *a, struct apply_batch *b, const char *why)
 	char text[SENTENCE_MAX + 1];
 
 	if (a->n_single && b->n_items == 1 && b->items[0].result == JOB_NONE) {
+		if (a->alone_serial != b->items[0].parts.serial)
+			a->n_alone = 0;
+		a->alone_serial = b->items[0].parts.serial;
+		/* Once may be anybody's kill -9. */
+		if (++a->n_alone < APPLY_DEATHS_MAX)
+			return;
 		(void)snprintf(text, sizeof text, "%s of this entry alone",
 			       why);
 		b->items[0].result = JOB_QUARANTINE;
 		b->items[0].text = xstrdup(text);
-		a->n_single = 0;
+		a->n_single = a->n_alone = 0;
 		return;
 	}
 	a->n_deaths++;

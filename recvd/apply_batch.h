@@ -83,6 +83,8 @@ struct apply {
 	uint64_t round;		   /* of serving domains, so that none starves */
 	unsigned n_deaths;	   /* of one set of jobs */
 	unsigned n_single;	   /* so many jobs go one by one */
+	unsigned n_alone;	   /* deaths in a row with one job alone, */
+	uint64_t alone_serial;	   /* the entry of this serial */
 	char text[512];		   /* why it waits; "" = it does not */
 	char program[SETTINGS_PATH_MAX];
 	bool is_outdated; /* the loader runs with other settings */

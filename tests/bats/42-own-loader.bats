@@ -59,3 +59,36 @@ has() { [ -f "$ARCHIVE/edge-1/$1" ]; }
 	[ "$(find "$ARCHIVE/edge-1/root.sg" -name '*.tsfile' | wc -l)" = 20 ]
 	run ! compgen -G "$ARCHIVE/edge-1/root.sg/.new"
 }
+
+@test "the entry that kills it each time is quarantined, one that was killed with it now and then is not" {
+	# dies of 3-3-0-0 always, of 2-2-0-0 twice when it is alone
+	cat >"$T/mortal" <<-END
+		#!/bin/bash
+		coproc L { exec "$EXAMPLE" "\$@"; }
+		while IFS= read -r line; do
+		    case \$line in
+		    *name=3-3-0-0*) kill -KILL \$\$ ;;
+		    *name=2-2-0-0*)
+		        [ "\$(wc -l <"$T/two")" -ge 4 ] || { echo >>"$T/two"; kill -KILL \$\$; } ;;
+		    esac
+		    printf '%s\n' "\$line" >&"\${L[1]}"
+		    [ "\$line" = end ] || continue
+		    while IFS= read -r -u "\${L[0]}" answer; do
+		        printf '%s\n' "\$answer"
+		        [ "\$answer" = end ] && break
+		    done
+		done
+	END
+	chmod +x "$T/mortal"
+	: >"$T/two"
+	cloud_conf loader "$T/mortal"
+	pair_start
+	for n in 1 2 3 4; do seal "$SAMPLE" root.sg "$n-$n-0-0"; done
+	seal "$SAMPLE" root.other 9-9-0-0
+	wait_until 60 progress_is p quarantined_entries 1
+	rows 'SHOW QUARANTINE' | grep -q '3-3-0-0'
+	rows 'SHOW QUARANTINE' | grep -q 'of this entry alone'
+	has root.sg/sequence-1-0-2-2-0-0.tsfile
+	wait_until 20 has root.other/sequence-1-0-9-9-0-0.tsfile
+	run ! has root.sg/sequence-1-0-4-4-0-0.tsfile
+}
