@@ -135,6 +135,7 @@ static void add_pick(struct apply_batch *b, struct domain *dom)
 	p->domain = dom;
 	p->id = dom->id;
 	p->seq = dom->incarnation->row.seq;
+	p->n_freed = dom->n_freed;
 	(void)snprintf(p->dir, sizeof p->dir, "%s", dom->incarnation->dir);
 	p->sender = xstrdup(dom->incarnation->sender->row.name);
 	p->is_delivered = is_delivered(dom->incarnation->sender, dom->database);

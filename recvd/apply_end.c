@@ -7,6 +7,7 @@
 #include "ground/clock.h"
 #include "retain.h"
 #include "session.h"
+#include "turn.h"
 
 /* The end of a batch: results into the catalog in one transaction, then the loop's
  * counters, the edges, and last the staged files. Killed in between, the same entries
@@ -127,8 +128,9 @@ static void take_quarantined(struct recvd *d, struct apply_item *it)
 	dom->n_quarantined++;
 	dom->incarnation->n_quarantined++;
 	/* Of a mismatch it is found out with the next batch: a SCHEMA may pass. */
-	dom->is_held = d->settings.quarantine == QUARANTINE_HOLD &&
-		       it->result == JOB_QUARANTINE;
+	if (d->settings.quarantine == QUARANTINE_HOLD &&
+	    it->result == JOB_QUARANTINE)
+		turn_hold(dom, it->pick->n_freed);
 	dom->n_retries = 0;
 	dom->retry_text[0] = 0;
 	d->counted.quarantined++;
@@ -199,7 +201,8 @@ static void take_results(struct apply_batch *b)
 		}
 	}
 	for (unsigned i = 0; i < b->n_picks; i++)
-		b->picks[i].domain->is_held |= b->picks[i].is_held;
+		if (b->picks[i].is_held)
+			turn_hold(b->picks[i].domain, b->picks[i].n_freed);
 }
 
 static void tell_reach(struct apply_batch *b)

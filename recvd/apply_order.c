@@ -4,6 +4,7 @@
 
 #include "apply_batch.h"
 #include "session.h"
+#include "turn.h"
 
 /* RETRY and SKIP: an operator's word about quarantined entries, in one transaction. */
 
@@ -128,7 +129,7 @@ static void take_order(struct apply *a, const struct apply_order *o)
 		if (!dom)
 			continue;
 		dom->n_quarantined--;
-		dom->is_held = false;
+		turn_let_go(dom);
 		dom->not_before_ms = 0;
 		i->n_quarantined--;
 		if (o->is_skip)

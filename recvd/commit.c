@@ -10,6 +10,7 @@
 #include "ground/fileio.h"
 #include "retain.h"
 #include "session.h"
+#include "turn.h"
 
 /* The queue is the loop's; a group is the keeper's from submission to done(). Entries
  * carry a ticket, counted up, so that a waiter knows when all before it are through. */
@@ -270,7 +271,7 @@ static void take_durable(struct commit *c, struct commit_item *it)
 	it->domain->is_stored = true;
 	it->domain->n_entries++;
 	if (it->entry.kind == ENTRY_SCHEMA)
-		it->domain->is_held = false; /* it may be the cure */
+		turn_let_go(it->domain); /* it may be the cure */
 	i->row.durable = it->entry.serial;
 	i->row.durable_nonce = it->entry.nonce;
 	i->changed_ms = 0; /* set once per group, below */

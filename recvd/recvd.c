@@ -18,6 +18,7 @@
 #include "stmt.h"
 #include "tidy.h"
 #include "tree.h"
+#include "turn.h"
 
 /* The order of opening is the order of trust: whose directory, whose key, does the
  * catalog belong to it, does staging belong to the catalog; only then anything is
@@ -297,7 +298,7 @@ int recvd_reload(struct recvd *d, struct settings_change *changes,
 		for (struct incarnation *i = x->newest; i; i = i->older)
 			for (struct domain *dom = i->domains; dom;
 			     dom = dom->next)
-				dom->is_held = false;
+				turn_let_go(dom);
 	apply_reload(d->apply);
 	retain_trim(d->retain, 0);
 	for (int i = 0; i < n; i++)

@@ -26,6 +26,7 @@ struct domain {
 	char *database; /* owned */
 	bool is_stored; /* its row is in the catalog */
 	bool is_held;	/* its next entry is quarantined; until RETRY, SKIP or a SCHEMA */
+	uint64_t n_freed; /* how often it was let go (turn.h) */
 	bool is_delivered; /* a FILE of it was applied */
 	uint64_t n_entries, n_quarantined; /* durable and not applied; of them */
 	uint64_t round; /* of the applier, in which it was last served */

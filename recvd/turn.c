@@ -24,3 +24,15 @@ bool turn_has(const struct domain *dom, bool pass)
 {
 	return has_something(dom, pass) && !is_behind_older(dom, pass);
 }
+
+void turn_let_go(struct domain *dom)
+{
+	dom->is_held = false;
+	dom->n_freed++;
+}
+
+void turn_hold(struct domain *dom, uint64_t n_freed)
+{
+	if (dom->n_freed == n_freed)
+		dom->is_held = true;
+}

@@ -67,11 +67,34 @@ static void test_quarantine(void)
 	senders_release(&f.s);
 }
 
+/* RETRY, or a SCHEMA, while a batch has looked and not ended: the word is newer. */
+static void test_let_go_meanwhile(void)
+{
+	struct field f;
+	struct domain *dom;
+	uint64_t seen;
+
+	begin(&f);
+	dom = domain(&f, f.old, "root.a", 2, 1);
+	seen = dom->n_freed;
+	turn_hold(dom, seen);
+	CHECK(!turn_has(dom, false));
+	turn_let_go(dom);
+	CHECK(turn_has(dom, false));
+	turn_hold(dom, seen); /* the batch ends */
+	CHECK(turn_has(dom, false));
+	turn_hold(dom, dom->n_freed); /* the next one, which looked behind the word */
+	CHECK(!turn_has(dom, false));
+	senders_release(&f.s);
+}
+
 int main(void)
 {
 	test_run("what an older incarnation has of a database goes first",
 		 test_older_first);
 	test_run("what is quarantined holds back, or is passed",
 		 test_quarantine);
+	test_run("what was let go while a batch looked is not held by its end",
+		 test_let_go_meanwhile);
 	return test_end();
 }
