@@ -108,6 +108,18 @@ void session_close_file(struct recvd *d, const struct incarnation *i, uint64_t s
 
 /* ---- session_hold.c: who is read, and how long one may take ---- */
 
+/* Not read, and what reads it again:
+ *
+ *	LOOKUP		answer(), or the session's end
+ *	room.is_full	room_sub(): a block is written, a commit is through
+ *	is_unread	the stream is drained
+ *	is_slowed	its timer
+ *	is_crowded	a job came back, a commit was told; one is under way, or it ends
+ *	share		session_flight(): there is flight, and all of it ends
+ *
+ * Each of them calls session_breathe(), which offers again what was left unread, provided
+ * that the stream was paused. So whoever finds a session held, and leaves bytes, pauses it:
+ * a share also shrinks because of another session. */
 bool session_is_held(const struct session *s);
 void session_breathe(struct session *s);   /* is read, or not, as things are now */
 void sessions_breathe(struct recvd *d);

@@ -250,6 +250,10 @@ size_t session_data(struct session *s, const uint8_t *p, size_t n)
 		if (one)
 			session_time_frame(s, false);
 	}
+	/* Held by what others do (session_hold.c, share): unless it is paused too, nobody
+	 * offers again what is left here. */
+	if (used < n && session_is_held(s))
+		session_breathe(s);
 	session_time_frame(s, used < n);
 	return s->state == SESSION_ENDED ? n : used;
 }

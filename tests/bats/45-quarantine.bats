@@ -56,6 +56,7 @@ start_cloud() {
 applied() { cat "$T/loader.applied" 2>/dev/null; }
 applied_are() { [ "$(applied | cut -d' ' -f1 | paste -sd' ')" = "$1" ]; }
 quarantined_are() { [ "$(rows 'SHOW QUARANTINE' | cut -f4 | sort -n | paste -sd' ')" = "$1" ]; }
+refusals_are() { [ "$(grep -c "entry $1 is quarantined" "$T/recvd.log")" = "$2" ]; }
 id_of() { rows 'SHOW QUARANTINE' | awk -F'\t' -v s="$1" '$4 == s { print $1 }'; }
 
 @test "a type mismatch is tried again behind the next SCHEMA of its paths, which passes; order is kept" {
@@ -128,6 +129,7 @@ id_of() { rows 'SHOW QUARANTINE' | awk -F'\t' -v s="$1" '$4 == s { print $1 }'; 
 		p.until_durable(5)
 	END
 	wait_until 20 applied_are '1 3 5'
+	wait_until 20 quarantined_are '2 4'
 	cloud_conf quarantine hold
 	statement 'LOAD CONFIGURATION'
 	peer <<-'END'
@@ -137,7 +139,9 @@ id_of() { rows 'SHOW QUARANTINE' | awk -F'\t' -v s="$1" '$4 == s { print $1 }'; 
 		p.until_durable(7)
 	END
 	statement 'RETRY ALL' # in vain
-	wait_until 20 quarantined_are '2 4'
+	# SHOW QUARANTINE has both of them also while they are tried again
+	wait_until 20 refusals_are 2 2
+	quarantined_are '2 4'
 	applied_are '1 3 5'
 	: >"$T/loader.bad"
 	statement "SKIP $(id_of 2)" # entry 4 was released, and waited its turn
