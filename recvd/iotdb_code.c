@@ -6,108 +6,221 @@
 #include "ground/base.h"
 #include "iotdb_sql.h"
 
-/* Numbers were dealt anew at 1.0: two families. */
+/* The first family that has a number. They were dealt anew at 1.0, and from then on none came to
+ * mean something else. */
 enum family {
 	FAMILY_0_13,
-	FAMILY_1
+	FAMILY_1_0, /* to 1.2 */
+	FAMILY_1_3,
+	FAMILY_2_0
 };
 
-/* Where a line is from: read in the server's source, or seen on a running one. */
+/* Where a line is from: read in the server's source, seen on a running one, or in the table
+ * of numbers (TSStatusCode) of the servers 1.0.1, 1.2.2, 1.3.3 and 2.0.6. */
 #define READ "iotdb-formats, section 7.5"
 #define READ_LOAD "iotdb-formats, section 6.3"
 #define SEEN "iotdb-observed, section 3"
+#define NAME "TSStatusCode"
 
-static const struct {
+struct line {
 	enum family family;
 	int code;
 	enum iotdb_means means;
 	const char *what, *source;
-} codes[] = {
+};
+
+static const struct line codes_0_13[] = {
 	{FAMILY_0_13, 200, MEANS_APPLIED, "success", READ},
-	{FAMILY_0_13, 707, MEANS_APPLIED, "success, another node is nearer",
-	 READ},
+	{FAMILY_0_13, 707, MEANS_APPLIED, "another node is nearer", READ},
 	{FAMILY_0_13, 299, MEANS_ALREADY, "alias exists", READ},
 	{FAMILY_0_13, 300, MEANS_ALREADY, "path exists", READ},
 	{FAMILY_0_13, 304, MEANS_ALREADY, "series does not exist", READ},
-	{FAMILY_0_13, 322, MEANS_ALREADY, "storage group does not exist", READ},
+	{FAMILY_0_13, 322, MEANS_ALREADY, "no such storage group", READ},
+	{FAMILY_0_13, 313, MEANS_RETRY, "storage engine", READ},
 	{FAMILY_0_13, 317, MEANS_RETRY, "storage group not ready", READ},
+	{FAMILY_0_13, 412, MEANS_RETRY, "write error", READ},
 	{FAMILY_0_13, 413, MEANS_RETRY, "write rejected, memory", READ},
 	{FAMILY_0_13, 415, MEANS_RETRY, "session timeout", READ},
 	{FAMILY_0_13, 500, MEANS_RETRY, "internal", READ},
+	{FAMILY_0_13, 502, MEANS_RETRY, "read-only", READ},
+	{FAMILY_0_13, 503, MEANS_RETRY, "disk space", READ},
 	{FAMILY_0_13, 700, MEANS_RETRY, "cluster partition", READ},
 	{FAMILY_0_13, 701, MEANS_RETRY, "cluster time-out", READ},
 	{FAMILY_0_13, 702, MEANS_RETRY, "cluster leader", READ},
 	{FAMILY_0_13, 706, MEANS_RETRY, "cluster connection", READ},
-	{FAMILY_0_13, 502, MEANS_STOP, "read-only", READ},
-	{FAMILY_0_13, 503, MEANS_STOP, "disk space", READ},
+	{FAMILY_0_13, 303, MEANS_QUARANTINE, "metadata", READ},
+	{FAMILY_0_13, 305, MEANS_QUARANTINE, "out of TTL", READ},
+	{FAMILY_0_13, 316, MEANS_QUARANTINE, "load", READ_LOAD},
+	{FAMILY_0_13, 400, MEANS_QUARANTINE, "execute", READ},
+	{FAMILY_0_13, 401, MEANS_QUARANTINE, "not understood", READ_LOAD},
+	{FAMILY_0_13, 411, MEANS_QUARANTINE, "load, for any reason", READ_LOAD},
+	{FAMILY_0_13, 506, MEANS_QUARANTINE, "several", READ},
 	{FAMILY_0_13, 203, MEANS_STOP, "incompatible protocol", READ},
 	{FAMILY_0_13, 600, MEANS_STOP, "wrong password", READ},
 	{FAMILY_0_13, 601, MEANS_STOP, "not logged in", READ},
 	{FAMILY_0_13, 602, MEANS_STOP, "no permission", READ_LOAD},
-
-	{FAMILY_1, 200, MEANS_APPLIED, "success", SEEN},
-	{FAMILY_1, 400, MEANS_APPLIED, "success, another node is nearer", READ},
-	{FAMILY_1, 500, MEANS_ALREADY, "database does not exist", READ},
-	{FAMILY_1, 501, MEANS_ALREADY, "database exists", SEEN},
-	{FAMILY_1, 503, MEANS_ALREADY, "series exists", SEEN},
-	{FAMILY_1, 505, MEANS_ALREADY, "alias exists", READ},
-	{FAMILY_1, 506, MEANS_ALREADY, "path exists", READ},
-	{FAMILY_1, 508, MEANS_ALREADY, "path does not exist", SEEN},
-	{FAMILY_1, 1111, MEANS_ALREADY, "load: idempotent conflict", READ},
-	{FAMILY_1, 1809, MEANS_ALREADY, "pipe: idempotent conflict", READ},
-	{FAMILY_1, 305, MEANS_RETRY, "internal", READ},
-	{FAMILY_1, 306, MEANS_RETRY, "dispatch", READ},
-	{FAMILY_1, 602, MEANS_RETRY, "storage not ready", READ},
-	{FAMILY_1, 605, MEANS_RETRY, "write error", READ},
-	{FAMILY_1, 606, MEANS_RETRY, "write rejected, memory", READ},
-	{FAMILY_1, 610, MEANS_RETRY, "WAL", READ},
-	{FAMILY_1, 709, MEANS_RETRY, "memory not enough", READ},
-	{FAMILY_1, 712, MEANS_RETRY, "internal time-out", READ},
-	{FAMILY_1, 713, MEANS_RETRY, "internal retry", READ},
-	{FAMILY_1, 715, MEANS_RETRY, "statement killed", READ},
-	{FAMILY_1, 717, MEANS_RETRY, "too many statements", READ},
-	{FAMILY_1, 719, MEANS_RETRY, "statement memory", READ},
-	{FAMILY_1, 720, MEANS_RETRY, "statement time-out", READ},
-	{FAMILY_1, 901, MEANS_RETRY, "region", READ},
-	{FAMILY_1, 904, MEANS_RETRY, "region", READ},
-	{FAMILY_1, 905, MEANS_RETRY, "region", READ},
-	{FAMILY_1, 906, MEANS_RETRY, "region", READ},
-	{FAMILY_1, 907, MEANS_RETRY, "region", READ},
-	{FAMILY_1, 1003, MEANS_RETRY, "not enough data nodes", READ},
-	{FAMILY_1, 1103, MEANS_RETRY, "load: connection", READ_LOAD},
-	{FAMILY_1, 1110, MEANS_RETRY, "load: unavailable for now", READ_LOAD},
-	{FAMILY_1, 1808, MEANS_RETRY, "pipe: unavailable for now", READ},
-	{FAMILY_1, 600, MEANS_STOP, "read-only", SEEN},
-	{FAMILY_1, 611, MEANS_STOP, "disk space", READ_LOAD},
-	{FAMILY_1, 201, MEANS_STOP, "incompatible protocol", READ},
-	{FAMILY_1, 203, MEANS_STOP, "starting", READ},
-	{FAMILY_1, 800, MEANS_STOP, "log-in", READ},
-	{FAMILY_1, 801, MEANS_STOP, "wrong password", SEEN},
-	{FAMILY_1, 802, MEANS_STOP, "not logged in", READ},
-	{FAMILY_1, 803, MEANS_STOP, "no permission", SEEN},
-	{FAMILY_1, 820, MEANS_STOP, "password policy", READ},
-	{FAMILY_1, 822, MEANS_STOP, "user locked", READ},
 };
 
-enum iotdb_means iotdb_code_means(unsigned version, int code, bool may_retry)
-{
-	enum family family = version < IOTDB_1_0 ? FAMILY_0_13 : FAMILY_1;
+static const struct line codes[] = {
+	{FAMILY_1_0, 200, MEANS_APPLIED, "success", SEEN},
+	{FAMILY_1_0, 400, MEANS_APPLIED, "another node is nearer", READ},
 
-	for (size_t i = 0; i < ARRAY_LEN(codes); i++)
-		if (codes[i].family == family && codes[i].code == code)
-			return codes[i].means;
-	return may_retry ? MEANS_RETRY : MEANS_QUARANTINE;
+	{FAMILY_1_0, 500, MEANS_ALREADY, "database does not exist", READ},
+	{FAMILY_1_0, 501, MEANS_ALREADY, "database exists", SEEN},
+	{FAMILY_1_0, 503, MEANS_ALREADY, "series exists", SEEN},
+	{FAMILY_1_0, 505, MEANS_ALREADY, "alias exists", READ},
+	{FAMILY_1_0, 506, MEANS_ALREADY, "path exists", READ},
+	{FAMILY_1_0, 508, MEANS_ALREADY, "path does not exist", SEEN},
+	{FAMILY_1_3, 1111, MEANS_ALREADY, "load: there already", READ},
+	{FAMILY_1_3, 1809, MEANS_ALREADY, "pipe: there already", READ},
+
+	/* the node: read-only, full, starting, stopping */
+	{FAMILY_1_0, 600, MEANS_RETRY, "read-only", SEEN},
+	{FAMILY_1_0, 611, MEANS_RETRY, "disk space", READ_LOAD},
+	{FAMILY_1_0, 203, MEANS_RETRY, "starting", READ},
+	{FAMILY_1_0, 204, MEANS_RETRY, "stopping", NAME},
+	{FAMILY_1_0, 601, MEANS_RETRY, "storage engine", NAME},
+	{FAMILY_1_0, 602, MEANS_RETRY, "storage not ready", READ},
+	{FAMILY_1_0, 603, MEANS_RETRY, "data region", NAME},
+	{FAMILY_1_0, 604, MEANS_RETRY, "file processor", NAME},
+	{FAMILY_1_0, 605, MEANS_RETRY, "write error", READ},
+	{FAMILY_1_0, 610, MEANS_RETRY, "WAL", READ},
+	/* memory and quotas */
+	{FAMILY_1_0, 606, MEANS_RETRY, "write rejected, memory", READ},
+	{FAMILY_1_0, 709, MEANS_RETRY, "memory not enough", READ},
+	{FAMILY_1_3, 717, MEANS_RETRY, "too many statements", READ},
+	{FAMILY_2_0, 719, MEANS_RETRY, "statement memory", READ},
+	{FAMILY_1_0, 526, MEANS_RETRY, "quota of series", NAME},
+	{FAMILY_1_0, 1700, MEANS_RETRY, "quota of space", NAME},
+	{FAMILY_1_0, 1701, MEANS_RETRY, "quota of requests", NAME},
+	{FAMILY_1_0, 1702, MEANS_RETRY, "quota of sizes", NAME},
+	{FAMILY_1_0, 1704, MEANS_RETRY, "quota of writes", NAME},
+	{FAMILY_1_0, 1705, MEANS_RETRY, "quota of writing", NAME},
+	/* the statement on its way */
+	{FAMILY_1_0, 305, MEANS_RETRY, "internal", READ},
+	{FAMILY_1_0, 306, MEANS_RETRY, "dispatch", READ},
+	{FAMILY_1_0, 304, MEANS_RETRY, "another task deletes there", NAME},
+	{FAMILY_1_0, 504, MEANS_RETRY, "series is being deleted", NAME},
+	{FAMILY_1_0, 712, MEANS_RETRY, "internal time-out", READ},
+	{FAMILY_1_0, 713, MEANS_RETRY, "internal retry", READ},
+	{FAMILY_1_0, 714, MEANS_RETRY, "statement forgotten", READ},
+	{FAMILY_1_0, 715, MEANS_RETRY, "statement killed", READ},
+	{FAMILY_2_0, 720, MEANS_RETRY, "statement time-out", READ},
+	{FAMILY_2_0, 721, MEANS_RETRY, "network partition", READ},
+	{FAMILY_2_0, 722, MEANS_RETRY, "state of a fragment", NAME},
+	/* regions and nodes that come, go or move */
+	{FAMILY_1_0, 900, MEANS_RETRY, "region migrates", NAME},
+	{FAMILY_1_0, 901, MEANS_RETRY, "region cannot be made", READ},
+	{FAMILY_1_0, 903, MEANS_RETRY, "partition cache", NAME},
+	{FAMILY_1_0, 904, MEANS_RETRY, "consensus not started", READ},
+	{FAMILY_1_0, 905, MEANS_RETRY, "leader changes", READ},
+	{FAMILY_1_0, 906, MEANS_RETRY, "no region available", READ},
+	{FAMILY_1_0, 907, MEANS_RETRY, "partition not allocated", READ},
+	{FAMILY_2_0, 908, MEANS_RETRY, "region is made again", NAME},
+	{FAMILY_2_0, 909, MEANS_RETRY, "region gets a replica", NAME},
+	{FAMILY_2_0, 910, MEANS_RETRY, "region loses a replica", NAME},
+	{FAMILY_1_0, 1003, MEANS_RETRY, "not enough data nodes", READ},
+	{FAMILY_1_0, 1005, MEANS_RETRY, "data node stops", NAME},
+	{FAMILY_1_0, 1006, MEANS_RETRY, "data node is removed", NAME},
+	{FAMILY_1_0, 1007, MEANS_RETRY, "data node is away", NAME},
+	{FAMILY_1_3, 1010, MEANS_RETRY, "configuration node is away", NAME},
+	{FAMILY_2_0, 1012, MEANS_RETRY, "no replica available", NAME},
+	{FAMILY_1_3, 2206, MEANS_RETRY, "consensus group is away", NAME},
+	{FAMILY_1_3, 2207, MEANS_RETRY, "replica cannot be read", NAME},
+	/* the file on its way between nodes */
+	{FAMILY_1_0, 1101, MEANS_RETRY, "load: piece not written", READ_LOAD},
+	{FAMILY_1_0, 1102, MEANS_RETRY, "load: piece not read", READ},
+	{FAMILY_1_0, 1103, MEANS_RETRY, "load: connection", READ_LOAD},
+	{FAMILY_1_3, 1110, MEANS_RETRY, "load: not now", READ_LOAD},
+	{FAMILY_1_0, 1804, MEANS_RETRY, "pipe: file not written", READ},
+	{FAMILY_1_3, 1808, MEANS_RETRY, "pipe: not now", READ},
+	{FAMILY_1_3, 1811, MEANS_RETRY, "pipe: greeting forgotten", NAME},
+	{FAMILY_1_3, 1812, MEANS_RETRY, "pipe: slices out of order", NAME},
+
+	{FAMILY_1_0, 300, MEANS_QUARANTINE, "not supported", READ},
+	{FAMILY_1_0, 301, MEANS_QUARANTINE, "execute", READ},
+	{FAMILY_1_0, 302, MEANS_QUARANTINE, "several", READ},
+	{FAMILY_1_0, 303, MEANS_QUARANTINE, "parameter", READ},
+	{FAMILY_1_0, 502, MEANS_QUARANTINE, "too many series", NAME},
+	{FAMILY_1_0, 507, MEANS_QUARANTINE, "metadata", READ},
+	{FAMILY_1_0, 509, MEANS_QUARANTINE, "path", READ},
+	{FAMILY_1_0, 607, MEANS_QUARANTINE, "out of TTL", READ},
+	{FAMILY_1_0, 609, MEANS_QUARANTINE, "aligned or not", NAME},
+	{FAMILY_2_0, 614, MEANS_QUARANTINE, "type", NAME},
+	{FAMILY_2_0, 620, MEANS_QUARANTINE, "too large for the WAL", NAME},
+	{FAMILY_1_0, 700, MEANS_QUARANTINE, "not understood", SEEN},
+	{FAMILY_1_0, 701, MEANS_QUARANTINE, "semantics", SEEN},
+	{FAMILY_1_0, 1100, MEANS_QUARANTINE, "load", SEEN},
+	{FAMILY_1_0, 1109, MEANS_QUARANTINE, "load: schema", READ_LOAD},
+	{FAMILY_1_3, 1112, MEANS_QUARANTINE, "load: conflict", READ},
+	{FAMILY_1_3, 1810, MEANS_QUARANTINE, "pipe: conflict", READ},
+
+	{FAMILY_1_0, 201, MEANS_STOP, "incompatible protocol", READ},
+	{FAMILY_2_0, 205, MEANS_STOP, "dialect", NAME},
+	{FAMILY_1_3, 307, MEANS_STOP, "license", NAME},
+	{FAMILY_1_0, 800, MEANS_STOP, "log-in", READ},
+	{FAMILY_1_0, 801, MEANS_STOP, "wrong password", SEEN},
+	{FAMILY_1_0, 802, MEANS_STOP, "not logged in", READ},
+	{FAMILY_1_0, 803, MEANS_STOP, "no permission", SEEN},
+	{FAMILY_1_0, 804, MEANS_STOP, "no such user", NAME},
+	{FAMILY_2_0, 820, MEANS_STOP, "password policy", READ},
+	{FAMILY_2_0, 822, MEANS_STOP, "user locked", READ},
+};
+
+/* A load, above all, has one number for everything: what is the node's trouble and not the
+ * file's is in its sentence (in the servers' own words: LoadTsFileScheduler,
+ * LoadTsFileManager, LoadTsFileMemoryManager, DiskSpaceInsufficientException,
+ * LoadReadOnlyException, StatusUtils, and those of Java). */
+static const char *const node_words[] = {
+	"is loading by another scheduler",
+	"allocate memory",
+	"enough memory",
+	"insufficient disk space",
+	"Disk space is insufficient",
+	"No space left on device",
+	"because they are all full",
+	"system mode is read only",
+	"system is read-only",
+	"Too many open files",
+	"Wait for loading",
+	"Request timed out",
+	"Connection refused",
+	"failed to dispatch load command",
+};
+
+static enum iotdb_means find(const struct line *lines, size_t n, int code)
+{
+	for (size_t i = 0; i < n; i++)
+		if (lines[i].code == code)
+			return lines[i].means;
+	return MEANS_QUARANTINE;
+}
+
+static bool is_the_nodes(const char *text)
+{
+	for (size_t i = 0; i < ARRAY_LEN(node_words); i++)
+		if (strstr(text, node_words[i]))
+			return true;
+	return false;
+}
+
+enum iotdb_means iotdb_code_means(unsigned version, int code, bool may_retry,
+				  const char *text)
+{
+	enum iotdb_means means =
+		version && version < IOTDB_1_0
+			? find(codes_0_13, ARRAY_LEN(codes_0_13), code)
+			: find(codes, ARRAY_LEN(codes), code);
+
+	if (means == MEANS_QUARANTINE && (may_retry || is_the_nodes(text)))
+		return MEANS_RETRY;
+	return means;
 }
 
 bool iotdb_says_not_found(const char *text)
 {
 	return strstr(text, "Can not find") || strstr(text, "is not exist") ||
 	       strstr(text, "does not exist on this machine");
-}
-
-bool iotdb_says_loading(const char *text)
-{
-	return strstr(text, "is loading by another scheduler");
 }
 
 bool iotdb_says_nothing(const char *text)

@@ -124,7 +124,7 @@ enum job_result iotdb_result(struct iotdb *db, int r,
 		return JOB_STOP;
 	}
 	switch (iotdb_code_means(db->rpc ? rpc_version_number(db->rpc) : 0,
-				 reply->code, reply->may_retry)) {
+				 reply->code, reply->may_retry, reply->text)) {
 	case MEANS_APPLIED:
 	case MEANS_ALREADY:
 		return JOB_APPLIED;

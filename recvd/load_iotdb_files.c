@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -86,6 +87,24 @@ static bool tells_taken(const struct iotdb *db)
 	       sql_load_consumes(rpc_version_number(db->rpc));
 }
 
+/* Whoever counts the server's files finds here why one of them is there twice. */
+static void tell_settled(const struct handover *h,
+			 const struct iotdb_item *items, unsigned n)
+{
+	unsigned n_taken = 0, n_left = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		n_taken += handover_is_taken(h, &items[i].job);
+		n_left += handover_has(h, &items[i].job);
+	}
+	(void)fprintf(stderr,
+		      "warn recvd-load: %s, entries from %" PRIu64 " on: the "
+		      "answer to a LOAD was lost; %u files are loaded, %u are "
+		      "loaded again\n",
+		      items[0].job.file.database, items[0].job.serial, n_taken,
+		      n_left);
+}
+
 /* Returns false when the run cannot go on. */
 static bool settle(struct iotdb *db, struct iotdb_item *items, unsigned n)
 {
@@ -98,6 +117,7 @@ static bool settle(struct iotdb *db, struct iotdb_item *items, unsigned n)
 		(void)poll(NULL, 0, (int)(ms < LATE_MAX_MS ? ms : LATE_MAX_MS));
 		if (iotdb_is_remote(db))
 			iotdb_wait_idle(db, LATE_MAX_MS);
+		tell_settled(&h, items, n);
 		if (tells_taken(db))
 			settle_all(db, &h, items, n);
 		r = db->rpc ? handover_end(&h, &e) : 0;
@@ -158,8 +178,7 @@ void iotdb_say_loaded(struct iotdb *db, struct iotdb_item *it, int r,
 		iotdb_say(db, it, JOB_MISMATCH, e->text);
 		return;
 	}
-	result = r == -EREMOTEIO && (iotdb_says_loading(reply->text) ||
-				     is_cluster_away(db, reply))
+	result = r == -EREMOTEIO && is_cluster_away(db, reply)
 			 ? JOB_RETRY
 			 : iotdb_result(db, r, reply, e);
 	/* "There already" is said of what a statement makes; a file is there when LOAD

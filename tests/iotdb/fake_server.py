@@ -5,7 +5,7 @@
 
 Port 0 (the default) takes a free one; the port is written to --port-file once the server
 listens. --log gets a line for each thing said to it: "login USER PASSWORD", the statement
-word for word, "pipe VERSION TYPE LENGTH", "close".
+word for word and "refused CODE" behind one that was, "pipe VERSION TYPE LENGTH", "close".
 
 The script is read again for every request, so a test rewrites it (mv, not >) while the
 server runs. A JSON object a line; lines that begin with # are none. A line without "match"
@@ -245,6 +245,8 @@ class Server:
         line = self.find(statement)
         self.pause(line)
         code = line.get("code", 200)
+        if code != 200:
+            self.note("refused %d" % code)
         if code != 200 or "columns" not in line:
             return fields(f_struct(1, status(code, line.get("text", ""), line.get("retry"))))
         return self.begin_query(session, line)

@@ -1,26 +1,33 @@
 #!/usr/bin/env python3
-"""What goes wrong in the cloud, against a real IoTDB: faults.py [-b BUILD] [-r ROUNDS] [-s SEED] [CASE...]
+"""What goes wrong in the cloud, against a real IoTDB:
+faults.py [-b BUILD] [-r ROUNDS] [-s SEED] [-v VERSION] [-m path|transfer] [-a SECONDS] [-k] [CASE...]
 
 loader, recvd, server	kill -9 of it at a random moment, ROUNDS (17) times each, while files that
 			overwrite each other, and deletions, are under way
 full			the file system of the cloud's IoTDB and of recvd is full for a while (tmpfs; root only)
 readonly, password	the server may not write; it refuses the log-in
-away			the server is away for AWAY_S (120) seconds while the edge goes on
+away			the server is away for SECONDS (120) while the edge goes on
 
-After each: what the edge said meanwhile, and how long after the fault; then everything is applied
-and every series is compared row by row; count(*) of a series is that of the edge, and of the
-files that the server took, those beyond the files that were sent are counted (loaded_again).
+Files go by path, or over the network (-m transfer). After each: what the edge said meanwhile, and
+how long after the fault; then everything is applied, and
+
+* every series is compared row by row with the edge, and count(*) of it;
+* the files on the server's disk say the same, read without it;
+* every file of the edge is on that disk; one that is there twice is one of those of which
+  recvd-load said that the answer was lost and that it is loaded again (loaded_again, cells_again).
 """
 
 import argparse
 import glob
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import time
 
+import server_files
 from live import SOURCE, Cloud, Edge, Failed, Server, Stage, conf, wait
 
 KILLS = ("loader", "recvd", "server")
@@ -38,7 +45,7 @@ class Scene:
         self.server = stage.add(Server(cloud_root or stage.root, "cloud", args.version, Server.COMPACTION_OFF))
         self.edge_server.start()
         self.server.start()
-        self.cloud = stage.add(Cloud(args.build, cloud_root or stage.root, self.server))
+        self.cloud = stage.add(Cloud(args.build, cloud_root or stage.root, self.server, load_via=args.via))
         self.cloud.start()
         self.edge = stage.add(Edge(args.build, stage.root, "edge-0", self.edge_server, self.cloud))
         self.edge.start()
@@ -68,23 +75,39 @@ class Scene:
         queries = [f"SELECT {c} FROM {self.database}{db}.d" for db in ("", "2") for c in "ab"]
         return [[r for r in rows if r[1] != "null"] for rows in server.scan(queries)]
 
-    def files(self):
-        return len(glob.glob(f"{self.server.dir}/data/datanode/data/*sequence/root.*/*/*/*.tsfile"))
+    def on_disk(self):
+        """How many cells the files of the cloud say otherwise than its server; of each file one that is
+        missing, or twice without a word about it."""
+        self.server.sql("FLUSH")
+        said = self.rows(self.server)
+        rows = server_files.rows(self.server.dir, self.args.version)
+        read = [rows.get(f"{self.database}{db}.d.{c}", {}) for db in ("", "2") for c in "ab"]
+        differ = sum(len(set((int(t), float(v)) for t, v in a) ^ set((t, float(v)) for t, v in b.items())) for a, b in zip(said, read))
+        found = server_files.files(self.server.dir)
+        again = server_files.twice(found)
+        sent = {f.digest: f for f in server_files.files(self.edge_server.dir)}
+        missing = [f.path for d, f in sent.items() if d not in {c.digest for c in found}]
+        with open(os.path.join(os.path.dirname(self.cloud.dir), "recvd.log"), encoding="utf-8", errors="replace") as log:
+            explained = sum(int(n) for n in re.findall(r"answer to a LOAD was lost; .* loaded, (\d+) are loaded again", log.read()))
+        stray = [f for f in found if f.digest not in sent]
+        return differ, found, again, explained, missing, stray
 
     def check(self, began, **more):
         self.edge.drain(180)
         at_edge, in_cloud = self.rows(self.edge_server), self.rows(self.server)
         differ = sum(len(set(map(tuple, a)) ^ set(map(tuple, b))) for a, b in zip(at_edge, in_cloud))
-        counts = [[s.ask(f"SELECT count(a), count(b) FROM {self.database}.d") for s in (self.edge_server, self.server)]]
-        sent = self.edge.ctl.progress("applied_serial")
-        again = self.files() - len(glob.glob(f"{self.edge_server.dir}/data/datanode/data/*sequence/root.*/*/*/*.tsfile"))
+        counts = [[s.ask(f"SELECT count(a), count(b) FROM {self.database}{db}.d") for db in ("", "2")]
+                  for s in (self.edge_server, self.server)]
+        on_disk, found, again, explained, missing, stray = self.on_disk()
         left = glob.glob(f"{self.cloud.dir}/load/*/*/*")
-        print(f"faults case={self.name} version={self.args.version} files={self.files()} entries={sent}",
-              f"rows={sum(map(len, in_cloud))} differences={differ} counts_equal={'yes' if counts[0][0] == counts[0][1] else 'NO'}",
-              f"loaded_again={again} left={len(left)}", *[f"{k}={v}" for k, v in more.items()],
-              f"seconds={time.monotonic() - began:.0f}", flush=True)
-        if differ or counts[0][0] != counts[0][1] or left:
-            raise Failed(f"{self.name}: {differ} differences, counts {counts}, left {left}")
+        print(f"faults case={self.name} version={self.args.version} via={self.args.via} entries={self.edge.ctl.progress('applied_serial')}",
+              f"tsfiles={len(found)} rows={sum(map(len, in_cloud))} differences={differ} differences_on_disk={on_disk}",
+              f"counts_equal={'yes' if counts[0] == counts[1] else 'NO'} missing={len(missing)} stray={len(stray)}",
+              f"loaded_again={len(again)} cells_again={sum(f.cells for f in again)} explained={explained} left={len(left)}",
+              *[f"{k}={v}" for k, v in more.items()], f"seconds={time.monotonic() - began:.0f}", flush=True)
+        if differ or on_disk or counts[0] != counts[1] or left or missing or stray or len(again) > explained:
+            raise Failed(f"{self.name}: {differ} and {on_disk} differences, counts {counts}, left {left}, missing {missing}, "
+                         f"{len(again)} loaded again of {explained}: {[f.path for f in again[:5]]}, stray {[f.path for f in stray[:5]]}")
         wait(20, "the message is empty again", lambda: not self.edge.ctl.value("/p/message"))
 
 
@@ -149,7 +172,7 @@ def away(scene):
         time.sleep(5)
     scene.server.start()
     back = time.monotonic()
-    scene.edge.drain(180)
+    scene.edge.drain(300)
     scene.check(began, said_after_s=f"{said:.2f}", away_s=scene.args.away, caught_up_s=f"{time.monotonic() - back:.1f}")
 
 
@@ -176,7 +199,7 @@ def full(scene, mount):
 
 
 def play(args, name):
-    with Stage("faults") as stage:
+    with Stage("faults", args.keep) as stage:
         if name in KILLS:
             kill(Scene(args, stage, name))
         elif name == "full":
@@ -200,6 +223,8 @@ def main():
     p.add_argument("-s", dest="seed", type=int, default=1)
     p.add_argument("-v", dest="version", default="1.3.3")
     p.add_argument("-a", dest="away", type=int, default=120)
+    p.add_argument("-m", dest="via", choices=("path", "transfer"), default="path")
+    p.add_argument("-k", dest="keep", action="store_true")
     p.add_argument("cases", nargs="*", default=CASES)
     args = p.parse_args()
     args.build = os.path.abspath(args.build)

@@ -197,16 +197,64 @@ static void segments(void)
 
 static void code_families(void)
 {
-	CHECK(iotdb_code_means(10303, 200, false) == MEANS_APPLIED);
-	CHECK(iotdb_code_means(10303, 1100, false) == MEANS_QUARANTINE);
-	CHECK(iotdb_code_means(10303, 1100, true) == MEANS_RETRY);
-	CHECK(iotdb_code_means(10303, 801, false) == MEANS_STOP);
-	CHECK(iotdb_code_means(10303, 501, false) == MEANS_ALREADY);
+	CHECK(iotdb_code_means(10303, 200, false, "") == MEANS_APPLIED);
+	CHECK(iotdb_code_means(10303, 1100, false, "") == MEANS_QUARANTINE);
+	CHECK(iotdb_code_means(10303, 1100, true, "") == MEANS_RETRY);
+	CHECK(iotdb_code_means(10303, 801, false, "") == MEANS_STOP);
+	CHECK(iotdb_code_means(10303, 801, true, "") == MEANS_STOP);
+	CHECK(iotdb_code_means(10303, 501, false, "") == MEANS_ALREADY);
+	CHECK(iotdb_code_means(10303, 4711, false, "") == MEANS_QUARANTINE);
+	CHECK(iotdb_code_means(10303, 4711, true, "") == MEANS_RETRY);
 	/* the same number, other families */
-	CHECK(iotdb_code_means(1304, 701, false) == MEANS_RETRY);
-	CHECK(iotdb_code_means(10303, 701, false) == MEANS_QUARANTINE);
-	CHECK(iotdb_code_means(1304, 600, false) == MEANS_STOP);
-	CHECK(iotdb_code_means(1304, 411, false) == MEANS_QUARANTINE);
+	CHECK(iotdb_code_means(1304, 701, false, "") == MEANS_RETRY);
+	CHECK(iotdb_code_means(10303, 701, false, "") == MEANS_QUARANTINE);
+	CHECK(iotdb_code_means(1304, 600, false, "") == MEANS_STOP);
+	CHECK(iotdb_code_means(1304, 411, false, "") == MEANS_QUARANTINE);
+}
+
+/* Read-only, memory, disk, restart: never the entry's fault. */
+static void node_trouble(void)
+{
+	static const int new_codes[] = {600,  601,  602,  605,	606,  610,
+					611,  203,  204,  709,	717,  719,
+					906,  907,  1003, 1005, 1006, 1007,
+					1103, 1110, 1808};
+	static const int old_codes[] = {317, 412, 413, 502, 503, 706};
+	static const char *const sentences[] = {
+		"Auto create or verify schema error when executing statement "
+		"LoadTsFileStatement. Detail: forceAllocate: failed to "
+		"allocate "
+		"memory from query engine after 10 retries",
+		"Load /x piece error in 1st phase. Because No space left on "
+		"device",
+		"Can't get next folder from [/data], because they are all "
+		"full.",
+		"Current system mode is read only, does not support load file",
+		"Fail to do non-query operations because system is read-only.",
+		"TsFile /x is loading by another scheduler.",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(new_codes); i++) {
+		CHECK(iotdb_code_means(10001, new_codes[i], false, "") ==
+		      MEANS_RETRY);
+		CHECK(iotdb_code_means(20006, new_codes[i], false, "") ==
+		      MEANS_RETRY);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(old_codes); i++)
+		CHECK(iotdb_code_means(1304, old_codes[i], false, "") ==
+		      MEANS_RETRY);
+	for (size_t i = 0; i < ARRAY_LEN(sentences); i++) {
+		CHECK(iotdb_code_means(10303, 1100, false, sentences[i]) ==
+		      MEANS_RETRY);
+		CHECK(iotdb_code_means(1304, 411, false, sentences[i]) ==
+		      MEANS_RETRY);
+		/* a log-in that is refused stays refused */
+		CHECK(iotdb_code_means(10303, 801, false, sentences[i]) ==
+		      MEANS_STOP);
+	}
+	CHECK(iotdb_code_means(10303, 1100, false,
+			       "The file /x is not a valid tsfile.") ==
+	      MEANS_QUARANTINE);
 }
 
 static void sentences(void)
@@ -225,7 +273,6 @@ static void sentences(void)
 	CHECK(!iotdb_says_mismatch("not a valid tsfile", series,
 				   sizeof series));
 	CHECK(iotdb_says_not_found("Can not find /x on this machine, notice"));
-	CHECK(iotdb_says_loading("TsFile /x is loading by another scheduler."));
 }
 
 int main(void)
@@ -238,6 +285,8 @@ int main(void)
 	test_run("a pattern of many ** costs no time", clip_is_bounded);
 	test_run("devices by segments and by string", segments);
 	test_run("codes mean what their family says", code_families);
+	test_run("a node's trouble is tried again, whatever its number",
+		 node_trouble);
 	test_run("sentences that codes do not tell apart", sentences);
 	return test_end();
 }

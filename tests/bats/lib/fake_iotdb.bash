@@ -37,3 +37,18 @@ fake_schema() {
 		'{"match": "SHOW DEVICES root.sg[.][*][*]", "columns": ["Device", "IsAligned"], "rows": ['"${ALIGNED:-}"']}' \
 		'{"match": "SHOW TIMESERIES .*", "columns": ["Timeseries", "Alias", "DataType", "Encoding", "Compression", "Tags", "Attributes"], "rows": ['"$*"']}'
 }
+
+# fake_cloud: it is the cloud's, and recvd loads into it; the edge is not asked.
+fake_cloud() {
+	fake_start "$@"
+	sed -i '/^iotdb_rpc=/d' "$T/syncd.conf"
+	cloud_conf loader iotdb
+	cloud_conf iotdb_rpc "127.0.0.1:$(cat "$T/iotdb.port")"
+}
+# fake_serials: the last serial of each LOAD that was not refused, in the order of telling.
+fake_serials() {
+	awk '/^LOAD / { if (load) print load; load = $2; next }
+		/^refused / { load = "" }
+		END { if (load) print load }' "$T/iotdb.said" |
+		sed -E "s/.*[^0-9]([0-9]+)(-0-0\\.tsfile)?'.*/\1/" | paste -sd' '
+}

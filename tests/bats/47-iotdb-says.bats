@@ -1,0 +1,199 @@
+# What the cloud's IoTDB answers is in `message` at the edge, in its own words and at once, and
+# goes when it is mended; nothing is lost by it, and the order stays.
+load lib/tsferry
+load lib/fake_iotdb
+
+setup() { pair_setup; }
+teardown() { pair_teardown; }
+
+# at_once TEXT: message has it, within a second of the refusal that recvd's log tells first.
+at_once() {
+	wait_until 20 value_has /p/message "$1"
+	python3 - "$T/recvd.log" "$(value /p/message)" "$1" <<-'END'
+		import datetime, re, sys
+		log, message, text = sys.argv[1:]
+		said = re.search(r"\[(\d{4}-\S+)\]", message)[1]
+		heard = next(line for line in open(log) if text in line.replace('\\"', '"'))
+		heard = re.search(r"ts=(\S+?)\+00:00", heard)[1]
+		late = datetime.datetime.fromisoformat(said) - datetime.datetime.fromisoformat(heard)
+		assert abs(late.total_seconds()) < 1, (said, heard)
+	END
+}
+
+# refused_then_cured TEXT LINE...: three files while the server answers by these lines, then the cure.
+refused_then_cured() {
+	local text=$1
+	shift
+	fake_says "$@"
+	pair_start
+	for n in 1 2 3; do seal "$SAMPLE" root.sg "$n-$n-0-0"; done
+	at_once "$text"
+	progress_is p quarantined_entries 0
+	progress_is p applied_serial 0
+	[ "$(value /p/status)" = RUNNING ]
+	fake_says "${CURED:-{\}}"
+	all_there
+}
+all_there() {
+	statement 'WAIT PIPE p 60'
+	wait_until 10 value_is /p/message ""
+	progress_is p applied_serial 3
+	nothing_left
+	! compgen -G "$CLOUD/state/load/*/*/*" >/dev/null
+}
+# What the server took, by its log: each file once, ascending.
+in_order() {
+	local told
+	told=$(fake_serials)
+	[[ $told =~ ^(1\ )?(2\ )?3(\ 4)?$ ]] || {
+		echo "loaded in this order: $told" >&2
+		return 1
+	}
+}
+
+@test "read-only" {
+	fake_cloud
+	refused_then_cured "IoTDB at 127.0.0.1:$(cat "$T/iotdb.port"): 600: Current system mode is read only, does not support load file" \
+		'{"match": "LOAD .*", "code": 600, "text": "Current system mode is read only, does not support load file"}'
+	in_order
+}
+
+@test "out of memory, said as a load that failed" {
+	fake_cloud
+	refused_then_cured "Detail: forceAllocate: failed to allocate memory from query engine after 10 retries" \
+		'{"match": "LOAD .*", "code": 1100, "text": "Auto create or verify schema error when executing statement LoadTsFileStatement.  Detail: forceAllocate: failed to allocate memory from query engine after 10 retries."}'
+	in_order
+}
+
+@test "writing rejected for want of memory" {
+	fake_cloud
+	refused_then_cured "606: System rejected over 5000 ms" '{"match": "LOAD .*", "code": 606, "text": "System rejected over 5000 ms"}'
+	in_order
+}
+
+@test "the disk is full, by its number and said as a load that failed" {
+	fake_cloud
+	refused_then_cured "611: Can't get next folder from [/data], because they are all full." \
+		'{"match": "LOAD .*", "code": 611, "text": "Can'"'"'t get next folder from [/data], because they are all full."}'
+	fake_says '{"match": "LOAD .*", "code": 1100, "text": "Load /x piece error in 1st phase. Because No space left on device"}'
+	seal "$SAMPLE" root.sg 4-4-0-0
+	at_once "1100: Load /x piece error in 1st phase. Because No space left on device"
+	progress_is p quarantined_entries 0
+	fake_says
+	statement 'WAIT PIPE p 60'
+	wait_until 10 value_is /p/message ""
+	in_order
+}
+
+@test "a node that restarts, and one that is being removed" {
+	fake_cloud
+	refused_then_cured "602: The storage engine is not ready" '{"match": "LOAD .*", "code": 602, "text": "The storage engine is not ready"}'
+	fake_says '{"match": "LOAD .*", "code": 301, "text": "This DataNode is Removing", "retry": true}'
+	seal "$SAMPLE" root.sg 4-4-0-0
+	at_once "301: This DataNode is Removing"
+	progress_is p quarantined_entries 0
+	fake_says '{"match": "LOAD .*", "code": 906, "text": "No available RegionGroup"}'
+	at_once "906: No available RegionGroup"
+	fake_says
+	statement 'WAIT PIPE p 60'
+	wait_until 10 value_is /p/message ""
+}
+
+@test "a wrong password" {
+	fake_cloud
+	(umask 077 && echo wrong >"$T/password")
+	cloud_conf iotdb_password_file "$T/password"
+	CURED='{"password": "right"}'
+	fake_says '{"password": "right"}'
+	pair_start
+	for n in 1 2 3; do seal "$SAMPLE" root.sg "$n-$n-0-0"; done
+	at_once "801: Authentication failed."
+	progress_is p quarantined_entries 0
+	echo right >"$T/password"
+	statement 'LOAD CONFIGURATION' >/dev/null
+	all_there
+	in_order
+}
+
+@test "no privilege" {
+	fake_cloud
+	refused_then_cured "803: No permissions for this operation, please add privilege WRITE_DATA" \
+		'{"match": "LOAD .*", "code": 803, "text": "No permissions for this operation, please add privilege WRITE_DATA"}'
+	in_order
+}
+
+NOT_FOUND='{"match": "LOAD .*", "code": 701, "text": "Can not find /x on this machine, notice that load can only handle files on this machine."}'
+
+@test "a path that the server cannot read: what mends it is said; with load_via=auto files go over the network" {
+	fake_cloud
+	cloud_conf load_via path
+	refused_then_cured "does not see load_dir" "$NOT_FOUND"
+	in_order
+	value_is /p/message ""
+	cloud_conf load_via auto
+	statement 'LOAD CONFIGURATION' >/dev/null
+	fake_says "$NOT_FOUND"
+	seal "$SAMPLE" root.sg 4-4-0-0
+	statement 'WAIT PIPE p 60'
+	grep -q '^pipe ' "$T/iotdb.said"
+	value_is /p/message ""
+}
+
+@test "over the network: read-only and out of memory hold everything as well" {
+	fake_cloud
+	cloud_conf load_via transfer
+	refused_then_cured "600: Fail to do non-query operations because system is read-only." \
+		'{"match_pipe": 5, "code": 600, "text": "Fail to do non-query operations because system is read-only."}' \
+		'{"match_pipe": 9, "code": 600, "text": "Fail to do non-query operations because system is read-only."}'
+	fake_says '{"match_pipe": 5, "code": 1808, "text": "failed to allocate memory"}' '{"match_pipe": 9, "code": 1808, "text": "failed to allocate memory"}'
+	seal "$SAMPLE" root.sg 4-4-0-0
+	at_once "1808: failed to allocate memory"
+	fake_says
+	statement 'WAIT PIPE p 60'
+	wait_until 10 value_is /p/message ""
+}
+
+@test "away" {
+	fake_cloud
+	pair_start
+	daemon_kill iotdb
+	for n in 1 2 3; do seal "$SAMPLE" root.sg "$n-$n-0-0"; done
+	at_once "127.0.0.1:$(cat "$T/iotdb.port")"
+	progress_is p quarantined_entries 0
+	fake_start "$(cat "$T/iotdb.port")"
+	all_there
+	in_order
+}
+
+@test "IoTDB 0.13: its own numbers for read-only and a full disk" {
+	fake_cloud
+	CURED='{"version": "0.13.4"}'
+	refused_then_cured "502: Fail to do non-query operations because system is read-only." '{"version": "0.13.4"}' \
+		'{"match": "LOAD .*", "code": 502, "text": "Fail to do non-query operations because system is read-only."}'
+	fake_says '{"version": "0.13.4"}' '{"match": "LOAD .*", "code": 503, "text": "Disk space is insufficient."}'
+	seal "$SAMPLE" root.sg 4-4-0-0
+	at_once "503: Disk space is insufficient."
+	progress_is p quarantined_entries 0
+	fake_says '{"version": "0.13.4"}'
+	statement 'WAIT PIPE p 60'
+}
+
+@test "a type conflict is quarantined in the server's words, and tries itself again when the schema changed" {
+	fake_cloud
+	edge_conf iotdb_rpc "127.0.0.1:$(cat "$T/iotdb.port")"
+	S1='["root.sg.d1.s1", null, "INT64", "RLE", "SNAPPY", null, null]'
+	MORE='{"match": "LOAD .*", "code": 1100, "text": "Auto create or verify schema error when executing statement LoadTsFileStatement. Detail: Measurement PlainDeviceID{deviceID='"'root.sg.d1'"'}.s1 datatype not match, TsFile: INT64, IoTDB: TEXT."}' \
+		fake_schema "$S1"
+	seal "$SAMPLE" root.sg 1-1-0-0
+	seal "$SAMPLE" root.sg 2-2-0-0
+	pair_start
+	at_once "s1 datatype not match, TsFile: INT64, IoTDB: TEXT."
+	progress_is p quarantined_entries 1
+	[ "$(value /p/status)" = RUNNING ]
+	# mended in the cloud, and something of the series changes at the edge
+	fake_schema '["root.sg.d1.s1", null, "INT64", "RLE", "SNAPPY", "{\"unit\":\"K\"}", null]'
+	statement 'LOAD CONFIGURATION' >/dev/null
+	statement 'WAIT PIPE p 60'
+	wait_until 10 value_is /p/message ""
+	progress_is p quarantined_entries 0
+}
