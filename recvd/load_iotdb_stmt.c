@@ -252,72 +252,6 @@ enum job_result iotdb_delete_beside(struct iotdb *db, const struct load_job *j,
 
 /* ---- SCHEMA ---- */
 
-/* The word behind KEY= in a statement, as CREATE TIMESERIES has it. */
-static bool find_value(const char *sql, const char *key, char to[32])
-{
-	const char *at = strcasestr(sql, key);
-
-	to[0] = 0;
-	if (!at)
-		return false;
-	at += strlen(key);
-	at += strspn(at, " =");
-	(void)snprintf(to, 32, "%.*s", (int)strcspn(at, " ,()\t"), at);
-	return to[0] != 0;
-}
-
-struct compare {
-	const char *sql;
-	char differs[160];
-};
-
-/* What stands there against what was asked for. */
-static int compare_row(void *arg, const struct rpc_row *row)
-{
-	static const char *const keys[][2] = {
-		{"DATATYPE", "DataType"},
-		{"ENCODING", "Encoding"},
-		{"COMPRESSOR", "Compression"},
-		{"COMPRESSION", "Compression"},
-	};
-
-	struct compare *c = arg;
-
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		const char *have = rpc_cell(row, keys[i][1]);
-		char want[32];
-
-		if (find_value(c->sql, keys[i][0], want) && have &&
-		    strcasecmp(have, want) != 0 && !c->differs[0])
-			(void)snprintf(c->differs, sizeof c->differs,
-				       "%s is %s there, %s at the edge",
-				       keys[i][1], have, want);
-	}
-	return 0;
-}
-
-/* The series exists: the same, or one that is worth a word. */
-static void compare_series(struct iotdb *db, const char *sql)
-{
-	struct compare c = {.sql = sql};
-	struct rpc_visit visit = {.row = compare_row, .arg = &c, .max_rows = 8};
-	const char *path = strcasestr(sql, "TIMESERIES ");
-	CLEANUP(buf_release) struct buf ask = {0};
-
-	if (!path || strcasestr(sql, "ALIGNED"))
-		return;
-	path += strlen("TIMESERIES ");
-	path += strspn(path, " ");
-	buf_init(&ask, STATEMENT_MAX);
-	buf_addf(&ask, "SHOW TIMESERIES %.*s", (int)strcspn(path, " ("), path);
-	(void)!rpc_query(db->rpc, buf_str(&ask), &visit, NULL, NULL);
-	if (c.differs[0])
-		(void)fprintf(stderr,
-			      "warn recvd-load: a series that exists is kept: "
-			      "%s (%s)\n",
-			      c.differs, sql);
-}
-
 /* A statement and what was said about it, for the one who has to decide. */
 static enum job_result schema_line(struct iotdb *db, const char *sql,
 				   struct err *e)
@@ -325,9 +259,8 @@ static enum job_result schema_line(struct iotdb *db, const char *sql,
 	struct rpc_reply reply;
 	enum job_result result = say(db, sql, &reply, e);
 
-	if (result == JOB_APPLIED && reply.code != 0 && e->sys &&
-	    strncasecmp(sql, "CREATE TIMESERIES", 17) == 0)
-		compare_series(db, sql);
+	if (result == JOB_APPLIED && e->sys)
+		iotdb_exists(db, sql);
 	if (result == JOB_APPLIED)
 		err_clear(e);
 	else if (result == JOB_QUARANTINE)

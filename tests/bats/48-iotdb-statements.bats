@@ -1,0 +1,116 @@
+# DELETE, RESTATE and SCHEMA as statements to an IoTDB: which are said, and what its answers mean.
+# The edge is a script that says every entry itself, the cloud's IoTDB one of paper.
+load lib/tsferry
+load lib/fake_iotdb
+
+setup() {
+	pair_setup
+	cloud_conf transport plain
+	fake_cloud
+	recvd_start
+	statement 'START PIPESERVER'
+}
+teardown() { pair_teardown; }
+
+said() { grep -E '^(CREATE|ALTER|DELETE|DROP)' "$T/iotdb.said"; }
+was_told() { wait_until 20 fake_was_told "$1"; }
+warned() { grep -qF -- "warn recvd-load: series $1" "$T/recvd.log"; }
+reasons() { rows 'SHOW QUARANTINE'; }
+quarantined() { wait_until 20 eval "reasons | grep -qF -- \"$1\""; }
+
+@test "a series that exists and is equal is success, in silence" {
+	fake_says '{"match": "CREATE .*", "code": 503, "text": "exists"}' \
+		'{"match": "SHOW TIMESERIES root.sg.d1.s1", "columns": ["Timeseries", "DataType", "Encoding", "Compression"], "rows": [["root.sg.d1.s1", "INT64", "RLE", "SNAPPY"]]}' \
+		'{"match": "SHOW TIMESERIES root.sg.g.`a.b`", "columns": ["Timeseries", "DataType", "Encoding", "Compression"], "rows": [["root.sg.g.`a(b`", "FLOAT", "GORILLA", "LZ4"]]}'
+	peer <<-'END'
+		p = Peer(port).hello(assigned=9)
+		p.schema(1, "root.sg", b"CREATE DATABASE root.sg\n"
+		    b"CREATE TIMESERIES root.sg.d1.s1 WITH DATATYPE=INT64, ENCODING=RLE, COMPRESSOR=SNAPPY\n"
+		    b"CREATE ALIGNED TIMESERIES root.sg.g(`a(b` FLOAT ENCODING=GORILLA COMPRESSOR=LZ4)")
+		p.until_applied(1)
+	END
+	fake_was_told 'SHOW TIMESERIES root.sg.d1.s1'
+	fake_was_told 'SHOW TIMESERIES root.sg.g.`a(b`'
+	run ! grep -q 'warn recvd-load' "$T/recvd.log"
+	[ -z "$(reasons)" ]
+}
+
+@test "one that exists as another is kept, with a WARN of both definitions" {
+	fake_says '{"match": "CREATE .*", "code": 503, "text": "exists"}' \
+		'{"match": "SHOW TIMESERIES root.sg.encoding.s1", "columns": ["Timeseries", "DataType", "Encoding", "Compression"], "rows": [["root.sg.encoding.s1", "INT64", "PLAIN", "SNAPPY"]]}' \
+		'{"match": "SHOW TIMESERIES root.sg.g.a", "columns": ["Timeseries", "DataType", "Encoding", "Compression"], "rows": [["root.sg.g.a", "FLOAT", "GORILLA", "LZ4"]]}' \
+		'{"match": "SHOW TIMESERIES root.sg.g.b", "columns": ["Timeseries", "DataType", "Encoding", "Compression"], "rows": [["root.sg.g.b", "TEXT", "PLAIN", "LZ4"]]}'
+	peer <<-'END'
+		p = Peer(port).hello(assigned=9)
+		p.schema(1, "root.sg",
+		    b"CREATE TIMESERIES root.sg.encoding.s1 WITH DATATYPE=INT64, ENCODING=RLE, COMPRESSOR=SNAPPY\n"
+		    b"CREATE ALIGNED TIMESERIES root.sg.g(a FLOAT ENCODING=GORILLA COMPRESSOR=LZ4, b INT32 ENCODING=PLAIN COMPRESSOR=LZ4)")
+		p.until_applied(1)
+	END
+	wait_until 10 warned 'root.sg.encoding.s1 exists and is kept: here it is DATATYPE=INT64, ENCODING=PLAIN, COMPRESSOR=SNAPPY, at the edge WITH DATATYPE=INT64, ENCODING=RLE, COMPRESSOR=SNAPPY'
+	wait_until 10 warned 'root.sg.g.b exists and is kept: here it is DATATYPE=TEXT, ENCODING=PLAIN, COMPRESSOR=LZ4, at the edge INT32 ENCODING=PLAIN COMPRESSOR=LZ4'
+	run ! warned 'root.sg.g.a'
+	[ -z "$(reasons)" ]
+}
+
+@test "a statement that is refused for itself is quarantined with the sentence and the statement; in trouble it waits" {
+	fake_says '{"match": "ALTER .*", "code": 507, "text": "Alias is used by root.sg.d2.s1"}'
+	peer <<-'END'
+		p = Peer(port).hello(assigned=9)
+		p.schema(1, "root.sg", b"CREATE TIMESERIES root.sg.d1.s1 WITH DATATYPE=INT64\nALTER TIMESERIES root.sg.d1.s1 UPSERT ALIAS=`temp`")
+		p.until_durable(1)
+	END
+	quarantined '507: Alias is used by root.sg.d2.s1'
+	quarantined 'ALTER TIMESERIES root.sg.d1.s1 UPSERT ALIAS='
+	fake_says '{"match": "ALTER .*", "code": 600, "text": "Fail to do non-query operations because system is read-only."}'
+	statement 'RETRY ALL'
+	wait_until 20 grep -q 'entry 1 is tried again .*600: Fail to do' "$T/recvd.log"
+	fake_says
+	peer <<-'END'
+		p = Peer(port).hello(assigned=9)
+		p.until_applied(1)
+	END
+	[ -z "$(reasons)" ]
+}
+
+@test "a deletion names the devices of the entry only; what is not there is success" {
+	fake_says '{"match": "DELETE FROM .*", "code": 508, "text": "Path [root.sg.d1.s1] does not exist"}'
+	peer <<-'END'
+		p = Peer(port).hello(assigned=9)
+		p.file(1, "root.sg", "1-1-0-0", TINY)
+		p.delete(2, "root.sg", "root.sg.d1", b"DELETION,root.**,99,0,5\n")
+		p.restate(3, "root.sg", "root.sg.d1", first=7, last=9)
+		p.delete(4, "root.sg", "root.sg.d1", b"DELETION,root.sg.d2.s1,99,0,5\n")
+		p.until_applied(4)
+	END
+	[ "$(said | grep -v '^CREATE DATABASE')" = "DELETE FROM root.sg.d1.* WHERE time >= 0 AND time <= 5
+DELETE FROM root.sg.d1.* WHERE time >= 7 AND time <= 9" ]
+	[ -z "$(reasons)" ]
+}
+
+@test "what this sender did not deliver is not touched: nothing is said to the server before RETRY" {
+	peer <<-'END'
+		p = Peer(port).hello(assigned=9)
+		p.delete(1, "root.a", "root.a.d1", b"DELETION,root.a.**,5,0,5\n")
+		p.restate(2, "root.b", "root.b.d1")
+		p.schema(3, "root.c", b"DELETE TIMESERIES root.c.**")
+		p.schema(4, "root.d", b"CREATE TIMESERIES root.elsewhere.d1.s1 WITH DATATYPE=INT64")
+		p.schema(5, "root.e", b"CREATE DATABASE root.e")
+		p.until_durable(5)
+	END
+	was_told 'CREATE DATABASE root.e'
+	quarantined 'a DELETE of database root.a, of which this sender delivered no file'
+	quarantined 'a RESTATE of database root.b, of which this sender delivered no file'
+	quarantined 'takes away what is in database root.c, of which this sender delivered no file'
+	quarantined 'a SCHEMA of database root.d speaks of root.elsewhere.d1.s1, which is outside of it'
+	[ "$(said)" = 'CREATE DATABASE root.e' ]
+	statement 'RETRY ALL'
+	was_told 'DELETE FROM root.a.d1.* WHERE time >= 0 AND time <= 5'
+	was_told 'DELETE FROM root.b.d1.*'
+	was_told 'DELETE TIMESERIES root.c.**'
+	was_told 'CREATE TIMESERIES root.elsewhere.d1.s1 WITH DATATYPE=INT64'
+	peer <<-'END'
+		p = Peer(port).hello(assigned=9)
+		p.until_applied(5)
+	END
+}
