@@ -382,17 +382,18 @@ static void loader_end(void *arg)
 	apply_end(b);
 }
 
-/* The jobs that were not answered may be to blame. */
-static void blame(struct apply *a, struct apply_batch *b, const char *why)
+/* The jobs that were not answered may be to blame; of kill -9 they hardly are. */
+static void blame(struct apply *a, struct apply_batch *b, const char *why,
+		  bool was_killed)
 {
+	unsigned max = was_killed ? APPLY_KILLS_MAX : APPLY_DEATHS_MAX;
 	char text[SENTENCE_MAX + 1];
 
 	if (a->n_single && b->n_items == 1 && b->items[0].result == JOB_NONE) {
 		if (a->alone_serial != b->items[0].parts.serial)
 			a->n_alone = 0;
 		a->alone_serial = b->items[0].parts.serial;
-		/* Once may be anybody's kill -9. */
-		if (++a->n_alone < APPLY_DEATHS_MAX)
+		if (++a->n_alone < max)
 			return;
 		(void)snprintf(text, sizeof text, "%s of this entry alone",
 			       why);
@@ -408,13 +409,14 @@ static void blame(struct apply *a, struct apply_batch *b, const char *why)
 	}
 }
 
-static void loader_died(void *arg, const char *why, bool was_ready)
+static void loader_died(void *arg, const char *why, bool was_ready,
+			bool was_killed)
 {
 	struct apply *a = arg;
 	struct apply_batch *b = a->batch;
 
 	if (a->is_out && was_ready)
-		blame(a, b, why);
+		blame(a, b, why, was_killed);
 	loader_failed(a, why);
 	if (!a->is_out)
 		return;

@@ -15,6 +15,7 @@
 #include "recvd.h"
 
 #define APPLY_DEATHS_MAX 3u
+#define APPLY_KILLS_MAX 10u /* of SIGKILL: anybody's, or of a host without memory */
 #define APPLY_RETRY_MS 1000u /* doubled each time, up to */
 #define APPLY_RETRY_MAX_MS 60000u
 #define APPLY_RESTART_MS 100u /* of the loader; doubled each time, up to the same */

@@ -61,6 +61,8 @@ static void died(struct loader *ld)
 {
 	bool was_ready = ld->is_ready;
 	int status = take_down(ld);
+	bool was_killed = !ld->why[0] && WIFSIGNALED(status) &&
+			  WTERMSIG(status) == SIGKILL;
 	char why[384];
 
 	if (ld->why[0])
@@ -73,7 +75,7 @@ static void died(struct loader *ld)
 			       "the loader ended with status %d",
 			       WEXITSTATUS(status));
 	ld->why[0] = 0;
-	ld->ev->died(ld->arg, why, was_ready);
+	ld->ev->died(ld->arg, why, was_ready, was_killed);
 }
 
 static void timer_due(struct loop_timer *t)

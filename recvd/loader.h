@@ -21,8 +21,9 @@ struct loader_events {
 		       const char *paths);
 	void (*end)(void *arg);
 	/* was_ready: it had answered the empty batch it is greeted with, so the jobs may
-	 * be to blame. */
-	void (*died)(void *arg, const char *why, bool was_ready);
+	 * be to blame. was_killed: of a SIGKILL that was not ours. */
+	void (*died)(void *arg, const char *why, bool was_ready,
+		     bool was_killed);
 };
 
 struct loader *loader_new(struct loop *l, const struct loader_events *ev, void *arg);
