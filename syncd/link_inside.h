@@ -55,6 +55,7 @@ struct link {
 	void *buffers[LINK_BUFFERS]; /* free ones, owned */
 	size_t n_buffers;
 	const struct volume *volumes[LINK_HEADS];
+	uint64_t pins[LINK_HEADS]; /* the nonces that name them in the spool */
 	bool is_again[LINK_HEADS]; /* it was an entry before: it refers to itself */
 	struct travel travel;
 	uint64_t resent_before; /* of machines that are gone */

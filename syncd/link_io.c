@@ -212,6 +212,7 @@ static void send_end(struct link *l, const struct upload_act *act)
 struct fetching {
 	struct link *link;
 	uint64_t next;
+	struct forks forks;
 };
 
 static int take_head(void *arg, struct outbox_entry *en)
@@ -230,6 +231,8 @@ static int take_head(void *arg, struct outbox_entry *en)
 	}
 	l->volumes[f->next % LINK_HEADS] =
 		spool_volume(&l->edge->spool, en->volume);
+	l->pins[f->next % LINK_HEADS] = en->entry.nonce;
+	en->entry.nonce = forks_nonce(&f->forks, f->next, en->entry.nonce);
 	f->next++;
 	upload_entry(l->upload, &en->entry);
 	l->is_again[(f->next - 1) % LINK_HEADS] = is_again;
@@ -243,9 +246,11 @@ static void fetch(struct link *l, const struct upload_act *act)
 	struct fetching f = {.link = l, .next = act->serial};
 	struct err e = {0};
 	char text[256];
-	int r = outbox_entries(l->edge->outbox, l->pipe->row.id, act->serial,
-			       act->n, take_head, &f, &e);
+	int r = outbox_forks(l->edge->outbox, l->pipe->row.id, &f.forks, &e);
 
+	if (r == 0)
+		r = outbox_entries(l->edge->outbox, l->pipe->row.id,
+				   act->serial, act->n, take_head, &f, &e);
 	if (r < 0) {
 		link_offline(l, e.text);
 	} else if (f.next < act->serial + act->n) {
@@ -260,12 +265,19 @@ static void fetch(struct link *l, const struct upload_act *act)
 static void answer_nonce(struct link *l, uint64_t serial)
 {
 	const struct pipe_row *row = &l->pipe->row;
-	uint64_t nonce =
-		serial == row->released
-			? row->released_nonce
-			: outbox_nonce(l->edge->outbox, row->id, serial);
+	struct forks forks;
+	struct err e = {0};
+	uint64_t nonce;
 
-	upload_nonce(l->upload, serial, nonce);
+	if (serial == row->released) {
+		upload_nonce(l->upload, serial, row->released_nonce);
+	} else if (outbox_forks(l->edge->outbox, row->id, &forks, &e) < 0) {
+		link_offline(l, e.text);
+	} else {
+		nonce = outbox_nonce(l->edge->outbox, row->id, serial);
+		upload_nonce(l->upload, serial,
+			     forks_nonce(&forks, serial, nonce));
+	}
 }
 
 static void reads_done(struct job *j)
@@ -339,7 +351,7 @@ static void add_read(struct link *l, const struct upload_act *act)
 		.index = act->index,
 		.offset = act->offset,
 		.len = act->len,
-		.nonce = en->nonce,
+		.nonce = l->pins[act->serial % LINK_HEADS],
 		.file = en->file,
 		.body_len = en->body_len,
 		.mods_len = en->mods_len,

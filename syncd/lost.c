@@ -311,6 +311,8 @@ static int run_filling(struct outbox_job *job, struct outbox_writer *w)
 		r = fill_next(f, w, &from);
 	} while (r == 1 && f->n < FILL_MAX && ++n_looked < LOOK_MAX);
 	if (r >= 0 && f->n)
+		r = outbox_fork(w, f->pipe, f->from, &job->err);
+	if (r >= 0 && f->n)
 		r = outbox_commit(w, &job->err);
 	else
 		outbox_rollback(w);

@@ -18,6 +18,7 @@
 #include "domain/sql.h"
 #include "domain/statedir.h"
 #include "domain/tsfile_index.h"
+#include "fork.h"
 #include "ground/db.h"
 #include "ground/keys.h"
 #include "ground/worker.h"
@@ -126,7 +127,10 @@ int outbox_entry(struct outbox *o, int64_t pipe, uint64_t serial,
 int outbox_entries(struct outbox *o, int64_t pipe, uint64_t serial, uint64_t n,
 		   int (*fn)(void *arg, struct outbox_entry *en), void *arg,
 		   struct err *e) MUST_CHECK;
-/* The nonce of an entry, 0 when it is not there. */
+/* Under which nonces a pipe's entries travel. */
+int outbox_forks(struct outbox *o, int64_t pipe, struct forks *out,
+		 struct err *e) MUST_CHECK;
+/* The nonce of an entry as the catalog and the spool have it, 0 when it is not there. */
 uint64_t outbox_nonce(struct outbox *o, int64_t pipe, uint64_t serial);
 /* Bytes of all entries up to `serial`; `fallback` when that row is gone. */
 uint64_t outbox_total(struct outbox *o, int64_t pipe, uint64_t serial,
@@ -327,11 +331,19 @@ int outbox_product_of(struct outbox_writer *w, int64_t pipe, uint64_t serial,
 /* Puts another entry at a serial that is not durable: head and nonce, no payload. */
 int outbox_fill(struct outbox_writer *w, int64_t pipe, const struct entry *en,
 		struct err *e) MUST_CHECK;
+/* What was assigned from `serial` on is not what older copies of the catalog know: the
+ * same transaction gave it another entry. */
+int outbox_fork(struct outbox_writer *w, int64_t pipe, uint64_t serial,
+		struct err *e) MUST_CHECK;
+/* As this transaction sees them. */
+int outbox_forks_written(struct outbox_writer *w, int64_t pipe,
+			 struct forks *out, struct err *e) MUST_CHECK;
 
 /* Entries that leave: at most n of the lowest serials up to `serial` are read into
  * `out` and removed; the row's released columns follow. Returns how many. */
 struct outbox_gone {
 	uint64_t serial, nonce;
+	uint64_t wire_nonce; /* of outbox_release(): fork.h */
 	int64_t volume;
 	uint64_t total; /* bytes of all entries up to and with this one */
 	bool is_loose;

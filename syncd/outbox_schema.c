@@ -85,6 +85,8 @@ const int outbox_n_steps = ARRAY_LEN(outbox_steps);
 	" AND partition = ?4 AND unsequence = ?5 AND t = ?6" \
 	" AND v = ?7 AND i = ?8 AND c = ?9"
 
+#define FORKS_OF_PIPE "SELECT value FROM meta WHERE key = 'forks ' || ?1"
+
 const char *const outbox_write_sql[N_OUTBOX_WRITE] = {
 	[W_PUT_SINK] = "INSERT INTO sink VALUES(?1, ?2, ?3, ?4)"
 		       " ON CONFLICT(name) DO UPDATE SET host = ?2, port = ?3, "
@@ -212,6 +214,11 @@ const char *const outbox_write_sql[N_OUTBOX_WRITE] = {
 		" LIMIT 1",
 	[W_FILL] = "UPDATE entry SET nonce = ?3, head = ?4, volume = 0,"
 		   " is_loose = 0, body = NULL WHERE pipe = ?1 AND serial = ?2",
+	[W_FORKS] = FORKS_OF_PIPE,
+	[W_BOUNDS] = "SELECT assigned, released FROM pipe WHERE id = ?1",
+	[W_SET_FORKS] = "INSERT INTO meta VALUES('forks ' || ?1, ?2)"
+			" ON CONFLICT DO UPDATE SET value = ?2",
+	[W_FORGET_FORKS] = "DELETE FROM meta WHERE key = 'forks ' || ?1",
 	[W_LOWEST] =
 		"SELECT serial, nonce, volume, total, head FROM entry"
 		" WHERE pipe = ?1 AND serial <= ?2 ORDER BY serial LIMIT ?3",
@@ -242,6 +249,7 @@ const char *const outbox_read_sql[N_OUTBOX_READ] = {
 		" WHERE pipe = ?1 AND serial >= ?2 ORDER BY serial LIMIT ?3",
 	[R_ENTRY] = "SELECT nonce, captured_ms, total FROM entry"
 		    " WHERE pipe = ?1 AND serial = ?2",
+	[R_FORKS] = FORKS_OF_PIPE,
 	[R_BODY] = "SELECT body FROM entry WHERE pipe = ?1 AND serial = ?2",
 	[R_COUNT_GAPS] = "SELECT count(*) FROM gap WHERE pipe = ?1",
 	[R_GONE_ORIGIN] = "SELECT origin FROM gone WHERE pipe = ?1"

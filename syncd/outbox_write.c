@@ -112,6 +112,8 @@ int outbox_forget_pipe(struct outbox_writer *w, int64_t pipe, struct err *e)
 	if (r == 0)
 		r = run_for_pipe(w, W_FORGET_GAPS, pipe, e);
 	if (r == 0)
+		r = run_for_pipe(w, W_FORGET_FORKS, pipe, e);
+	if (r == 0)
 		r = run_for_pipe(w, W_FORGET_ALL_GONE, pipe, e);
 	if (r == 0)
 		r = outbox_forget_schema(w, pipe, e);
@@ -281,16 +283,21 @@ int outbox_release(struct outbox_writer *w, int64_t pipe, uint64_t serial,
 		   struct outbox_gone *out, size_t n, struct err *e)
 {
 	sqlite3_stmt *st = w->st[W_SET_RELEASED];
-	int r, n_rows = read_lowest(w, pipe, serial, out, n, e);
+	struct forks forks;
+	int r = outbox_forks_written(w, pipe, &forks, e),
+	    n_rows = r ? r : read_lowest(w, pipe, serial, out, n, e);
 
 	if (n_rows <= 0)
 		return n_rows;
+	for (int i = 0; i < n_rows; i++)
+		out[i].wire_nonce = forks_nonce(&forks, out[i].serial,
+						out[i].nonce);
 	r = remove_entries(w, pipe, out[n_rows - 1].serial, e);
 	if (r)
 		return r;
 	bind_num(st, 1, pipe);
 	bind_u64(st, 2, out[n_rows - 1].serial);
-	bind_u64(st, 3, out[n_rows - 1].nonce);
+	bind_u64(st, 3, out[n_rows - 1].wire_nonce);
 	bind_u64(st, 4, out[n_rows - 1].total);
 	r = run(w, W_SET_RELEASED, e);
 	return r ? r : n_rows;

@@ -117,7 +117,7 @@ static void released(struct outbox_job *j)
 		const struct outbox_gone *last = &r->gone[r->n - 1];
 
 		p->row.released = last->serial;
-		p->row.released_nonce = last->nonce;
+		p->row.released_nonce = last->wire_nonce;
 		p->row.released_bytes = last->total;
 	}
 	for (i = 0; i < r->n; i++)

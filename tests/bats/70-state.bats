@@ -132,6 +132,35 @@ delivered() { # N more files, all applied
 	archive_equals_edge
 }
 
+@test "an older copy of the edge that knows the entry which a filled serial had is found out" {
+	pair_start
+	keep_port
+	delivered 1
+	daemon_stop recvd
+	for n in 2 3 4; do seal "$DATA/tsfile/v3/tiny.tsfile" root.sg $n-$n-0-0; done
+	wait_until 20 progress_is p remaining_entries 3
+	daemon_stop syncd
+	save "$EDGE/state"
+	save "$DATADIR/.tsferry-spool"
+	# the pin of serial 3 is lost and its file too: a gap; the serials around it become durable
+	pin=$(sqlite3 "$EDGE/state/catalog.db" "SELECT printf('%016x', nonce) FROM entry WHERE serial = 3")
+	rm "$DATADIR/.tsferry-spool/$pin".tsfile "$DATADIR"/sequence/root.sg/1/0/3-3-0-0.tsfile*
+	syncd_start
+	recvd_start
+	statement 'WAIT PIPE p 30'
+	progress_is p applied_serial 4
+	value_has /p/gaps 3-3-0-0
+	# the copy's last serial is the receiver's last
+	daemon_stop syncd
+	put_back "$EDGE/state"
+	put_back "$DATADIR/.tsferry-spool"
+	syncd_start
+	wait_until 40 value_has /p/message '[ERROR]'
+	value_is /p/status STOP
+	value_has /p/message 'RESYNC'
+	progress_is p applied_serial 1
+}
+
 @test "the edge's state copied to a second edge: one of them stops with the sentence" {
 	pair_start
 	delivered 2

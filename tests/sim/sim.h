@@ -66,6 +66,7 @@ enum sim_plant {
 	PLANT_TWO_SESSIONS,
 	PLANT_NO_PARTIALS,
 	PLANT_BELIEVE_HELD,
+	PLANT_NO_FORK,
 };
 
 enum sim_stat {

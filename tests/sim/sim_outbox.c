@@ -66,6 +66,23 @@ uint64_t edge_assign(struct sim *s, struct sim_edge *e, uint32_t content)
 	return serial;
 }
 
+/* What was assigned behind a filled serial travels under other nonces, so that an older
+ * copy, which knows the entry that was there, finds out by any of them (syncd/fork.h). */
+static void fork_history(struct sim *s, struct sim_edge *e, uint64_t serial)
+{
+	struct sim_pipe *p = edge_live(e);
+
+	for (uint64_t i = serial + 1; i <= p->assigned; i++) {
+		uint64_t was = p->nonces[i];
+
+		p->nonces[i] = sim_truth_new(s, p->id, i,
+					     sim_truth_of(s, was)->content)
+				       ->nonce;
+		if (e->rotten == was)
+			e->rotten = p->nonces[i];
+	}
+}
+
 /* Its serial gets another entry, which is its head; a file is captured once more. */
 void edge_fill(struct sim *s, struct sim_edge *e, uint64_t serial)
 {
@@ -77,9 +94,8 @@ void edge_fill(struct sim *s, struct sim_edge *e, uint64_t serial)
 	p->nonces[serial] =
 		sim_truth_new(s, p->id, serial, sim_content_empty(s))->nonce;
 	s->stats[STAT_FILLED]++;
-	/* An older copy says of this serial what nobody can tell apart: docs/proof.md,
-	 * known limits. */
-	e->has_old = false;
+	if (s->plant != PLANT_NO_FORK)
+		fork_history(s, e, serial);
 	if (is_file)
 		upload_assigned(e->u, edge_assign(s, e, content));
 }

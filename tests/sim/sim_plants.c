@@ -88,6 +88,10 @@ static const struct {
 	 PLANT_BELIEVE_HELD,
 	 {"acknowledged is durable", "applied is intact", "durable survives",
 	  "nothing half visible"}},
+	/* what stands behind a filled serial keeps its nonces */
+	{"no-fork",
+	 PLANT_NO_FORK,
+	 {"both catalogs agree", "released is applied", "nothing is lost"}},
 };
 
 enum sim_plant plant_named(const char *name)

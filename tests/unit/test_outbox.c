@@ -442,6 +442,8 @@ static int fill_it(struct outbox_writer *w, void *arg, struct err *e)
 	entry_release(&en.entry);
 	r = outbox_fill(w, *(int64_t *)arg, &fill, e);
 	if (r == 0)
+		r = outbox_fork(w, *(int64_t *)arg, 2, e);
+	if (r == 0)
 		r = outbox_next(w, *(int64_t *)arg, 2, &en, line, e);
 	if (r != 1 || en.entry.kind != ENTRY_RESTATE || en.is_loose)
 		return r < 0 ? r : -EPROTO;
@@ -492,6 +494,70 @@ static void loose(void)
 	close_fixture(&f);
 }
 
+/* An older copy of the catalog knows 1001 and so on of every serial. */
+static void forks(void)
+{
+	struct fixture f = {0};
+	struct pipe_row p = a_pipe("p");
+	struct adding a = {.n = 3};
+	struct releasing rel = {.until = 3};
+	struct forks forks;
+	struct err e = {0};
+
+	CHECK(open_fixture(&f, "forks", &e));
+	CHECK(transact(&f, add_pipe, &p) == 0);
+	a.pipe = rel.pipe = p.id;
+	CHECK(transact(&f, add_entries, &a) == 0);
+	CHECK(outbox_forks(f.outbox, p.id, &forks, &e) == 0 && forks.n == 0);
+	CHECK(forks_nonce(&forks, 3, 1003) == 1003);
+	CHECK(transact(&f, set_loose, &p.id) == 0);
+	CHECK(transact(&f, fill_it, &p.id) == 0);
+	CHECK(transact(&f, add_entries, &a) == 0);
+	close_fixture(&f);
+	CHECK(open_fixture(&f, "forks", &e));
+	CHECK(outbox_forks(f.outbox, p.id, &forks, &e) == 0 && forks.n == 1);
+	CHECK(forks_nonce(&forks, 1, 1001) == 1001);
+	CHECK(forks_nonce(&forks, 3, 1003) != 1003);
+	CHECK(forks_nonce(&forks, 4, 1004) == 1004); /* assigned later */
+	CHECK(outbox_nonce(f.outbox, p.id, 3) == 1003); /* its pin's name */
+	CHECK(transact(&f, release, &rel) == 3);
+	CHECK(rel.gone[2].nonce == 1003);
+	CHECK(stored(&f).released_nonce == forks_nonce(&forks, 3, 1003));
+	CHECK(transact(&f, forget, &p.id) == 0);
+	CHECK(outbox_forks(f.outbox, p.id, &forks, &e) == 0 && forks.n == 0);
+	close_fixture(&f);
+}
+
+static void fork_bounds(void)
+{
+	struct forks f = {.n = 0}, g;
+	struct fork k = {.salt = 1};
+	struct buf b;
+
+	for (uint64_t i = 1; i <= FORKS_MAX + 9; i++) {
+		k.first = 10 * i;
+		k.last = 5000;
+		forks_add(&f, 0, &k);
+	}
+	CHECK(f.n == FORKS_MAX && f.at[0].first == 10 && f.at[0].last == 19);
+	CHECK(forks_nonce(&f, 15, 1) == 1); /* 0 is no nonce */
+	CHECK(forks_nonce(&f, 15, 2) == 3);
+	buf_init(&b, FORKS_LEN);
+	forks_encode(&f, &b);
+	CHECK(buf_end(&b) == 0 && b.len == FORKS_LEN);
+	CHECK(forks_decode(&g, buf_data(&b), b.len) == 0 && g.n == FORKS_MAX);
+	CHECK(forks_decode(&g, buf_data(&b), b.len - 1) < 0 && g.n == 0);
+	buf_data(&b)[0] = 255; /* the first begins behind its last */
+	CHECK(forks_decode(&g, buf_data(&b), b.len) < 0 && g.n == 0);
+	buf_release(&b);
+	k = (struct fork){.first = 1000, .last = 6000, .salt = 4};
+	forks_add(&f, 990, &k);
+	CHECK(f.n == 2 && f.at[0].last == 999 && f.at[1].last == 6000);
+	k.first = 1;
+	forks_add(&f, 0, &k); /* of a history that was put back */
+	CHECK(f.n == 1 && f.at[0].first == 1);
+}
+
 static void other_instance(void)
 {
 	struct fixture f = {0}, g = {0};
@@ -525,6 +591,9 @@ int main(void)
 		 sinks_and_volumes);
 	test_run("gaps are lines, each once", gaps);
 	test_run("a loose entry gives its serial to another", loose);
+	test_run("behind a filled serial another nonce travels", forks);
+	test_run("forks are bounded, and go with what is released",
+		 fork_bounds);
 	test_run("another instance's catalog is refused", other_instance);
 	return test_end();
 }
