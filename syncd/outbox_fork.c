@@ -12,10 +12,11 @@ static int take(sqlite3_stmt *st, struct forks *out, struct err *e)
 
 	(void)sqlite3_reset(st);
 	if (r)
-		return err_set(e, -r,
-			       "catalog.db: the forks of a pipe are not as "
-			       "they were written (RESYNC PIPE sends everything "
-			       "again)");
+		return err_set(
+			e, -r,
+			"catalog.db: the forks of a pipe are not as "
+			"they were written (RESYNC PIPE sends everything "
+			"again)");
 	return 0;
 }
 

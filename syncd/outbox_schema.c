@@ -235,8 +235,9 @@ const char *const outbox_write_sql[N_OUTBOX_WRITE] = {
 	[W_FORGET_SERIES] = "DELETE FROM series WHERE pipe = ?1"
 			    " AND database = ?2 AND path = ?3",
 	[W_FORGET_ALL_SERIES] = "DELETE FROM series WHERE pipe = ?1",
-	[W_SET_LISTED] = "INSERT INTO listed VALUES(?1, ?2, ?3)"
-			 " ON CONFLICT DO UPDATE SET identity = ?2, digest = ?3",
+	[W_SET_LISTED] =
+		"INSERT INTO listed VALUES(?1, ?2, ?3)"
+		" ON CONFLICT DO UPDATE SET identity = ?2, digest = ?3",
 	[W_FORGET_LISTED] = "DELETE FROM listed WHERE pipe = ?1",
 	[W_EACH_PINNED] = "SELECT pipe, serial, nonce, volume, is_loose"
 			  " FROM entry",

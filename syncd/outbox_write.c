@@ -290,8 +290,8 @@ int outbox_release(struct outbox_writer *w, int64_t pipe, uint64_t serial,
 	if (n_rows <= 0)
 		return n_rows;
 	for (int i = 0; i < n_rows; i++)
-		out[i].wire_nonce = forks_nonce(&forks, out[i].serial,
-						out[i].nonce);
+		out[i].wire_nonce =
+			forks_nonce(&forks, out[i].serial, out[i].nonce);
 	r = remove_entries(w, pipe, out[n_rows - 1].serial, e);
 	if (r)
 		return r;

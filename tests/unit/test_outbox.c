@@ -518,7 +518,7 @@ static void forks(void)
 	CHECK(outbox_forks(f.outbox, p.id, &forks, &e) == 0 && forks.n == 1);
 	CHECK(forks_nonce(&forks, 1, 1001) == 1001);
 	CHECK(forks_nonce(&forks, 3, 1003) != 1003);
-	CHECK(forks_nonce(&forks, 4, 1004) == 1004); /* assigned later */
+	CHECK(forks_nonce(&forks, 4, 1004) == 1004);	/* assigned later */
 	CHECK(outbox_nonce(f.outbox, p.id, 3) == 1003); /* its pin's name */
 	CHECK(transact(&f, release, &rel) == 3);
 	CHECK(rel.gone[2].nonce == 1003);

@@ -273,6 +273,14 @@ static void test_reads_say_refer(void)
 	CHECK(o.n_reads == 1 && !o.reads[0].may_refer);
 	read_answers(&o, 0);
 	CHECK_STR(fresh(&o), "block:1.0 ");
+	/* Asked for twice; by the time it is read the entry is durable, and may be gone. */
+	upload_want(o.u, &(struct msg_want){.serial = 1});
+	(void)acts(&o);
+	CHECK(o.n_reads == 1);
+	durable(&o, 1);
+	(void)fresh(&o);
+	read_answers(&o, -ENOENT);
+	CHECK_STR(fresh(&o), "");
 }
 
 static void test_window_entries(void)
