@@ -75,6 +75,8 @@ struct receive_known {
 	uint32_t n_quarantined;
 	struct receive_partial *partials; /* array of n; the array is the caller's, contents are taken */
 	size_t n_partials;
+	bool is_doubted; /* the partials are as their lists say, and not read yet: none becomes
+			  * more than it is before receive_believed() */
 };
 
 /* The owner's part, besides doing the acts in their order: before it answers RX_LOOKUP
@@ -105,6 +107,8 @@ void receive_written(struct receive *r, uint64_t serial, uint64_t index);
 /* After an RX_FETCH: the block is written; or not, because what is held has another
  * digest, or is not there. */
 void receive_fetched(struct receive *r, uint64_t serial, uint64_t index, bool is_good);
+/* Whatever was known with `is_doubted` has been read, and is there. */
+void receive_believed(struct receive *r);
 /* Entries handed over for a commit that has not been told. */
 uint64_t receive_uncommitted(const struct receive *r);
 void receive_committed(struct receive *r, uint64_t serial); /* every staged entry up to it */

@@ -462,6 +462,12 @@ void receive_written(struct receive *r, uint64_t serial, uint64_t index)
 	x->is_opening = false;
 }
 
+void receive_believed(struct receive *r)
+{
+	rx_settle(r);
+	r->is_doubted = false;
+}
+
 /* What the owner has to do */
 
 static int next_stage(struct receive *r, struct receive_act *act)
@@ -471,7 +477,8 @@ static int next_stage(struct receive *r, struct receive_act *act)
 	if (r->state != RECEIVE_LIVE || r->next_stage == r->next_entry)
 		return 0;
 	x = *slot_of(r, r->next_stage);
-	if (!x->is_ended || x->n_writing > 0 || x->is_opening)
+	if (!x->is_ended || x->n_writing > 0 || x->is_opening ||
+	    (x->is_found && r->is_doubted))
 		return 0;
 	act->kind = x->is_file ? RX_STAGE_FILE : RX_STAGE;
 	act->serial = x->en.serial;

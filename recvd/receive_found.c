@@ -18,7 +18,7 @@ static struct rx_entry *partial_take(struct receive_partial *p)
 	struct rx_entry *x = xcalloc(1, sizeof(*x));
 
 	x->en = p->entry;
-	x->is_file = true;
+	x->is_file = x->is_found = true;
 	x->n_blocks = p->n_blocks;
 	x->present = p->present;
 	x->digests = p->digests;
@@ -31,6 +31,7 @@ void rx_found_take(struct receive *r, const struct receive_known *k)
 {
 	if (k->n_partials)
 		r->found = xcalloc(k->n_partials, sizeof(struct rx_entry *));
+	r->is_doubted = k->is_doubted;
 	for (size_t i = 0; i < k->n_partials; i++) {
 		struct receive_partial *p = &k->partials[i];
 

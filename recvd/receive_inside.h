@@ -49,6 +49,7 @@ struct rx_entry {
 	uint32_t len;
 	struct digest digest; /* of the entry, when ended */
 	bool is_file, is_ended;
+	bool is_found; /* half received before this connection */
 	bool is_ending; /* END came, `digest` is what it said; blocks are still missing */
 	struct fileid *held; /* owned: files that its blocks refer to */
 	uint32_t n_held;
@@ -90,6 +91,7 @@ struct receive {
 	uint64_t next_entry, next_stage;
 	struct rx_entry **ring;	 /* owned; RECEIVE_UNCOMMITTED_MAX slots */
 	struct rx_entry **found; /* owned; partials that no ENTRY named yet */
+	bool is_doubted;	 /* what was found is not read yet */
 	size_t n_found;
 	unsigned n_open;
 	size_t kept_bytes, head_bytes;

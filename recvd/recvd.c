@@ -191,6 +191,8 @@ static int open_parts(struct recvd *d, struct err *e)
 {
 	int r = worker_new(&d->writer, d->loop, 1, "writer", e);
 
+	if (r >= 0)
+		r = worker_new(&d->looker, d->loop, 1, "looker", e);
 	if (r < 0)
 		return r;
 	/* Before whatever a session will ask of this thread. */
@@ -242,6 +244,7 @@ void recvd_close(struct recvd *d)
 	commit_finish(d->commit);
 	if (d->writer)
 		worker_free(d->writer);
+	worker_free(d->looker);
 	held_free(d->held);
 	apply_free(d->apply);
 	sessions_free(d);

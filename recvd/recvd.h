@@ -1,7 +1,8 @@
 /* The receiver as one object: what its parts share, and how it starts and ends.
  *
  * Threads: the loop (network, decisions, all of this struct), the writer (one thread:
- * blocks into staging, in order), the keeper (one thread: syncs and the catalog), the
+ * blocks into staging, in order), the looker (one thread: half-received blocks, read again
+ * behind a HELLO), the keeper (one thread: syncs and the catalog), the
  * applier (one thread: takes entries out of the catalog for the loader). A part hands
  * jobs to a thread and looks at nothing that a job holds until it is done. */
 #ifndef TSFERRY_RECVD_H
@@ -30,6 +31,7 @@ struct recvd {
 	struct catalog *catalog;
 	struct catalog_reader reader; /* the loop's own */
 	struct worker *writer;
+	struct worker *looker; /* session_look.c */
 	struct held *held; /* the writer's */
 	struct senders senders;
 	bool is_tidy; /* tidy.h: staging holds nothing but what is explained */

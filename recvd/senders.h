@@ -49,6 +49,9 @@ struct incarnation {
 	unsigned n_domains;
 	struct session *session; /* live and welcomed; NULL */
 	uint32_t n_quarantined;
+	/* What is half received: read from the disk since the start; found to be less than its
+	 * lists say, so that it is read before it is told of. */
+	bool is_read, is_doubtful;
 	struct mirror mirror;
 	int64_t heard_ms, changed_ms; /* wall clock; 0 = never since the start */
 };

@@ -117,6 +117,7 @@ void session_end(struct session *s)
 	if (s->state == SESSION_ENDED)
 		return;
 	session_lookup_stop(s);
+	session_look_stop(s);
 	leave_incarnation(s);
 	s->state = SESSION_ENDED;
 	s->d->n_live -= s->is_live;

@@ -3,7 +3,7 @@
  * session.c is its life, session_msg.c turns bytes into events, session_act.c actions
  * into frames and jobs, session_fetch.c blocks that do not travel; session_hello.c answers "who is this, and what do we have of
  * it"; the machine (receive.h) decides everything in between. A session ends once, for one reason, and is freed when its last
- * job came back. Nothing here blocks. */
+ * job came back. session_look.c reads what was found half received. Nothing here blocks. */
 #ifndef TSFERRY_SESSION_H
 #define TSFERRY_SESSION_H
 
@@ -58,6 +58,7 @@ struct session {
 	struct sender *known_sender; /* of an incarnation that is being added */
 	struct stage_partial *partials; /* owned; also what RX_OPEN may use again */
 	size_t n_partials;
+	struct look *look; /* owned; they are being read; NULL: they were */
 };
 
 /* A half-received entry of a session: what the loop knows of the writer's object. */
@@ -156,6 +157,10 @@ void session_block_written(struct session *s, uint64_t serial);
 void session_write_failed(struct session *s, const struct err *why);
 void session_job_returned(struct session *s);
 struct session_file *session_find_file(struct session *s, uint64_t serial);
+/* session_look.c: what was found is told as its lists have it, and read from now on, beside what
+ * comes: then it is believed, or the session ends. The lists are copied. */
+void session_look(struct session *s);
+void session_look_stop(struct session *s);
 /* session_fetch.c: a block that is made from held files. */
 void session_fetch(struct session *s, const struct receive_act *act);
 /* Takes the machine's actions until there is none. */

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "domain/sql.h"
 #include "apply.h"
+#include "domain/sql.h"
 #include "ground/clock.h"
 #include "ground/fileio.h"
 #include "retain.h"
@@ -12,8 +12,9 @@
 
 /* Who is it, may it come in, and what do we have of it. The answer waits for three
  * things in this order: a new incarnation is in the catalog; what an earlier connection
- * handed over is committed; its half-received files are read again (by the writer,
- * behind that connection's last writes). So a take-over never sees half of the state. */
+ * handed over is committed; the lists of its half-received files are read again (by the writer,
+ * behind that connection's last writes). So a take-over never sees half of the state. What the
+ * lists say is read beside what comes then (session_look.c). */
 
 static const char *const fixed_names[] = {"key", "address", "first_seen",
 					  "last_seen", "version"};
@@ -374,6 +375,7 @@ static void answer(struct session *s)
 	}
 	k.partials = given;
 	k.n_partials = s->n_partials;
+	k.is_doubted = s->look != NULL;
 	s->state = SESSION_LIVE;
 	s->is_live = true;
 	s->d->n_live++;
@@ -409,6 +411,7 @@ struct scan_job {
 	struct stage *stage;
 	char dir[STAGE_DIR_MAX];
 	uint64_t durable, free_bytes, total_bytes;
+	bool must_read; /* the lists alone were wrong */
 	struct stage_partial *partials;
 	size_t n;
 	int result;
@@ -422,8 +425,9 @@ static void scan_run(struct job *j)
 	(void)!file_space(w->stage->fd, &w->free_bytes, &w->total_bytes);
 	w->result = stage_make_dir(w->stage, w->dir, &w->err);
 	if (w->result >= 0)
-		w->result = stage_scan(w->stage, w->dir, w->durable,
-				       &w->partials, &w->n, &w->err);
+		w->result = (w->must_read ? stage_scan : stage_lists)(
+			w->stage, w->dir, w->durable, &w->partials, &w->n,
+			&w->err);
 }
 
 static void scan_done(struct job *j)
@@ -442,6 +446,12 @@ static void scan_done(struct job *j)
 	} else {
 		s->partials = w->partials;
 		s->n_partials = w->n;
+		if (w->must_read) {
+			s->incarnation->is_read = true;
+			s->incarnation->is_doubtful = false;
+		} else {
+			session_look(s);
+		}
 		answer(s);
 		tell_all_quarantine(s);
 		apply_tell(s->d->apply, s);
@@ -460,6 +470,7 @@ static void step_scan(struct commit_wait *wait)
 	w->session = s;
 	w->stage = &s->d->stage;
 	w->durable = s->incarnation->row.durable;
+	w->must_read = s->incarnation->is_doubtful;
 	(void)snprintf(w->dir, sizeof w->dir, "%s", s->incarnation->dir);
 	s->n_jobs++;
 	worker_submit(s->d->writer, &w->job);

@@ -68,7 +68,8 @@ int stage_file_whole(struct stage *s, struct stage_file *f, const void *p, uint3
 int stage_file_sync(struct stage_file *f, struct err *e) MUST_CHECK; /* once only */
 void stage_file_done(struct stage *s, struct stage_file *f); /* durable: the list goes */
 
-/* What is half received and stands the test of reading it again. An array of
+/* What is half received and stands the test of reading it again, from the disk and not from a
+ * cache in which a failed sync may have left bytes that no disk has. An array of
  * stage_partial, at most STAGE_PARTIALS_MAX; owned by the caller. What does not decode
  * is removed; of serials up to `durable`, whose files are the catalog's, only the list
  * is. So `durable` must be what is committed, with no commit under way. */
@@ -81,6 +82,15 @@ struct stage_partial {
 
 int stage_scan(struct stage *s, const char *dir, uint64_t durable, struct stage_partial **out,
 	       size_t *n, struct err *e) MUST_CHECK;
+/* The same as the lists say it, in no more time than they take; nothing of it may become
+ * durable before stage_look() read it. */
+int stage_lists(struct stage *s, const char *dir, uint64_t durable, struct stage_partial **out,
+		size_t *n, struct err *e) MUST_CHECK;
+/* Reads blocks [from, end) of those that `p` says are there; what they are not is not present
+ * in `p` any more. How many these were; -errno when nothing can be read. from_disk: not from
+ * a cache that an earlier process left; to be said with the first blocks. */
+int stage_look(struct stage *s, const char *dir, struct stage_partial *p, uint64_t from,
+	       uint64_t end, bool from_disk) MUST_CHECK;
 /* Removes what is half received, without a look; the same about `durable`. */
 int stage_sweep(struct stage *s, const char *dir, uint64_t durable, struct err *e) MUST_CHECK;
 void stage_partials_free(struct stage_partial *p, size_t n);
@@ -102,9 +112,8 @@ void stage_remove_parts(struct stage *s, const char *dir, const struct stage_par
 int stage_make_dir(struct stage *s, const char *dir, struct err *e) MUST_CHECK;
 int stage_sync_dir(struct stage *s, const char *dir, struct err *e) MUST_CHECK;
 
-/* At a start, before any stage_scan(): removes what neither the catalog nor a list of blocks
- * explains, and has what is half received read from the disk, not from a cache in which a
- * failed sync may have left bytes that no disk has. keep_partials: of an
+/* At a start, before any stage_lists(): removes what neither the catalog nor a list of blocks
+ * explains. keep_partials: of an
  * incarnation that is not dropped. `files`: ascending serials that the catalog has as
  * files. Returns how many names went. */
 int stage_clean(struct stage *s, const char *dir, bool keep_partials, uint64_t durable,

@@ -38,7 +38,7 @@ struct scan {
 	struct stage *stage;
 	const char *dir;
 	uint64_t durable;
-	bool from_disk;
+	bool lists_only; /* the blocks are not read */
 	uint64_t serials[STAGE_PARTIALS_MAX];
 	size_t n;
 };
@@ -79,15 +79,18 @@ static int read_payload(const struct source *src, uint8_t *p, size_t len,
 			  offset + front - body);
 }
 
-/* Blocks whose bytes are not what the list says are not there. */
-static int verify(const struct source *src, struct stage_partial *p)
+/* Of blocks [from, end): those whose bytes are not what the list says are not there. How many
+ * that were. */
+static int verify(const struct source *src, struct stage_partial *p,
+		  uint64_t from, uint64_t end)
 {
 	CLEANUP_FREE uint8_t *b = malloc(BLOCK_LEN);
 	uint64_t len = entry_payload_len(&p->entry);
+	int n_bad = 0;
 
 	if (!b)
 		return -ENOMEM;
-	for (uint64_t i = 0; i < p->n_blocks; i++) {
+	for (uint64_t i = from; i < end; i++) {
 		uint32_t n = block_len(len, i);
 		struct digest d;
 
@@ -97,11 +100,18 @@ static int verify(const struct source *src, struct stage_partial *p)
 		d = digest_block(b, n);
 		if (!digest_equal(&d, &p->digests[i]))
 			p->present[i] = 0;
+		n_bad += !p->present[i];
 	}
-	return 0;
+	return n_bad;
 }
 
-static int open_source(struct scan *s, struct source *src,
+static void close_source(struct source *src)
+{
+	cleanup_close(&src->body_fd);
+	cleanup_close(&src->mods_fd);
+}
+
+static int open_source(struct stage *s, const char *dir, struct source *src,
 		       const struct entry *en)
 {
 	char body[STAGE_NAME_MAX], mods[STAGE_NAME_MAX];
@@ -110,9 +120,9 @@ static int open_source(struct scan *s, struct source *src,
 	stage_mods_name(en, mods);
 	src->body_len = en->body_len;
 	if (body[0])
-		src->body_fd = stage_open_in(s->stage, s->dir, body, O_RDONLY);
+		src->body_fd = stage_open_in(s, dir, body, O_RDONLY);
 	if (mods[0])
-		src->mods_fd = stage_open_in(s->stage, s->dir, mods, O_RDONLY);
+		src->mods_fd = stage_open_in(s, dir, mods, O_RDONLY);
 	return (body[0] && src->body_fd < 0) || (mods[0] && src->mods_fd < 0)
 		       ? -EBADMSG
 		       : 0;
@@ -135,16 +145,14 @@ static void forget_cache(int fd)
 		(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 }
 
-/* One list and its bytes; anything that does not add up is an error, and then the
- * caller removes all of the serial. */
+/* One list and, unless the lists are enough, its bytes; anything that does not add up is
+ * an error, and then the caller removes all of the serial. */
 static int read_partial(struct scan *s, uint64_t serial,
 			struct stage_partial *p)
 {
 	char name[STAGE_NAME_MAX];
 	CLEANUP_CLOSE int list_fd = -1;
-	CLEANUP_CLOSE int body_fd = -1;
-	CLEANUP_CLOSE int mods_fd = -1;
-	struct source src = {-1, -1, 0};
+	CLEANUP(close_source) struct source src = {-1, -1, 0};
 	int r;
 
 	if (serial <= s->durable)
@@ -153,21 +161,32 @@ static int read_partial(struct scan *s, uint64_t serial,
 	list_fd = stage_open_in(s->stage, s->dir, name, O_RDWR);
 	if (list_fd < 0)
 		return list_fd;
-	if (s->from_disk)
-		forget_cache(list_fd);
 	r = stage_list_read(list_fd, p);
 	if (r < 0)
 		return r;
 	if (p->entry.serial != serial)
 		return -EBADMSG;
-	r = open_source(s, &src, &p->entry);
-	body_fd = src.body_fd;
-	mods_fd = src.mods_fd;
-	if (s->from_disk) {
-		forget_cache(body_fd);
-		forget_cache(mods_fd);
+	r = open_source(s->stage, s->dir, &src, &p->entry);
+	if (r < 0 || s->lists_only)
+		return r;
+	forget_cache(src.body_fd);
+	forget_cache(src.mods_fd);
+	return verify(&src, p, 0, p->n_blocks);
+}
+
+int stage_look(struct stage *s, const char *dir, struct stage_partial *p,
+	       uint64_t from, uint64_t end, bool from_disk)
+{
+	CLEANUP(close_source) struct source src = {-1, -1, 0};
+	int r = open_source(s, dir, &src, &p->entry);
+
+	if (r < 0)
+		return r;
+	if (from_disk) {
+		forget_cache(src.body_fd);
+		forget_cache(src.mods_fd);
 	}
-	return r < 0 ? r : verify(&src, p);
+	return verify(&src, p, from, end < p->n_blocks ? end : p->n_blocks);
 }
 
 static int by_serial(const void *a, const void *b)
@@ -233,6 +252,15 @@ int stage_scan(struct stage *s, const char *dir, uint64_t durable,
 	       struct stage_partial **out, size_t *n, struct err *e)
 {
 	struct scan scan = {.stage = s, .dir = dir, .durable = durable};
+
+	return run_scan(&scan, out, n, e);
+}
+
+int stage_lists(struct stage *s, const char *dir, uint64_t durable,
+		struct stage_partial **out, size_t *n, struct err *e)
+{
+	struct scan scan = {
+		.stage = s, .dir = dir, .durable = durable, .lists_only = true};
 
 	return run_scan(&scan, out, n, e);
 }
@@ -304,7 +332,7 @@ int stage_clean(struct stage *s, const char *dir, bool keep_partials,
 	struct clean c = {
 		.stage = s, .dir = dir, .files = files, .n_files = n_files};
 	struct scan scan = {
-		.stage = s, .dir = dir, .durable = durable, .from_disk = true};
+		.stage = s, .dir = dir, .durable = durable, .lists_only = true};
 	struct stage_partial *partials = NULL;
 	CLEANUP_CLOSE int fd =
 		file_open_beneath(s->fd, dir, O_RDONLY | O_DIRECTORY, 0);

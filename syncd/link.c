@@ -158,6 +158,12 @@ static void on_closed(void *arg, enum call_end end, const struct err *why)
 			link_offline(l, why->text);
 		break;
 	case CALL_AWAY:
+		/* The host is there; its program is not, or not yet again. */
+		if (why->sys == ECONNREFUSED ||
+		    (l->was_online && why->sys == ECONNRESET))
+			patience_quick(&l->patience);
+		link_offline(l, why->text);
+		break;
 	case CALL_FOREIGN:
 		link_offline(l, why->text);
 		break;

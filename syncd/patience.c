@@ -43,6 +43,12 @@ void patience_again(struct patience *p)
 {
 	p->is_busy = false;
 	p->backoff_ms = PATIENCE_MIN_MS;
+	p->n_quick = 0;
+}
+
+void patience_quick(struct patience *p)
+{
+	p->is_quick = p->n_quick < PATIENCE_QUICK && !p->is_busy;
 }
 
 void patience_restart(struct patience *p, uint64_t now_ms)
@@ -61,10 +67,15 @@ bool patience_is_over(const struct patience *p, uint64_t now_ms,
 uint64_t patience_pause(struct patience *p, uint16_t random)
 {
 	uint64_t max = p->is_busy_now ? PATIENCE_BUSY_MS : PATIENCE_MAX_MS;
+	bool is_quick = p->is_quick;
 	uint64_t ms =
 		jitter(p->backoff_ms < max ? p->backoff_ms : max, 4, random);
 
-	p->is_busy_now = false;
+	p->is_busy_now = p->is_quick = false;
+	if (is_quick) {
+		p->n_quick++;
+		return jitter(PATIENCE_QUICK_MS, 2, random);
+	}
 	p->backoff_ms = p->backoff_ms * 2 > max ? max : p->backoff_ms * 2;
 	return ms;
 }

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define PATIENCE_QUICK_MS 60
+#define PATIENCE_QUICK 16u /* tries, a second in all */
 #define PATIENCE_MIN_MS 200
 #define PATIENCE_MAX_MS 30000
 #define PATIENCE_ERROR_MS 20000
@@ -19,7 +21,10 @@ struct patience {
 	uint64_t backoff_ms;
 	uint64_t offline_ms; /* since when there is no receiver */
 	bool is_online;
-	bool is_busy, is_busy_now; /* since something was taken; when it was last left */
+	unsigned n_quick; /* since something was taken */
+	bool is_quick;	  /* the next try is */
+	bool is_busy,
+		is_busy_now; /* since something was taken; when it was last left */
 };
 
 void patience_init(struct patience *p, uint64_t now_ms);
@@ -30,6 +35,10 @@ void patience_busy(struct patience *p);
 void patience_moved(struct patience *p);
 /* A try failed, or the link broke. */
 void patience_offline(struct patience *p, uint64_t now_ms);
+/* The host is there and the port is not, or the peer's program ended: one that is started
+ * again listens within the second, and another refusal costs it a packet. The next pause is
+ * PATIENCE_QUICK_MS; PATIENCE_QUICK times, then pauses grow as after anything else. */
+void patience_quick(struct patience *p);
 /* An operator's word: at once again, and from now on. */
 void patience_again(struct patience *p);
 void patience_restart(struct patience *p, uint64_t now_ms);

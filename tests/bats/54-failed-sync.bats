@@ -131,13 +131,20 @@ failing_peer() {
 	cmp -s <(head -c 524288 "$(find "$T/disk" -name '*.tsfile')" | tail -c 262144) <(head -c 262144 /dev/zero | tr '\0' B) # in the cache
 	recvd_start
 	peer <<-'END'
-		p = Peer(port)
-		p.send(HELLO, p.hello_message(assigned=4))
-		n = struct.unpack("<QQQI", p.until(WELCOME)[18:])[3]
-		has = set()
-		for _ in range(n):
-		    first, count = struct.unpack("<QI", p.until(PARTIAL)[16:28])
-		    has |= set(range(first, first + count))
+		def told():
+		    p = Peer(port)
+		    p.send(HELLO, p.hello_message(assigned=4))
+		    n = struct.unpack("<QQQI", p.until(WELCOME)[18:])[3]
+		    has = set()
+		    for _ in range(n):
+		        first, count = struct.unpack("<QI", p.until(PARTIAL)[16:28])
+		        has |= set(range(first, first + count))
+		    return p, has
+		# as its list has it at first; then it is read, while the rest might travel
+		p, has = told()
+		if has == {0, 1, 2}:
+		    refused(p, BUSY, "is not what it was when it came")
+		    p, has = told()
 		assert has == {0, 2}, has
 	END
 }

@@ -179,6 +179,7 @@ struct sim_link {
 	struct receive *r;
 	enum sim_session state;
 	unsigned pipe, sender, seq; /* as HELLO said; the incarnation */
+	bool is_looking; /* what was found half received is not read yet */
 };
 
 struct sim_read {
@@ -217,7 +218,8 @@ struct sim_edge {
 	uint32_t *files; /* contents: what IoTDB has */
 	unsigned n_files, cap_files;
 	uint64_t gone[SIM_PIPES + 1]; /* pins up to here are unlinked */
-	uint64_t rotten; /* nonce of an entry that the disk does not give back */
+	uint64_t
+		rotten; /* nonce of an entry that the disk does not give back */
 	struct upload *u; /* of the newest pipe, while it is not stopped */
 	enum sim_error error;
 	struct patience patience;
@@ -352,7 +354,8 @@ struct sim {
 	bool is_plain, is_burst, is_edge_put_back, is_cloud_put_back;
 	bool answers_at_once; /* the edge's catalog */
 	bool refers; /* blocks travel as references to what was applied before */
-	unsigned held_lost, held_rot; /* of 1000: how often what is held is not */
+	unsigned held_lost,
+		held_rot; /* of 1000: how often what is held is not */
 	bool slow_writes, slow_groups, slow_loader, slow_reads;
 	bool no_space, fail_sync, fail_read;
 	unsigned n_resyncs, n_put_backs, n_losses, n_clones; /* left */
@@ -472,6 +475,7 @@ struct domain *cloud_domain(struct sim *s, unsigned seq, unsigned db);
 
 /* sim_hello.c: who is it, and what do we have of it */
 bool cloud_step_lookup(struct sim *s);
+bool cloud_step_look(struct sim *s);
 bool cloud_step_add(struct sim *s);
 bool cloud_step_drop(struct sim *s);
 void cloud_drop(struct sim *s, unsigned seq);
@@ -483,10 +487,14 @@ void partial_open(struct sim *s, unsigned seq, uint64_t serial,
 void partial_record(uint8_t *to, uint64_t index, const struct digest *d);
 void partial_remove(struct sim *s, unsigned seq, uint64_t serial);
 void partial_sweep(struct sim *s, unsigned seq);
-bool partial_read(struct sim *s, const struct sim_file *list,
+bool partial_read(struct sim *s, const struct sim_file *list, bool is_read,
 		  struct receive_partial *p);
 bool partial_has(struct sim *s, unsigned seq, const struct entry *en);
-size_t partial_all(struct sim *s, unsigned seq, struct receive_partial **out);
+/* is_read: blocks that are not what their list says are none. */
+size_t partial_all(struct sim *s, unsigned seq, bool is_read,
+		   struct receive_partial **out);
+bool partial_is_whole(struct sim *s,
+		      unsigned seq); /* all that the lists say is there */
 void partial_release(struct receive_partial *p);
 
 /* sim_store.c: the writer, and payloads */

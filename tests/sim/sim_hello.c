@@ -61,21 +61,46 @@ static void look_up(struct sim *s, struct sim_link *l)
 static void answer(struct sim *s, struct sim_link *l)
 {
 	const struct sim_inc *inc = &s->cloud.cat.inc[l->seq];
+	struct incarnation *i = cloud_incarnation(s, l->seq);
+	bool must_read = i->is_doubtful || sim_chance(s, 300);
 	struct receive_known k = {
 		.durable = inc->durable,
 		.durable_nonce =
 			inc->durable ? inc->rows[inc->durable].nonce : 0,
 		.applied = inc->applied,
-		.n_quarantined = cloud_incarnation(s, l->seq)->n_quarantined,
+		.n_quarantined = i->n_quarantined,
 	};
 
 	store_settle_writes(s, l->seq);
 	if (s->plant != PLANT_NO_PARTIALS)
-		k.n_partials = partial_all(s, l->seq, &k.partials);
+		k.n_partials = partial_all(s, l->seq, must_read, &k.partials);
+	k.is_doubted = l->is_looking = !must_read && k.n_partials > 0;
+	i->is_doubtful = false;
 	l->state = SESSION_WELCOME;
 	receive_known(l->r, &k);
 	free(k.partials);
 	cloud_pump(s, l);
+}
+
+/* What was told as its lists had it is read, at any moment behind that. */
+static bool try_look(struct sim *s, struct sim_link *l)
+{
+	if (!l->cloud_open || l->state != SESSION_WELCOME || !l->is_looking)
+		return false;
+	l->is_looking = false;
+	if (partial_is_whole(s, l->seq)) {
+		receive_believed(l->r);
+		cloud_pump(s, l);
+	} else {
+		cloud_incarnation(s, l->seq)->is_doubtful = true;
+		cloud_fail_session(s, l, "a half-received block is not there");
+	}
+	return true;
+}
+
+bool cloud_step_look(struct sim *s)
+{
+	return sim_any_link(s, try_look);
 }
 
 static bool try_lookup(struct sim *s, struct sim_link *l)

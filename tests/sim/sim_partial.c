@@ -108,6 +108,7 @@ static bool is_block_there(const struct sim *s, const struct sim_file *data,
 	return digest_equal(&have, want);
 }
 
+/* No `data`: as the list says. */
 static void read_records(struct sim *s, const struct sim_file *list,
 			 const struct sim_file *data, size_t at,
 			 struct receive_partial *p)
@@ -124,7 +125,7 @@ static void read_records(struct sim *s, const struct sim_file *list,
 		if (memcmp(good, list->now + at, SIM_RECORD_LEN) != 0 ||
 		    index >= p->n_blocks)
 			continue;
-		if (!is_block_there(s, data, p, index, &d)) {
+		if (data && !is_block_there(s, data, p, index, &d)) {
 			s->stats[STAT_BLOCKS_LOST]++;
 			continue;
 		}
@@ -133,7 +134,7 @@ static void read_records(struct sim *s, const struct sim_file *list,
 	}
 }
 
-bool partial_read(struct sim *s, const struct sim_file *list,
+bool partial_read(struct sim *s, const struct sim_file *list, bool is_read,
 		  struct receive_partial *p)
 {
 	struct sim_file *data;
@@ -149,7 +150,7 @@ bool partial_read(struct sim *s, const struct sim_file *list,
 	p->n_blocks = block_count(entry_payload_len(&p->entry));
 	p->present = xcalloc(p->n_blocks, 1);
 	p->digests = xcalloc(p->n_blocks, sizeof(*p->digests));
-	read_records(s, list, data, at, p);
+	read_records(s, list, is_read ? data : NULL, at, p);
 	return true;
 }
 
@@ -161,14 +162,15 @@ bool partial_has(struct sim *s, unsigned seq, const struct entry *en)
 	struct receive_partial p = {0};
 	bool has;
 
-	if (!list || !partial_read(s, list, &p))
+	if (!list || !partial_read(s, list, true, &p))
 		return false;
 	has = p.entry.nonce == en->nonce && p.present[0];
 	partial_release(&p);
 	return has;
 }
 
-size_t partial_all(struct sim *s, unsigned seq, struct receive_partial **out)
+size_t partial_all(struct sim *s, unsigned seq, bool is_read,
+		   struct receive_partial **out)
 {
 	size_t n = 0, cap = 0;
 
@@ -177,9 +179,38 @@ size_t partial_all(struct sim *s, unsigned seq, struct receive_partial **out)
 	*out = xcalloc(cap + 1, sizeof(**out));
 	for (struct sim_file *f = s->cloud.disk.files; f; f = f->next)
 		if (f->is_linked && f->is_list && f->dir == seq &&
-		    partial_read(s, f, &(*out)[n]))
+		    partial_read(s, f, is_read, &(*out)[n]))
 			n++;
 	return n;
+}
+
+static bool is_as_listed(struct sim *s, const struct sim_file *list)
+{
+	struct receive_partial told = {0}, read = {0};
+	bool is_same = true;
+
+	if (!partial_read(s, list, false, &told))
+		return true;
+	if (!partial_read(s, list, true, &read)) {
+		partial_release(&told);
+		return false;
+	}
+	for (uint64_t i = 0; i < told.n_blocks; i++)
+		is_same &= !told.present[i] ||
+			   (read.present[i] &&
+			    digest_equal(&read.digests[i], &told.digests[i]));
+	partial_release(&told);
+	partial_release(&read);
+	return is_same;
+}
+
+bool partial_is_whole(struct sim *s, unsigned seq)
+{
+	for (struct sim_file *f = s->cloud.disk.files; f; f = f->next)
+		if (f->is_linked && f->is_list && f->dir == seq &&
+		    !is_as_listed(s, f))
+			return false;
+	return true;
 }
 
 void partial_release(struct receive_partial *p)

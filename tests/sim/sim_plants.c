@@ -65,7 +65,9 @@ static const struct {
 	 PLANT_PASS_SILENTLY,
 	 {"nothing is lost", "released is applied"}},
 	/* what was queued behind a failed group is committed */
-	{"hole", PLANT_HOLE, {"serials without holes"}},
+	{"hole",
+	 PLANT_HOLE,
+	 {"serials without holes", "everything drains"}},
 	/* staged files stay */
 	{"orphan", PLANT_ORPHAN, {"no orphan files"}},
 	/* RESYNC begins where the old incarnation was */
@@ -73,7 +75,9 @@ static const struct {
 	 PLANT_RESYNC_FORGETS,
 	 {"after RESYNC everything arrives"}},
 	/* recvd starts although its catalog is gone */
-	{"lost-starts", PLANT_LOST_STARTS, {"a lost catalog stops the start"}},
+	{"lost-starts",
+	 PLANT_LOST_STARTS,
+	 {"a lost catalog stops the start", "applied once, in order"}},
 	/* stop_after_disconnected counts on the wall clock */
 	{"wall-clock", PLANT_WALL_CLOCK, {"deadlines follow the steady clock"}},
 	/* a second connection does not end the first */

@@ -166,7 +166,7 @@ static bool belongs(struct sim *s, const struct sim_file *f)
 		return !f->is_list && inc->rows[f->serial].is_file &&
 		       !is_settled(&inc->rows[f->serial]);
 	list = disk_find(&c->disk, f->dir, f->serial, true);
-	if (inc->is_dropped || !list || !partial_read(s, list, &p))
+	if (inc->is_dropped || !list || !partial_read(s, list, true, &p))
 		return false;
 	partial_release(&p);
 	return true;

@@ -11,15 +11,15 @@
 typedef bool step_fn(struct sim *s);
 
 static step_fn *const steps[] = {
-	link_step_up,	     link_step_up,	 link_step_down,
-	edge_step_read,	     edge_step_capture,	 edge_step_connect,
-	edge_step_catalog,   edge_step_release,	 cloud_step_lookup,
-	store_step_write,    group_step,	 load_step,
-	link_step_eof,	     load_step_operator, operator_step_mend,
-	link_step_heartbeat, link_step_up,	 group_step,
-	edge_step_read,	     edge_step_wait,	 cloud_step_add,
-	cloud_step_drop,     edge_step_purge,	 edge_step_farewell,
-	link_step_down,	     load_step,
+	link_step_up,	    link_step_up,	 link_step_down,
+	edge_step_read,	    edge_step_capture,	 edge_step_connect,
+	edge_step_catalog,  edge_step_release,	 cloud_step_lookup,
+	cloud_step_look,    store_step_write,	 group_step,
+	load_step,	    link_step_eof,	 load_step_operator,
+	operator_step_mend, link_step_heartbeat, link_step_up,
+	group_step,	    edge_step_read,	 edge_step_wait,
+	cloud_step_add,	    cloud_step_drop,	 edge_step_purge,
+	edge_step_farewell, link_step_down,	 load_step,
 };
 
 /* How readily the rarer ones happen: a crash lasts, an operator sleeps. */

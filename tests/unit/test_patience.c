@@ -51,11 +51,40 @@ static void test_pauses(void)
 	CHECK(patience_error_pause(UINT16_MAX) == 10000);
 }
 
+static void test_quick(void)
+{
+	struct patience p;
+	uint64_t ms = 0;
+
+	patience_init(&p, 0);
+	for (unsigned i = 0; i < PATIENCE_QUICK; i++) {
+		patience_quick(&p);
+		ms += patience_pause(&p, 0);
+	}
+	CHECK(ms == PATIENCE_QUICK * PATIENCE_QUICK_MS && ms <= 1000);
+	patience_quick(&p);
+	CHECK(patience_pause(&p, 0) == 200);
+	patience_online(&p); /* let in and cut again: no quicker for it */
+	patience_quick(&p);
+	CHECK(patience_pause(&p, 0) == 200);
+	patience_quick(&p);
+	CHECK(patience_pause(&p, 0) == 400);
+	patience_moved(&p);
+	patience_quick(&p);
+	CHECK(patience_pause(&p, UINT16_MAX) == PATIENCE_QUICK_MS / 2);
+	CHECK(patience_pause(&p, 0) == 200); /* the word holds for one pause */
+	patience_busy(&p);
+	patience_quick(&p);
+	CHECK(patience_pause(&p, 0) == 400);
+}
+
 int main(void)
 {
 	test_run("a limit counts from the last link, not from the last try",
 		 test_limit);
 	test_run("pauses double up to 30 s, and a word begins anew",
 		 test_pauses);
+	test_run("a port that is shut is tried in quick steps for a second",
+		 test_quick);
 	return test_end();
 }

@@ -147,6 +147,26 @@ static void bytes_that_were_lost_are_found_out(void)
 	CHECK(f.p[0].present[0] && !f.p[0].present[2]);
 }
 
+/* The lists are believed first and read behind that. */
+static void lists_are_told_before_their_blocks_are_read(void)
+{
+	CLEANUP(found_release) struct found f = {0};
+	CLEANUP_CLOSE int fd = -1;
+
+	CHECK(fresh() >= 0 && half_received() == 0);
+	CHECK(stage_lists(&stage, DIR_NAME, 4, &f.p, &f.n, NULL) == 0 &&
+	      f.n == 1);
+	CHECK(stage_look(&stage, DIR_NAME, &f.p[0], 0, N_BLOCKS, true) == 0);
+	fd = open(path_of("5-5-0-0.tsfile"), O_WRONLY | O_CLOEXEC);
+	CHECK(fd >= 0 && file_pwrite(fd, "x", 1, 1000) == 0);
+	CHECK(f.p[0].present[0] && f.p[0].present[2]);
+	CHECK(stage_look(&stage, DIR_NAME, &f.p[0], 1, 99, true) == 0);
+	CHECK(stage_look(&stage, DIR_NAME, &f.p[0], 0, 1, true) == 1);
+	CHECK(!f.p[0].present[0] && f.p[0].present[2]);
+	CHECK(unlink(path_of("5-5-0-0.tsfile")) == 0);
+	CHECK(stage_look(&stage, DIR_NAME, &f.p[0], 0, 1, false) == -EBADMSG);
+}
+
 static void a_torn_list_goes_on(void)
 {
 	CLEANUP(found_release) struct found f = {0}, g = {0};
@@ -317,6 +337,8 @@ int main(void)
 		 a_block_counts_only_with_its_bytes);
 	test_run("bytes that were lost are found out",
 		 bytes_that_were_lost_are_found_out);
+	test_run("lists are told before their blocks are read",
+		 lists_are_told_before_their_blocks_are_read);
 	test_run("a torn list of blocks goes on", a_torn_list_goes_on);
 	test_run("a damaged list is removed with its files",
 		 a_damaged_list_is_removed);
