@@ -8,6 +8,7 @@
 
 #include "domain/tsfile.h"
 #include "ground/fileio.h"
+#include "load_times.h"
 
 /* ---- the directory ---- */
 
@@ -80,6 +81,8 @@ void archive_close(struct archive *a)
 	cleanup_close(&a->last_fd);
 	cleanup_close(&a->fd);
 	a->last_fd = a->fd = -1;
+	times_free(a->times);
+	a->times = NULL;
 }
 
 int archive_sync(struct archive *a, struct err *e)
@@ -144,11 +147,11 @@ static int open_dir(struct archive *a, const struct load_job *j)
 
 /* ---- temporaries ---- */
 
-static int temporary(struct archive *a, char name[32])
+static int temporary(struct archive *a, char name[ARCHIVE_TMP_LEN])
 {
 	if (a->tmp_fd < 0)
 		a->tmp_fd = file_make_dirs(a->fd, ARCHIVE_TEMPORARY, 0755);
-	(void)snprintf(name, 32, "%u", a->n_tmp++);
+	(void)snprintf(name, ARCHIVE_TMP_LEN, "%u", a->n_tmp++);
 	return a->tmp_fd;
 }
 
@@ -158,25 +161,35 @@ static int take_place(struct archive *a, const char *tmp, int dir_fd,
 	return renameat(a->tmp_fd, tmp, dir_fd, name) < 0 ? -errno : 0;
 }
 
-int archive_replace(struct archive *a, int dir_fd, const char *name,
-		    const void *p, size_t n)
+int archive_write_temporary(struct archive *a, const void *p, size_t n,
+			    char name[ARCHIVE_TMP_LEN])
 {
 	CLEANUP_CLOSE int fd = -1;
-	char tmp[32];
-	int r = temporary(a, tmp);
+	int r = temporary(a, name);
 
 	if (r < 0)
 		return r;
-	fd = file_open_beneath(a->tmp_fd, tmp, O_WRONLY | O_CREAT | O_EXCL,
+	fd = file_open_beneath(a->tmp_fd, name, O_WRONLY | O_CREAT | O_EXCL,
 			       0644);
-	if (fd < 0)
-		return fd;
-	r = file_pwrite(fd, p, n, 0);
+	a->is_dirty = true;
+	return fd < 0 ? fd : file_pwrite(fd, p, n, 0);
+}
+
+int archive_replace(struct archive *a, int dir_fd, const char *name,
+		    const void *p, size_t n)
+{
+	char tmp[ARCHIVE_TMP_LEN];
+	CLEANUP_CLOSE int fd = -1;
+	int r = archive_write_temporary(a, p, n, tmp);
+
+	if (r < 0)
+		return r;
 	/* Its bytes before its name: a reader after a power cut sees the old file or the
 	 * new one. */
-	if (r >= 0 && fdatasync(fd) < 0)
-		r = -errno;
-	a->is_dirty = true;
+	fd = file_open_beneath(a->tmp_fd, tmp, O_WRONLY, 0);
+	if (fd < 0)
+		return fd;
+	r = fdatasync(fd) < 0 ? -errno : 0;
 	return r < 0 ? r : take_place(a, tmp, dir_fd, name);
 }
 
@@ -186,7 +199,7 @@ static int copy_in(struct archive *a, const char *path, int dir_fd,
 {
 	CLEANUP_CLOSE int from = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	CLEANUP_CLOSE int to = -1;
-	char tmp[32];
+	char tmp[ARCHIVE_TMP_LEN];
 	int r;
 
 	if (from < 0)
@@ -206,7 +219,7 @@ static int copy_in(struct archive *a, const char *path, int dir_fd,
 static int place(struct archive *a, const char *path, bool take, int dir_fd,
 		 const char *name)
 {
-	char tmp[32];
+	char tmp[ARCHIVE_TMP_LEN];
 	int r;
 
 	a->is_dirty = true;

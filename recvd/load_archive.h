@@ -5,8 +5,9 @@
  *	<archive_dir>/<sender>/<database>/schema.sql
  *
  * A reader that honours deletion files sees the truth: a DELETE or a RESTATE becomes
- * records in the deletion file of every file of its database and region, written anew and
- * renamed (a torn or malformed line would disable a whole text file). The filter by
+ * records in the deletion file of every file of its database and region that has rows in its times
+ * (load_times.h), written anew and renamed, all of a job behind one sync (load_group.h; a torn or malformed line would disable a
+ * whole text file). The filter by
  * device is the record's own path, the filter by time cuts the record; that a record
  * stands beside a file without such rows changes nothing.
  *
@@ -19,8 +20,11 @@
 #include "load_job.h"
 
 #define ARCHIVE_TEMPORARY ".tsferry-new"
+#define ARCHIVE_TMP_LEN 32
 #define SCHEMA_FILE "schema.sql"
 #define SCHEMA_FILE_MAX (256u << 20)
+
+struct archive_times;
 
 struct archive {
 	int fd;	    /* owned */
@@ -30,6 +34,7 @@ struct archive {
 	bool is_taken_synced; /* files that this batch may take */
 	char last_dir[NAME_LEN_MAX + 2 + FILEID_PATH_MAX];
 	int last_fd; /* owned; of last_dir; -1 */
+	struct archive_times *times; /* owned; made when it is needed */
 };
 
 /* Makes the directory when it is missing, and removes temporaries of an earlier run. */
@@ -48,12 +53,15 @@ int archive_sync(struct archive *a, struct err *e) MUST_CHECK;
  * when they are, else why not. */
 enum job_result archive_check(const struct load_job *j, struct err *e);
 
-/* ---- between load_archive.c and load_delete.c ---- */
+/* ---- between load_archive.c, load_group.c and load_delete.c ---- */
 
 /* Refusals: JOB_RETRY for what may pass (a full disk), JOB_QUARANTINE for bad bytes,
  * JOB_STOP for what concerns every job (a disk that is read-only or broken). */
 enum job_result archive_failed(int r, const char *what, struct err *e);
-/* A file below `dir_fd` made anew: temporary, rename. */
+/* In the directory of temporaries, not synced. */
+int archive_write_temporary(struct archive *a, const void *p, size_t n, char name[ARCHIVE_TMP_LEN])
+	MUST_CHECK;
+/* A file below `dir_fd` made anew: temporary, sync, rename. */
 int archive_replace(struct archive *a, int dir_fd, const char *name, const void *p, size_t n)
 	MUST_CHECK;
 enum job_result archive_delete(struct archive *a, const struct load_job *j, struct err *e);

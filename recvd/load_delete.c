@@ -6,9 +6,10 @@
 #include "domain/records.h"
 #include "domain/tsfile.h"
 #include "ground/fileio.h"
-#include "load_archive.h"
+#include "load_group.h"
+#include "load_times.h"
 
-/* DELETE and RESTATE as deletion records beside every file of a region. The form of a
+/* DELETE and RESTATE as deletion records beside the files of a region. The form of a
  * file's records is the one it has; a file without any gets the form of its version,
  * because one that stands beside the other kind is ignored by some server. */
 
@@ -16,7 +17,9 @@ struct visit {
 	struct archive *a;
 	const struct load_job *j;
 	const struct buf *payload; /* of a DELETE */
-	int partition_fd;
+	struct archive_group *group;
+	char dir[NAME_LEN_MAX + FILEID_PATH_MAX]; /* below the archive */
+	int partition_fd;			  /* of it */
 	struct err *e;
 	enum job_result result; /* of what failed */
 };
@@ -122,8 +125,8 @@ static int add_beside(const struct visit *v, const char *file)
 	r = buf_end(&all);
 	(void)snprintf(name, sizeof name, "%.280s%s", file, mods_suffix(kind));
 	return r < 0 ? r
-		     : archive_replace(v->a, v->partition_fd, name,
-				       buf_data(&all), all.len);
+		     : group_add(v->group, v->dir, name, buf_data(&all),
+				 all.len);
 }
 
 static int each_file(void *arg, const char *name, unsigned char d_type)
@@ -133,7 +136,9 @@ static int each_file(void *arg, const char *name, unsigned char d_type)
 	int r;
 
 	(void)d_type;
-	if (fileid_parse_name(&id, name) < 0)
+	if (fileid_parse_name(&id, name) < 0 ||
+	    !times_may_overlap(v->a->times, v->partition_fd, name,
+			       v->j->time_min, v->j->time_max))
 		return 0;
 	r = add_beside(v, name);
 	if (r < 0)
@@ -154,6 +159,9 @@ static int each_partition(void *arg, const char *name, unsigned char d_type)
 			       0);
 	if (fd < 0)
 		return fd;
+	if ((size_t)snprintf(below.dir, sizeof below.dir, "%s/%s", v->dir,
+			     name) >= sizeof below.dir)
+		return -ENAMETOOLONG;
 	below.partition_fd = fd;
 	r = file_list(fd, each_file, &below);
 	v->result = below.result;
@@ -163,12 +171,11 @@ static int each_partition(void *arg, const char *name, unsigned char d_type)
 static int each_space(struct visit *v, const char *space)
 {
 	const struct load_job *j = v->j;
-	char path[NAME_LEN_MAX + FILEID_PATH_MAX];
 	CLEANUP_CLOSE int fd = -1;
 
-	(void)snprintf(path, sizeof path, "%s/%s/%s/%u", j->sender,
+	(void)snprintf(v->dir, sizeof v->dir, "%s/%s/%s/%u", j->sender,
 		       j->file.database, space, j->file.region);
-	fd = file_open_beneath(v->a->fd, path, O_RDONLY | O_DIRECTORY, 0);
+	fd = file_open_beneath(v->a->fd, v->dir, O_RDONLY | O_DIRECTORY, 0);
 	if (fd == -ENOENT)
 		return 0;
 	if (fd < 0)
@@ -199,9 +206,11 @@ enum job_result archive_delete(struct archive *a, const struct load_job *j,
 			       struct err *e)
 {
 	CLEANUP(buf_release) struct buf payload;
+	CLEANUP(group_release) struct archive_group group = {.a = a};
 	struct visit v = {.a = a,
 			  .j = j,
 			  .payload = &payload,
+			  .group = &group,
 			  .e = e,
 			  .result = JOB_NONE};
 	int r;
@@ -223,11 +232,16 @@ enum job_result archive_delete(struct archive *a, const struct load_job *j,
 		if (result != JOB_APPLIED)
 			return result;
 	}
+	if (!a->times)
+		a->times = times_new();
 	r = each_space(&v, "sequence");
 	if (r >= 0)
 		r = each_space(&v, "unsequence");
-	if (r >= 0)
-		return JOB_APPLIED;
-	return v.result != JOB_NONE ? v.result
-				    : archive_failed(r, "listing files", e);
+	if (r < 0)
+		return v.result != JOB_NONE
+			       ? v.result
+			       : archive_failed(r, "listing files", e);
+	r = group_end(&group);
+	return r < 0 ? archive_failed(r, "the deletions beside its files", e)
+		     : JOB_APPLIED;
 }

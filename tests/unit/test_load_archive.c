@@ -149,12 +149,13 @@ static struct digest digest_of(const struct buf *b)
 static int read_tsfile(int version)
 {
 	buf_clear(&tsfile);
-	return file_read_all(AT_FDCWD,
-			     test_data(version == 4 ? "tsfile/v4/tiny.tsfile"
-				       : version == 5
-					       ? "tsfile/v3/al.tsfile"
-					       : "tsfile/v3/tiny.tsfile"),
-			     &tsfile);
+	return file_read_all(
+		AT_FDCWD,
+		test_data(version == 4	 ? "tsfile/v4/tiny.tsfile"
+			  : version == 6 ? "tsfile/v3/tinyal.tsfile"
+			  : version == 5 ? "tsfile/v3/al.tsfile"
+					 : "tsfile/v3/tiny.tsfile"),
+		&tsfile);
 }
 
 static void add_common(struct buf *out, int id, const char *kind,
@@ -234,7 +235,7 @@ static void add_restate(struct buf *out, int id, const char *database,
 			const char *devices)
 {
 	add_common(out, id, "RESTATE", database);
-	job_add(out, "time_min", "10");
+	job_add(out, "time_min", "3");
 	job_add(out, "time_max", "20");
 	job_add(out, "devices", devices);
 	buf_adds(out, "\n");
@@ -406,26 +407,30 @@ static void a_delete_stands_beside_every_file(void)
 			  .space = "unsequence",
 			  .partition = 3};
 	struct job other = {.database = "root.x", .name = "3-3-0-0"};
+	struct job later = {
+		.database = "root.sg", .name = "4-4-0-0", .version = 6};
 
 	buf_init(&b, 1u << 20);
 	CHECK(fresh() == 0 && add_file(&b, 0, &one) == 0 &&
 	      add_file(&b, 1, &two) == 0);
-	CHECK(add_file(&b, 2, &other) == 0);
-	CHECK(add_delete(&b, 3, "root.sg", "DELETION,root.sg.**,77,5,100\n", 10,
+	CHECK(add_file(&b, 2, &other) == 0 && add_file(&b, 4, &later) == 0);
+	CHECK(add_delete(&b, 3, "root.sg", "DELETION,root.sg.**,77,2,100\n", 1,
 			 20) == 0);
 	CHECK(load(&b) == 0);
 	CHECK(strstr(answers, "job=3\tresult=applied\n"));
 	CHECK(says(ONE ".mods", RECORD("root.sg.d1.s1", "1", "2")
-					RECORD("root.sg.**", "10", "20")));
+					RECORD("root.sg.**", "2", "20")));
 	CHECK(says("root.sg/unsequence/1/3/2-2-0-0.tsfile.mods",
-		   RECORD("root.sg.**", "10", "20")));
+		   RECORD("root.sg.**", "2", "20")));
 	CHECK(!is_there("edge-1/root.x/sequence/1/0/3-3-0-0.tsfile.mods"));
+	/* its rows are at 100 to 102 */
+	CHECK(!is_there("edge-1/root.sg/sequence/1/0/4-4-0-0.tsfile.mods"));
 	/* again, as after a cut: once */
-	CHECK(add_delete(&b, 3, "root.sg", "DELETION,root.sg.**,77,5,100\n", 10,
+	CHECK(add_delete(&b, 3, "root.sg", "DELETION,root.sg.**,77,2,100\n", 1,
 			 20) == 0);
 	CHECK(load(&b) == 0 && strstr(answers, "applied"));
 	CHECK(says("root.sg/unsequence/1/3/2-2-0-0.tsfile.mods",
-		   RECORD("root.sg.**", "10", "20")));
+		   RECORD("root.sg.**", "2", "20")));
 	CHECK(!is_there(".tsferry-new"));
 }
 
@@ -433,14 +438,14 @@ static void a_delete_stands_beside_every_file(void)
 static void a_delete_beside_version_4_is_binary(void)
 {
 	static const uint8_t want[] =
-		"\x01\0\0\0\0\0\0\0\x0a\0\0\0\0\0\0\0\x14\x14root.sg.**";
+		"\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x14\x14root.sg.**";
 	CLEANUP(buf_release) struct buf b;
 	struct job one = {
 		.database = "root.sg", .name = "1-1-0-0", .version = 4};
 
 	buf_init(&b, 1u << 20);
 	CHECK(fresh() == 0 && add_file(&b, 0, &one) == 0);
-	CHECK(add_delete(&b, 1, "root.sg", "DELETION,root.sg.**,77,5,100\n", 10,
+	CHECK(add_delete(&b, 1, "root.sg", "DELETION,root.sg.**,77,2,100\n", 1,
 			 20) == 0);
 	CHECK(load(&b) == 0 && strstr(answers, "job=1\tresult=applied\n"));
 	CHECK(holds(ONE ".mods2", want, sizeof want - 1));
@@ -455,8 +460,8 @@ static void a_restate_removes_devices(void)
 	CHECK(fresh() == 0 && add_file(&b, 0, &one) == 0);
 	add_restate(&b, 1, "root.sg", "root.sg.d1\nroot.sg.`a,b`\n");
 	CHECK(load(&b) == 0 && strstr(answers, "job=1\tresult=applied\n"));
-	CHECK(says(ONE ".mods", RECORD("root.sg.d1.*", "10", "20")
-					RECORD("root.sg.`a,b`.*", "10", "20")));
+	CHECK(says(ONE ".mods", RECORD("root.sg.d1.*", "3", "20")
+					RECORD("root.sg.`a,b`.*", "3", "20")));
 }
 
 static void torn_records_do_not_apply(void)
@@ -605,7 +610,7 @@ int main(void)
 		 bad_files_are_quarantined_and_hold_their_database);
 	test_run("a torn or missing staged file is quarantined",
 		 a_torn_file_is_quarantined);
-	test_run("a DELETE stands beside every file of its database",
+	test_run("a DELETE stands beside every file of its database and times",
 		 a_delete_stands_beside_every_file);
 	test_run("a DELETE beside a file of version 4 is binary",
 		 a_delete_beside_version_4_is_binary);
