@@ -9,13 +9,16 @@
  *	list FILE		ok SERIES IDENTITY ALL|SOME DIGEST
  *	flush			ok
  *	rows FIRST LAST N	ok gone|there|expired|mixed
+ *	ttl DATABASE FIRST	ok none|some
  *	(any)			no CODE SENTENCE	the server's refusal
  *	(any)			away SENTENCE		no answer from it
  *
  * list puts the schema into FILE (schema_line.h), which is there whole or as before. IDENTITY
  * is that of the cluster, "" where the version tells none (before 1.3.2); SOME: the user may
  * not see all series. rows is followed by N lines, a device each, and asks whether rows of
- * them are left from FIRST to LAST: of none of them, of each, or an end by a TTL.
+ * them are left from FIRST to LAST: of none of them, of each, or an end by a TTL. ttl: whether
+ * a TTL of the database, or of anything above or below it, may have removed rows from FIRST on;
+ * some as well when the user may not see all.
  *
  * It logs in at the first request and keeps the connection; one that was lost is made anew
  * once for a request. All requests may be asked again. It ends with its input. Memory follows
@@ -49,5 +52,28 @@ struct asker_rows {
 
 int asker_rows(struct asker *a, const struct asker_rows *q, struct buf *out,
 	       struct rpc_reply *reply, struct err *e) MUST_CHECK;
+
+struct asker_ttl;
+
+struct asker_ttls {
+	struct asker_ttl *v; /* owned */
+	size_t n;
+};
+
+/* Of all paths; released by the caller in any case. */
+int asker_ttls_read(struct asker *a, struct asker_ttls *out,
+		    struct rpc_reply *reply, struct err *e) MUST_CHECK;
+void asker_ttls_release(struct asker_ttls *t);
+/* The first time that lives of a device; of several the longest TTL counts: what it leaves
+ * may not be said to have expired. False: no TTL covers it. */
+bool asker_ttls_longest(const struct asker_ttls *t, const char *device,
+			int64_t *cutoff);
+
+int asker_ttl(struct asker *a, const char *database, int64_t first,
+	      struct buf *out, struct rpc_reply *reply,
+	      struct err *e) MUST_CHECK;
+
+/* Who is not root sees what is granted, and that may change. */
+bool asker_sees_all(const struct asker *a);
 
 #endif

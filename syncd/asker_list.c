@@ -331,6 +331,11 @@ static int write_out(struct listing_of *l, const char *path,
 	return r;
 }
 
+bool asker_sees_all(const struct asker *a)
+{
+	return !a->user[0] || strcmp(a->user, "root") == 0;
+}
+
 int asker_list(struct asker *a, const char *path, struct buf *out,
 	       struct rpc_reply *reply, struct err *e)
 {
@@ -348,12 +353,9 @@ int asker_list(struct asker *a, const char *path, struct buf *out,
 	r = find_identity(a, identity, e);
 	if (r >= 0)
 		r = write_out(&l, path, reply, e);
-	/* Who is not root sees what is granted, and that may change. */
 	if (r >= 0)
 		buf_addf(out, "\t%" PRIu64 "\t%s\t%s\t%016" PRIx64, l.n_series,
-			 identity,
-			 !a->user[0] || strcmp(a->user, "root") == 0 ? "ALL"
-								     : "SOME",
+			 identity, asker_sees_all(a) ? "ALL" : "SOME",
 			 (uint64_t)XXH3_64bits_digest(l.sum));
 	lines_release(&l.databases);
 	lines_release(&l.aligned);

@@ -99,6 +99,11 @@ static int dispatch(struct asker *a, const struct request_line *q,
 		rpc_set_limit(a->rpc, HELLO_MS);
 		return asker_rows(a, &q->rows, out, reply, e);
 	}
+	if (strcmp(what, "ttl") == 0 && q->n == 3) {
+		rpc_set_limit(a->rpc, HELLO_MS);
+		return asker_ttl(a, q->words[1], strtoll(q->words[2], NULL, 10),
+				 out, reply, e);
+	}
 	return err_set(e, EPROTO, "%.40s is no request", what);
 }
 

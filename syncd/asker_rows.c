@@ -1,14 +1,10 @@
 /* Whether rows of devices are left, and whether a TTL explains that none is. */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "asker.h"
-#include "ground/clock.h"
 #include "iotdb/path.h"
-
-#define TTLS_MAX 4096u
 
 enum state {
 	STATE_GONE = 1, /* no row is left, and no TTL was at work */
@@ -17,69 +13,19 @@ enum state {
 	STATE_UNCLEAR = 8, /* a part of the range is */
 };
 
-/* A path and what is below it, and the first time that lives. */
-struct ttl {
-	char *path; /* owned, without what matches anything */
-	int64_t cutoff;
-};
-
 struct looking_for {
 	struct asker *a;
 	const struct asker_rows *q;
-	struct ttl *ttls; /* owned */
-	size_t n_ttls;
+	struct asker_ttls ttls;
 	bool is_any; /* some count is not 0 */
-	int64_t now, per_ms;
 };
 
-/* ---- TTL ---- */
-
-static int take_ttl(void *arg, const struct rpc_row *row)
-{
-	struct looking_for *k = arg;
-	const char *path = row->n > 1 ? row->cells[0] : NULL;
-	const char *text = row->n > 1 ? row->cells[1] : NULL;
-	int64_t ms;
-	char *end, *star;
-
-	if (!path || !text)
-		return 0;
-	errno = 0;
-	ms = strtoll(text, &end, 10);
-	if (errno || end == text || *end || ms <= 0 ||
-	    ms > INT64_MAX / k->per_ms)
-		return 0; /* INF, null */
-	if (k->n_ttls == TTLS_MAX)
-		return -E2BIG;
-	k->ttls[k->n_ttls].path = xstrdup(path);
-	star = strstr(k->ttls[k->n_ttls].path, ".*");
-	if (star)
-		*star = '\0';
-	k->ttls[k->n_ttls++].cutoff = k->now - ms * k->per_ms;
-	return 0;
-}
-
-static bool covers(const char *above, const char *device)
-{
-	size_t n = strlen(above);
-
-	return strncmp(above, device, n) == 0 &&
-	       (!device[n] || device[n] == '.');
-}
-
-/* Of several the longest time counts: what it leaves may not be said to have expired. */
 static enum state ttl_state(const struct looking_for *k, const char *device)
 {
-	bool is_covered = false;
-	int64_t cutoff = INT64_MAX;
+	int64_t cutoff;
 
-	for (size_t i = 0; i < k->n_ttls; i++)
-		if (covers(k->ttls[i].path, device)) {
-			is_covered = true;
-			if (k->ttls[i].cutoff < cutoff)
-				cutoff = k->ttls[i].cutoff;
-		}
-	if (!is_covered || k->q->first >= cutoff)
+	if (!asker_ttls_longest(&k->ttls, device, &cutoff) ||
+	    k->q->first >= cutoff)
 		return STATE_GONE;
 	return k->q->last < cutoff ? STATE_EXPIRED : STATE_UNCLEAR;
 }
@@ -140,9 +86,8 @@ static const char *state_text(int states)
 static int look(struct looking_for *k, struct buf *out, struct rpc_reply *reply,
 		struct err *e)
 {
-	const struct rpc_visit ttls = {.row = take_ttl, .arg = k};
 	const char *device = k->q->devices;
-	int r = rpc_query(k->a->rpc, "SHOW ALL TTL", &ttls, reply, e);
+	int r = asker_ttls_read(k->a, &k->ttls, reply, e);
 	int states = 0;
 
 	for (unsigned i = 0; r >= 0 && i < k->q->n; i++) {
@@ -159,17 +104,8 @@ int asker_rows(struct asker *a, const struct asker_rows *q, struct buf *out,
 	       struct rpc_reply *reply, struct err *e)
 {
 	struct looking_for k = {.a = a, .q = q};
-	const char *precision = rpc_precision(a->rpc);
-	int r;
+	int r = look(&k, out, reply, e);
 
-	k.per_ms = strcmp(precision, "us") == 0	  ? 1000
-		   : strcmp(precision, "ns") == 0 ? 1000000
-						  : 1;
-	k.now = clock_wall_ms() * k.per_ms;
-	k.ttls = xcalloc(TTLS_MAX, sizeof *k.ttls);
-	r = look(&k, out, reply, e);
-	for (size_t i = 0; i < k.n_ttls; i++)
-		free(k.ttls[i].path);
-	free(k.ttls);
+	asker_ttls_release(&k.ttls);
 	return r;
 }

@@ -447,6 +447,16 @@ static int remember(struct judging *j)
 	return r;
 }
 
+int derive_remember(struct listing *l, struct listing_pipe *lp)
+{
+	struct judging j = {.l = l, .plan = &lp->plan};
+	size_t i;
+
+	for (i = 0; i < l->compactions.n; i++)
+		l->compactions.v[i].is_decided = false;
+	return remember(&j);
+}
+
 int derive_judge(struct listing *l, struct listing_pipe *lp,
 		 struct living_list *fresh, struct living_list *vanished)
 {

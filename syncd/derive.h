@@ -23,4 +23,7 @@ int derive_judge(struct listing *l, struct listing_pipe *lp,
 		 struct living_list *fresh,
 		 struct living_list *vanished) MUST_CHECK;
 
+/* Nothing of it is decided yet: the plan gets the journals that the catalog has not. */
+int derive_remember(struct listing *l, struct listing_pipe *lp) MUST_CHECK;
+
 #endif

@@ -394,6 +394,15 @@ static int compare(struct listing *l, const struct living_list *files,
 	return r < 0 ? r : take_sealed_until(fresh, files, &at, NULL);
 }
 
+/* Only the journals that were read are kept: they may be gone by then. */
+static int decide_later(struct listing *l, struct listing_pipe *lp,
+			struct living_list *fresh, struct living_list *vanished)
+{
+	fresh->n = vanished->n = 0;
+	plan_release(&lp->plan);
+	return derive_remember(l, lp);
+}
+
 /* The last pipe takes the list itself: it may be long. */
 static int judge_pipe(struct listing *l, struct living_list *files,
 		      struct listing_pipe *lp, bool is_last)
@@ -417,7 +426,9 @@ static int judge_pipe(struct listing *l, struct living_list *files,
 		r = vanish_judge(l, lp, &fresh, &vanished);
 	if (r >= 0 && l->db)
 		r = restate_add(l, lp, &fresh);
-	if (r >= 0 && l->db)
+	if (r >= 0 && lp->is_waiting)
+		r = decide_later(l, lp, &fresh, &vanished);
+	else if (r >= 0 && l->db)
 		r = deletion_judge(l, lp, &fresh, &vanished);
 	for (i = 0; i < lp->plan.products.n; i++)
 		raise_top(l, &lp->plan.products.v[i].f);

@@ -46,11 +46,14 @@ int listing_db_open(struct listing_db *ld, const char *catalog_path,
 void listing_db_close(struct listing_db *ld);
 
 struct listing_pipe {
-	int64_t pipe; /* in */
+	int64_t pipe;	  /* in */
 	bool sync_del_op; /* in: deletions travel */
 	int64_t floor;	  /* in: rows before it do not travel */
 	/* Not all deletion files were read: nothing is captured this time. */
 	bool is_cut_short;
+	/* What it decides depends on an answer of the edge IoTDB: nothing is captured and nothing
+	 * forgotten until it is there (vanish_ask.h lists the partition again). */
+	bool is_waiting;
 	char refused[900]; /* a deletion file that cannot be read; "" = none */
 	struct living *
 		files; /* owned: what it does not know, in order of precedence */
@@ -76,7 +79,7 @@ struct listing {
 	const struct spool *spool; /* what of it never changes */
 	size_t n_data_dirs;
 	enum precedence precedence;
-	bool may_ask; /* the edge IoTDB can be asked (iotdb_rpc) */
+	bool may_ask;	      /* the edge IoTDB can be asked (iotdb_rpc) */
 	int inferred_deletes; /* enum inferred_deletes */
 	/* An enum vanish_answer (vanish.h). */
 	int (*ask)(struct listing *l, const struct vanish_question *q);
@@ -91,11 +94,12 @@ struct listing {
 	struct err err;
 	int64_t stamps[DATA_DIRS_MAX][2];
 	bool has_journal;
-	bool has_unread;		/* a survey has something to do */
-	struct living_list all;		/* owned: every file, by identity */
-	struct living_list with_mods; /* owned: files with deletions, by identity */
+	bool has_unread;	/* a survey has something to do */
+	struct living_list all; /* owned: every file, by identity */
+	struct living_list
+		with_mods; /* owned: files with deletions, by identity */
 	struct compactions compactions; /* owned */
-	struct vanish_wanted *wanted; /* owned: what is to be asked */
+	struct vanish_wanted *wanted;	/* owned: what is to be asked */
 	int64_t oldest_unsealed_ms;
 	struct living top; /* of all pipes: what is known, or in files */
 	bool has_top;

@@ -135,8 +135,7 @@ int restate_open_pin(struct listing *l, int64_t pipe, uint64_t serial)
 	return fd;
 }
 
-/* Above the living files a lost one may have held later rows; below them, see the
- * head of restate.h. */
+/* Above and below the living files a lost one may have held rows. */
 static int add_lost(struct listing *l, struct listing_pipe *lp,
 		    struct devices *d)
 {
@@ -162,14 +161,8 @@ static int add_lost(struct listing *l, struct listing_pipe *lp,
 		if (r == 1 && last > d->range.last)
 			d->range.last = last;
 	}
-	if (r >= 0 && any && d->range.first < first) {
-		buf_addf(&lp->plan.news,
-			 "%s/%" PRIu32 "/%" PRId64 ": rows before %" PRId64
-			 " are gone at the edge, by TTL or deleted: they stay "
-			 "in the cloud\n",
-			 l->database, l->region, l->partition, first);
-		d->range.first = first;
-	}
+	if (r >= 0 && any && d->range.first < first)
+		restate_front(l, lp, &d->range.first, first);
 	return r < 0 ? r : 0;
 }
 
@@ -290,7 +283,7 @@ int restate_add(struct listing *l, struct listing_pipe *lp,
 		r = add_region(l, &d);
 	if (d.range.first < lp->floor)
 		d.range.first = lp->floor;
-	if (r || !d.range.any || d.range.first > d.range.last)
+	if (r || lp->is_waiting || !d.range.any || d.range.first > d.range.last)
 		return r;
 	drop_duplicates(&d);
 	r = add_entries(&lp->plan, &d);

@@ -4,9 +4,9 @@
  * When files were compacted away whose deletions may not all have been read, the product's
  * rows are counted against theirs: equal sums mean that nothing was deleted. Else the
  * rows of every device that the region was seen to have are deleted in the cloud, from the first
- * to the last time, and every living file of it follows in ascending precedence. Never
- * before the first row that is left at the edge: what is gone below it may have been
- * removed by a TTL, which the cloud does not share. The scan's thread. */
+ * to the last time, and every living file of it follows in ascending precedence. Before the
+ * first row that is left at the edge only where the edge server says that no TTL can have removed
+ * rows there (restate_front.c), for the cloud does not share its TTL. The scan's thread. */
 #ifndef TSFERRY_RESTATE_H
 #define TSFERRY_RESTATE_H
 
@@ -28,6 +28,12 @@ int restate_find_missed(struct listing *l, struct listing_pipe *lp,
  * to `fresh`. Nothing when there are none. */
 int restate_add(struct listing *l, struct listing_pipe *lp,
 		struct living_list *fresh) MUST_CHECK;
+
+/* *first is that of the lost files, `left` the first row that is left: moved up to that one
+ * unless the edge server says that no TTL was at work in between. While it is asked the pipe
+ * waits: lp->is_waiting. */
+void restate_front(struct listing *l, struct listing_pipe *lp, int64_t *first,
+		   int64_t left);
 
 /* A source that is gone while its compaction cannot be judged yet. */
 bool restate_is_withheld(const struct listing *l, const struct living *f);

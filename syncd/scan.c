@@ -270,6 +270,15 @@ static void take_pipe(struct scan *s, struct partition *p,
 	}
 }
 
+static bool is_waiting(const struct listing *l)
+{
+	bool is = false;
+
+	for (size_t i = 0; i < l->n_pipes; i++)
+		is |= l->pipes[i].is_waiting;
+	return is;
+}
+
 static void take_listing(struct scan *s, struct partition *p, struct listing *l)
 {
 	size_t i;
@@ -291,7 +300,7 @@ static void take_listing(struct scan *s, struct partition *p, struct listing *l)
 	for (i = 0; i < l->n_pipes; i++)
 		take_pipe(s, p, &l->pipes[i]);
 	p->n_lists--;
-	if (p->n_lists)
+	if (p->n_lists || is_waiting(l))
 		p->is_clean = false;
 }
 

@@ -25,8 +25,11 @@ enum vanish_answer {
 	VANISH_DELETED, /* no rows are left, and no TTL explains it */
 };
 
-/* A partition's vanished files together: are there still rows of these devices? */
+/* A partition's vanished files together: are there still rows of these devices? Without
+ * devices, and is_ttl: may a TTL of the database have removed rows from `first` on
+ * (EXPLAINED), or can none have (DELETED)? */
 struct vanish_question {
+	bool is_ttl;
 	const char *database;
 	uint32_t region;
 	int64_t first, last;

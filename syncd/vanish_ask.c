@@ -66,9 +66,10 @@ static void answered(struct vanish_asking *g, int answer)
 
 static int meaning(const char *word)
 {
-	if (strcmp(word, "gone") == 0)
+	if (strcmp(word, "gone") == 0 || strcmp(word, "none") == 0)
 		return VANISH_DELETED;
-	if (strcmp(word, "there") == 0 || strcmp(word, "expired") == 0)
+	if (strcmp(word, "there") == 0 || strcmp(word, "expired") == 0 ||
+	    strcmp(word, "some") == 0)
 		return VANISH_EXPLAINED;
 	return VANISH_UNKNOWN;
 }
@@ -93,15 +94,24 @@ static void done(struct ask_request *rq, const struct ask_answer *a)
 	}
 }
 
+static void print_rows(const struct vanish_wanted *w, struct buf *line)
+{
+	buf_addf(line, "rows\t%" PRId64 "\t%" PRId64 "\t%u\n%s", w->first,
+		 w->last, w->n_devices, w->devices);
+	if (w->devices[strlen(w->devices) - 1] != '\n')
+		buf_adds(line, "\n");
+}
+
 static void submit(struct vanish_asking *g)
 {
 	const struct vanish_wanted *w = g->what;
 
 	buf_init(&g->rq.line, RESTATE_LINES_MAX + 256);
-	buf_addf(&g->rq.line, "rows\t%" PRId64 "\t%" PRId64 "\t%u\n%s",
-		 w->first, w->last, w->n_devices, w->devices);
-	if (w->devices[strlen(w->devices) - 1] != '\n')
-		buf_adds(&g->rq.line, "\n");
+	if (w->is_ttl)
+		buf_addf(&g->rq.line, "ttl\t%s\t%" PRId64 "\n", g->database,
+			 w->first);
+	else
+		print_rows(w, &g->rq.line);
 	g->rq.done = done;
 	ask_submit_lines(g->scan->edge->ask, &g->rq,
 			 LIMIT_MS + LIMIT_DEVICE_MS * w->n_devices);

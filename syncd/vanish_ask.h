@@ -26,8 +26,9 @@ struct vanish_book {
 struct vanish_wanted {
 	struct vanish_wanted *next;
 	struct digest key;
+	bool is_ttl;
 	int64_t first, last;
-	char *devices; /* owned; one a line */
+	char *devices; /* owned; one a line; NULL: is_ttl */
 	unsigned n_devices;
 };
 

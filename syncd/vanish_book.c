@@ -10,8 +10,11 @@ static struct digest key_of(const struct vanish_question *q)
 	CLEANUP(buf_release) struct buf text;
 
 	buf_init(&text, RESTATE_LINES_MAX + 256);
-	buf_addf(&text, "%" PRId64 " %" PRId64 "\n%s", q->first, q->last,
-		 q->devices);
+	if (q->is_ttl)
+		buf_addf(&text, "ttl %" PRId64, q->first);
+	else
+		buf_addf(&text, "%" PRId64 " %" PRId64 "\n%s", q->first,
+			 q->last, q->devices);
 	return digest_block(buf_data(&text), text.len);
 }
 
@@ -41,7 +44,8 @@ static void want(struct listing *l, const struct vanish_question *q,
 	w->key = *key;
 	w->first = q->first;
 	w->last = q->last;
-	w->devices = xstrdup(q->devices);
+	w->is_ttl = q->is_ttl;
+	w->devices = q->is_ttl ? NULL : xstrdup(q->devices);
 	w->n_devices = n;
 	w->next = l->wanted;
 	l->wanted = w;
@@ -52,9 +56,9 @@ static void want(struct listing *l, const struct vanish_question *q,
 int vanish_ask(struct listing *l, const struct vanish_question *q)
 {
 	struct digest key = key_of(q);
-	unsigned n = count_lines(q->devices);
+	unsigned n = q->is_ttl ? 0 : count_lines(q->devices);
 
-	if (!n || n > VANISH_DEVICES_MAX)
+	if (!q->is_ttl && (!n || n > VANISH_DEVICES_MAX))
 		return VANISH_UNKNOWN;
 	if (!l->book)
 		l->book = xcalloc(1, sizeof(*l->book));

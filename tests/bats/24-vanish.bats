@@ -202,3 +202,58 @@ with_counts() {
 	statement 'WAIT PIPE p 30'
 	[ -n "$(there 1-1-0-0)" ]
 }
+
+compacted_unseen() {
+	pair_start
+	seal "$V3/tiny.tsfile" root.sg 1-1-0-0
+	seal "$V3/tinyal.tsfile" root.sg 2-2-0-0
+	statement 'WAIT PIPE p 30'
+	wait_until 20 surveyed
+	daemon_stop syncd
+	vanish 1-1-0-0
+	vanish 2-2-0-0
+	seal "$V3/tinyal.tsfile" root.sg 1-1-1-0 # the rows at 1 to 3 are gone
+	syncd_start
+}
+
+@test "a partition's front that was compacted away unseen: deleted in the cloud when no TTL can have done it" {
+	fake_start
+	with_counts 0
+	compacted_unseen
+	statement 'WAIT PIPE p 30'
+	value_has /p/events 'times 1..102,'
+	grep -q "DELETION,root.sg.d1.\*,$MAX,1,102" <<<"$(there 1-1-0-0)"
+	progress_is p applied_serial 4
+	[ -z "$(there 1-1-1-0)" ]
+	[ -z "$(rows 'SHOW QUARANTINE')" ]
+}
+
+@test "a TTL that reaches back further than the rows removed none of them" {
+	fake_start
+	with_counts 0 9000000000000 # 285 years
+	compacted_unseen
+	statement 'WAIT PIPE p 30'
+	value_has /p/events 'times 1..102,'
+}
+
+@test "a partition's front that a TTL may have taken stays in the cloud, and the events tell why" {
+	fake_start
+	with_counts 0 3600000
+	compacted_unseen
+	statement 'WAIT PIPE p 30'
+	value_has /p/events 'rows before 100 are gone at the edge and stay in the cloud: a TTL may have removed them'
+	value_has /p/events 'times 100..102,'
+	! grep -q 'root.sg.d1' <<<"$(there 1-1-0-0 | grep -v ',100,102')"
+	progress_is p applied_serial 4
+}
+
+@test "a server that does not answer holds a partition's RESTATE up for moments only, and the rows stay" {
+	fake_start
+	fake_says '{"match": "SHOW ALL TTL", "code": 803, "text": "No permissions"}'
+	compacted_unseen
+	statement 'WAIT PIPE p 30'
+	value_has /p/events 'rows before 100 are gone at the edge and stay in the cloud: the edge IoTDB does not tell'
+	daemon_stop iotdb
+	seal "$V3/old.tsfile" root.sg 3-3-0-0
+	wait_until 20 archive_has root.sg 3-3-0-0
+}

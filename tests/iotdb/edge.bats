@@ -134,6 +134,49 @@ a_is() { [ "$(answer edge "SELECT a FROM $DB.d WHERE time = $1")" = "${2:+$1$'\t
 	! a_is 6 1.0
 }
 
+@test "rows at a partition's front, deleted and compacted away while syncd was down, leave the cloud" {
+	edge_conf iotdb_rpc "127.0.0.1:$(server_port_of edge)"
+	compaction_off
+	pair_start
+	for n in 0 1 2 3 4 5; do rows_of d $((n * 10 + 1)) $((n * 10 + 10)) 1; done # 1.0 takes no fewer
+	rows_of d 15 25 2
+	equal
+	wait_until 20 surveyed
+	daemon_stop syncd
+	sql edge "DELETE FROM $DB.d.** WHERE time <= 5" >/dev/null
+	compaction_on
+	compacted
+	syncd_start
+	equal
+	a_is 5 ''
+	a_is 6 1.0
+	! value_has /p/events 'stay in the cloud'
+}
+
+@test "rows at a partition's front that a TTL took stay in the cloud" {
+	local now old
+	case ${EDGE_VERSION:-1.3.3} in 1.[012].*) skip "no compaction can be begun there without a restart, which forgets the TTL" ;; esac
+	now=$(date +%s%3N)
+	old=$((now - 7200000))
+	[ $((old / 604800000)) = $((now / 604800000)) ] || skip "this week is too young"
+	edge_conf iotdb_rpc "127.0.0.1:$(server_port_of edge)"
+	compactions_are "${OFF/unseq_space_compaction=false/unseq_space_compaction=true}"
+	pair_start
+	sql edge "INSERT INTO $DB.d(time, a) VALUES ($old, 1), ($((now - 9000)), 1)" FLUSH \
+		"INSERT INTO $DB.d(time, a) VALUES ($((now - 5000)), 1)" FLUSH >/dev/null
+	equal
+	wait_until 20 surveyed
+	daemon_stop syncd
+	sql edge "SET TTL TO $DB.** 3600000" "SET CONFIGURATION \"enable_seq_space_compaction\"='true'"
+	compacted
+	syncd_start
+	wait_until 60 value_has /p/events "rows before $((now - 9000)) are gone at the edge and stay in the cloud: a TTL may have removed them"
+	statement 'WAIT PIPE p 90'
+	a_is $old ''
+	"$TSFERRY_SOURCE/tests/edge/archive_reader.py" "$ARCHIVE" "$ARCHIVE.jobs" "$DB.d.a" >"$T/rows"
+	grep "^$old" "$T/rows"
+}
+
 @test "a deletion and a compaction between the link and the look at the deletions" {
 	compaction_off
 	rows_of d 1 10 1

@@ -229,6 +229,105 @@ static void vanished(void)
 	listing_release(&l);
 }
 
+/* ---- the front of a partition ---- */
+
+static int ttl_none(struct listing *l, const struct vanish_question *q)
+{
+	(void)l;
+	asked += q->is_ttl && q->first == 1 && !q->devices;
+	return VANISH_DELETED;
+}
+
+static int link_as(const char *from, const char *to)
+{
+	CLEANUP_CLOSE int base = file_open_dir(test_dir());
+	CLEANUP_CLOSE int d = file_make_dirs(base, DIR_OF_FILES, 0755);
+
+	return linkat(d, from, d, to, 0);
+}
+
+static void remove_file(const char *name)
+{
+	char path[400];
+
+	(void)snprintf(path, sizeof(path), "%s/%s/%s", test_dir(), DIR_OF_FILES,
+		       name);
+	CHECK(unlink(path) == 0);
+}
+
+/* A file of rows from 1 on was compacted unseen; the first row that is left is at 100. */
+static void front(void)
+{
+	struct plan *p;
+	struct listing l;
+
+	asked = 0;
+	remove_file("2-2-0-0.tsfile");
+	CHECK(exec("DELETE FROM known") == 0);
+	captured("tsfile/v3/tiny.tsfile", 1, 1);
+	remove_file("1-1-0-0.tsfile");
+	captured("tsfile/v3/tinyal.tsfile", 3, 3);
+	CHECK(exec("DELETE FROM known WHERE v = 3") == 0);
+	CHECK(link_as("3-3-0-0.tsfile", "1-1-1-0.tsfile") == 0);
+	text("1-1-1-0.tsfile.resource", "x");
+	remove_file("3-3-0-0.tsfile");
+	p = &l.pipes[0].plan;
+	l = a_vanishing(INFERRED_HOLD, ttl_none);
+	CHECK(l.result == 0 && asked == 1 && p->n_restates == 1);
+	CHECK(p->restates[0].time_min == 1 && !p->restates[0].is_held);
+	CHECK(l.pipes[0].n_files == 1 && p->gone.n == 1);
+	listing_release(&l);
+	/* A TTL may have been it, nobody tells, nobody can be asked. */
+	l = a_vanishing(INFERRED_HOLD, says_explained);
+	CHECK(p->n_restates == 1 && p->restates[0].time_min == 100);
+	CHECK(strstr(buf_str(&p->news), "a TTL may have removed them"));
+	listing_release(&l);
+	l = a_vanishing(INFERRED_HOLD, says_nothing);
+	CHECK(p->n_restates == 1 && p->restates[0].time_min == 100);
+	listing_release(&l);
+	l = a_vanishing(INFERRED_HOLD, NULL);
+	CHECK(p->n_restates == 1 && p->restates[0].time_min == 100);
+	listing_release(&l);
+}
+
+/* While it is asked everything stays as it was, but for journals. */
+static void front_waits(void)
+{
+	struct listing l = a_vanishing(INFERRED_HOLD, vanish_ask);
+	const struct plan *p = &l.pipes[0].plan;
+
+	CHECK(l.result == 0 && l.pipes[0].is_waiting);
+	CHECK(l.wanted && l.wanted->is_ttl && l.wanted->first == 1);
+	CHECK(plan_is_empty(p) && !l.pipes[0].n_files &&
+	      !l.pipes[0].n_vanished);
+	listing_release(&l);
+}
+
+/* A journal that was read in its last moment is not lost by that. */
+static void front_keeps_journals(void)
+{
+	static const char journal[] =
+		"source sequence root.sg 1 0 1-1-0-0.tsfile\n"
+		"source sequence root.sg 1 0 2-2-0-0.tsfile\n"
+		"target sequence root.sg 1 0 1-1-1-0.inner\n";
+	const char *name = "1-1-1-0.inner.inner-compaction.log";
+	struct listing l = a_listing();
+	const struct plan *p = &l.pipes[0].plan;
+	char path[400];
+
+	text(name, journal);
+	(void)snprintf(path, sizeof(path), "%s/%s/%s", test_dir(), DIR_OF_FILES,
+		       name);
+	held_add(&l.held, path, name);
+	remove_file(name);
+	l.may_ask = true;
+	l.ask = vanish_ask;
+	listing_run(&l.job);
+	CHECK(l.result == 0 && l.pipes[0].is_waiting);
+	CHECK(p->n_journals == 1 && p->journals[0].body && !p->gone.n);
+	listing_release(&l);
+}
+
 int main(void)
 {
 	prepare();
@@ -239,6 +338,14 @@ int main(void)
 	test_run("a malformed file is named, the others are read", malformed);
 	test_run("a vanished file is asked about, and held unless it is sure",
 		 vanished);
+	test_run("a RESTATE begins before the first row that is left where no "
+		 "TTL can have been at work",
+		 front);
+	test_run("while that is asked nothing is captured and nothing "
+		 "forgotten",
+		 front_waits);
+	test_run("a journal that was read meanwhile is kept",
+		 front_keeps_journals);
 	listing_db_close(&db);
 	return test_end();
 }
