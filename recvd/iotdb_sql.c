@@ -53,6 +53,17 @@ static void add_string(unsigned version, const char *text, struct buf *out)
 	buf_adds(out, "'");
 }
 
+void sql_add_quoted(const char *text, size_t n, char quote, struct buf *out)
+{
+	buf_add(out, &quote, 1);
+	for (size_t i = 0; i < n; i++) {
+		if (text[i] == quote)
+			buf_add(out, &quote, 1);
+		buf_add(out, text + i, 1);
+	}
+	buf_add(out, &quote, 1);
+}
+
 int sql_load(unsigned version, const struct sql_load *load, struct buf *out)
 {
 	bool has_convert = version >= IOTDB_1_3_4;
@@ -70,8 +81,14 @@ int sql_load(unsigned version, const struct sql_load *load, struct buf *out)
 			 load->level, version < IOTDB_1_1 ? "false" : "true");
 		return buf_end(out);
 	}
-	buf_addf(out, " WITH ('database-level'='%u','on-success'='delete'",
-		 load->level);
+	buf_adds(out, " WITH (");
+	if (load->tables) {
+		buf_adds(out, "'database-name'=");
+		add_string(version, load->tables, out);
+	} else {
+		buf_addf(out, "'database-level'='%u'", load->level);
+	}
+	buf_adds(out, ",'on-success'='delete'");
 	if (has_convert)
 		buf_adds(out, ",'convert-on-type-mismatch'='false'");
 	buf_adds(out, ")");

@@ -31,6 +31,7 @@ bool sql_load_wants_mods(unsigned version);
 struct sql_load {
 	const char *path; /* of a file or of a directory */
 	unsigned level;
+	const char *tables; /* the database, when it is one of tables; 2.0 on */
 };
 
 int sql_load(unsigned version, const struct sql_load *load,
@@ -39,6 +40,9 @@ int sql_load(unsigned version, const struct sql_load *load,
 /* DELETE FROM paths (NUL-separated, `n_paths`) where time is in a range, both inclusive. */
 int sql_delete(unsigned version, const char *paths, unsigned n_paths,
 	       int64_t start, int64_t end, struct buf *out) MUST_CHECK;
+
+/* An identifier of the dialect of tables (quote '"'), or a string ('\''): doubled inside. */
+void sql_add_quoted(const char *text, size_t n, char quote, struct buf *out);
 
 /* The part of a pattern that is about the series of one device: adds DEVICE.X and a NUL. With
  * `is_database`, `device` is a database and the part is what is inside of it, which may take

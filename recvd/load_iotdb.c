@@ -6,6 +6,7 @@
 
 #include "iotdb_code.h"
 #include "iotdb_sql.h"
+#include "load_tables.h"
 
 #define PASSWORD_MAX 256
 
@@ -34,6 +35,8 @@ static void disconnect(struct iotdb *db)
 {
 	rpc_close(db->rpc);
 	db->rpc = NULL;
+	rpc_close(db->tables);
+	db->tables = NULL;
 	transfer_close(db->transfer);
 	db->transfer = NULL;
 	db->is_blind = false;
@@ -49,35 +52,48 @@ void iotdb_close(struct iotdb *db)
 
 /* ---- connecting ---- */
 
-static int log_in(struct iotdb *db, const char *password,
-		  struct rpc_reply *reply, struct err *e)
+/* At the node whose turn it is, with the password as its file has it now: the caller wipes
+ * `password`, which the login borrows. */
+static int read_login(const struct iotdb *db, char password[PASSWORD_MAX],
+		      struct rpc_login *login, struct err *e)
 {
-	struct rpc_login login = {
+	int r = rpc_password_read(db->set.password_file, password, PASSWORD_MAX,
+				  e);
+
+	*login = (struct rpc_login){
 		.host = db->addresses.at[db->at].host,
 		.port = db->addresses.at[db->at].port,
 		.user = db->set.user[0] ? db->set.user : NULL,
 		.password = password,
 	};
-
-	return rpc_open(&db->rpc, &login, reply, e);
+	return r < 0 ? err_wrap(e, "iotdb_password_file") : r;
 }
 
 int iotdb_transfer_open(struct iotdb *db, struct rpc_reply *reply,
 			struct err *e)
 {
 	char password[PASSWORD_MAX];
-	struct rpc_login login = {
-		.host = db->addresses.at[db->at].host,
-		.port = db->addresses.at[db->at].port,
-		.user = db->set.user[0] ? db->set.user : NULL,
-		.password = password,
-	};
-	int r = rpc_password_read(db->set.password_file, password,
-				  sizeof password, e);
+	struct rpc_login login;
+	int r = read_login(db, password, &login, e);
 
-	if (r < 0)
-		return err_wrap(e, "iotdb_password_file");
-	r = transfer_open(&db->transfer, &login, reply, e);
+	if (r >= 0)
+		r = transfer_open(&db->transfer, &login, reply, e);
+	explicit_bzero(password, sizeof password);
+	return r;
+}
+
+int iotdb_tables_open(struct iotdb *db, struct rpc_reply *reply, struct err *e)
+{
+	char password[PASSWORD_MAX];
+	struct rpc_login login;
+	int r;
+
+	if (db->tables)
+		return 0;
+	r = read_login(db, password, &login, e);
+	login.speaks_tables = true;
+	if (r >= 0)
+		r = rpc_open(&db->tables, &login, reply, e);
 	explicit_bzero(password, sizeof password);
 	return r;
 }
@@ -86,13 +102,14 @@ int iotdb_transfer_open(struct iotdb *db, struct rpc_reply *reply,
 static int connect_any(struct iotdb *db, struct rpc_reply *reply, struct err *e)
 {
 	char password[PASSWORD_MAX];
-	int r = rpc_password_read(db->set.password_file, password,
-				  sizeof password, e);
+	struct rpc_login login;
+	int r = 0;
 
-	if (r < 0)
-		return err_wrap(e, "iotdb_password_file");
 	for (unsigned i = 0; i < db->addresses.n; i++) {
-		r = log_in(db, password, reply, e);
+		r = read_login(db, password, &login, e);
+		if (r < 0)
+			break;
+		r = rpc_open(&db->rpc, &login, reply, e);
 		if (r >= 0 || r == -EREMOTEIO)
 			break;
 		db->at = (db->at + 1) % db->addresses.n;
@@ -141,6 +158,23 @@ enum job_result iotdb_result(struct iotdb *db, int r,
 
 /* ---- databases ---- */
 
+const char *iotdb_tables_of(const struct load_job *j)
+{
+	return sql_is_tree(j->file.database) ? NULL : j->file.database;
+}
+
+enum job_result iotdb_knows(const struct iotdb *db, const struct load_job *j,
+			    struct err *e)
+{
+	if (!iotdb_tables_of(j) || rpc_version_number(db->rpc) >= IOTDB_2_0)
+		return JOB_APPLIED;
+	(void)err_set(e, ENOTSUP,
+		      "database %s is one of tables, which IoTDB %s does not "
+		      "know (SKIP it, use loader=archive, or IoTDB 2)",
+		      j->file.database, rpc_version(db->rpc));
+	return JOB_QUARANTINE;
+}
+
 static bool is_known(const struct iotdb *db, const char *database)
 {
 	for (size_t i = 0; i < db->n_databases; i++)
@@ -173,6 +207,12 @@ enum job_result iotdb_make_database(struct iotdb *db, const char *database,
 
 	if (is_known(db, database))
 		return JOB_APPLIED;
+	if (!sql_is_tree(database)) {
+		result = tables_make_database(db, database, e);
+		if (result == JOB_APPLIED)
+			add_known(db, database);
+		return result;
+	}
 	buf_init(&sql, 65536);
 	r = sql_create_database(rpc_version_number(db->rpc), database, &sql);
 	if (r < 0) {

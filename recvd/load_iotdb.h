@@ -41,8 +41,9 @@ struct iotdb {
 	struct iotdb_settings set; /* borrowed */
 	struct handover_root root;
 	struct rpc_addresses addresses;
-	unsigned at;		   /* which one is next */
-	struct rpc *rpc;	   /* owned; NULL = not connected */
+	unsigned at;	    /* which one is next */
+	struct rpc *rpc;    /* owned; NULL = not connected */
+	struct rpc *tables; /* owned; speaks of tables; NULL = not needed yet */
 	struct transfer *transfer; /* owned; NULL = none, or lost */
 	char **databases;	   /* owned; that exist for sure */
 	size_t n_databases;
@@ -76,6 +77,11 @@ enum job_result iotdb_make_database(struct iotdb *db, const char *database,
 /* What one file's LOAD came to, decided. `r` and `reply` as rpc.h has them. */
 void iotdb_say_loaded(struct iotdb *db, struct iotdb_item *it, int r,
 		      const struct rpc_reply *reply, struct err *e);
+/* The database of a job when it is one of tables; NULL otherwise. */
+const char *iotdb_tables_of(const struct load_job *j);
+/* JOB_APPLIED, unless it is one of tables and the server knows none. */
+enum job_result iotdb_knows(const struct iotdb *db, const struct load_job *j,
+			    struct err *e);
 /* How long a LOAD of so many bytes may take. */
 unsigned iotdb_load_limit_ms(uint64_t bytes);
 /* A failed system call of ours as a result. */
@@ -90,6 +96,9 @@ bool iotdb_may_transfer(const struct iotdb *db);
 /* Logs in at the node that is connected to, with the password as its file has it now. */
 int iotdb_transfer_open(struct iotdb *db, struct rpc_reply *reply,
 			struct err *e) MUST_CHECK;
+/* The same for the session that speaks of tables; nothing when there is one. */
+int iotdb_tables_open(struct iotdb *db, struct rpc_reply *reply,
+		      struct err *e) MUST_CHECK;
 /* Files of a run over the network, one by one: decides each, up to the first that is not
  * applied. Applied ones are gone from the run. */
 void iotdb_transfer_run(struct iotdb *db, struct handover *h,

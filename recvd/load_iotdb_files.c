@@ -141,7 +141,7 @@ static int load(struct run *run, const char *path, uint64_t bytes,
 		struct rpc_reply *reply, struct err *e)
 {
 	const struct load_job *j = &run->items[0].job;
-	struct sql_load text = {.path = path};
+	struct sql_load text = {.path = path, .tables = iotdb_tables_of(j)};
 	CLEANUP(buf_release) struct buf sql;
 	int r = sql_level(j->file.database);
 
@@ -330,8 +330,13 @@ static enum job_result compare_types(struct iotdb *db, const struct load_job *j,
 				     struct iotdb_care *care, struct err *e)
 {
 	struct rpc_reply reply = {0};
-	int r = types_check(&db->types, db->rpc, j, care->mismatch,
-			    sizeof care->mismatch, &reply, e);
+	bool is_tree = sql_is_tree(j->file.database);
+	int r = is_tree ? 0 : iotdb_tables_open(db, &reply, e);
+
+	if (r >= 0)
+		r = types_check(&db->types, is_tree ? db->rpc : db->tables, j,
+				care->mismatch, sizeof care->mismatch, &reply,
+				e);
 
 	if (r > 0)
 		return JOB_MISMATCH;
@@ -418,12 +423,9 @@ void iotdb_files(struct iotdb *db, struct iotdb_item *items, unsigned n)
 	enum job_result result;
 	unsigned at = 0;
 
-	if (!sql_is_tree(items[0].job.file.database)) {
-		(void)err_set(&e, ENOTSUP,
-			      "database %s is one of tables, which this loader "
-			      "does not carry (SKIP it, or use loader=archive)",
-			      items[0].job.file.database);
-		iotdb_say(db, &items[0], JOB_QUARANTINE, e.text);
+	result = iotdb_knows(db, &items[0].job, &e);
+	if (result != JOB_APPLIED) {
+		iotdb_say(db, &items[0], result, e.text);
 		return;
 	}
 	if (!settle(db, items, n))

@@ -11,6 +11,7 @@
 #include "iotdb_code.h"
 #include "iotdb_sql.h"
 #include "load_iotdb.h"
+#include "load_tables.h"
 
 /* DELETE, RESTATE and SCHEMA as statements. Paths are cut to what the job may touch: its
  * devices, or its database when it names none. */
@@ -84,9 +85,9 @@ static bool deletes_add(struct deletes *d, const char *pattern, size_t n,
 
 static bool refuse_table(struct deletes *d, const struct record *rec)
 {
-	(void)err_set(d->e, ENOTSUP,
-		      "a deletion of rows of table %.*s, which this loader "
-		      "does not carry (delete them at the server and SKIP it)",
+	(void)err_set(d->e, EBADMSG,
+		      "a deletion of rows of table %.*s in a database of paths "
+		      "(SKIP it)",
 		      (int)rec->path_len, rec->path);
 	d->result = JOB_QUARANTINE;
 	return false;
@@ -159,34 +160,41 @@ static void delete_records(struct deletes *d, const struct load_job *j,
 	}
 }
 
-enum job_result iotdb_delete(struct iotdb *db, const struct load_job *j,
-			     struct err *e)
+static enum job_result delete_rows(struct iotdb *db, const struct load_job *j,
+				   const struct buf *records, struct err *e)
 {
 	struct deletes d = {.db = db, .e = e, .result = JOB_APPLIED};
-	CLEANUP(buf_release) struct buf records;
 
 	buf_init(&d.paths, STATEMENT_MAX);
-	buf_init(&records, MODS_MAX);
-	if (!sql_is_tree(j->file.database)) {
-		(void)err_set(e, ENOTSUP,
-			      "database %s is one of tables, which this loader "
-			      "does not carry (SKIP it)",
-			      j->file.database);
-		d.result = JOB_QUARANTINE;
-	} else if (j->kind == ENTRY_RESTATE) {
+	if (records) {
+		delete_records(&d, j, records);
+	} else {
 		d.start = j->time_min;
 		d.end = j->time_max;
 		/* Every series of each device. */
 		if (j->devices && *j->devices &&
 		    add_devices(&d, j, "root.**", 7))
 			(void)deletes_flush(&d);
-	} else {
-		d.result = read_records(j->path, j->mods_kind, &records, e);
-		if (d.result == JOB_APPLIED)
-			delete_records(&d, j, &records);
 	}
 	buf_release(&d.paths);
 	return d.result;
+}
+
+enum job_result iotdb_delete(struct iotdb *db, const struct load_job *j,
+			     struct err *e)
+{
+	enum job_result result = iotdb_knows(db, j, e);
+	bool is_delete = j->kind == ENTRY_DELETE;
+	CLEANUP(buf_release) struct buf records;
+
+	buf_init(&records, MODS_MAX);
+	if (result == JOB_APPLIED && is_delete)
+		result = read_records(j->path, j->mods_kind, &records, e);
+	if (result != JOB_APPLIED)
+		return result;
+	return iotdb_tables_of(j)
+		       ? tables_delete(db, j, is_delete ? &records : NULL, e)
+		       : delete_rows(db, j, is_delete ? &records : NULL, e);
 }
 
 /* ---- the records beside a file, as statements ---- */
@@ -240,6 +248,10 @@ enum job_result iotdb_delete_beside(struct iotdb *db, const struct load_job *j,
 	buf_init(&b.d.paths, STATEMENT_MAX);
 	buf_init(&records, MODS_MAX);
 	b.d.result = read_records(j->mods_path, j->mods_kind, &records, e);
+	if (b.d.result == JOB_APPLIED && iotdb_tables_of(j)) {
+		buf_release(&b.d.paths);
+		return tables_delete_beside(db, j, &records, e);
+	}
 	if (r >= 0 && b.d.result == JOB_APPLIED)
 		r = tsfile_index_read(fd, &visit, &index, e);
 	buf_release(&b.d.paths);

@@ -44,13 +44,15 @@ static int open_part(const struct handover *h, const struct load_job *j,
 	return 0;
 }
 
-static int send_parts(struct iotdb *db, const struct transfer_part *file,
+static int send_parts(struct iotdb *db, const struct load_job *j,
+		      const struct transfer_part *file,
 		      const struct transfer_part *mods, struct rpc_reply *reply,
 		      struct err *e)
 {
 	struct transfer_file f = {
 		.file = *file,
 		.mods = mods,
+		.tables = iotdb_tables_of(j),
 		.load_ms = iotdb_load_limit_ms(file->length),
 	};
 	int r = transfer_file(db->transfer, &f, reply, e);
@@ -77,7 +79,7 @@ static int transfer_one(struct iotdb *db, const struct handover *h,
 	*is_ours = r < 0;
 	/* Those that cannot go with it become statements. */
 	if (r >= 0)
-		r = send_parts(db, &file,
+		r = send_parts(db, j, &file,
 			       mods.fd >= 0 && transfer_takes_mods(db->transfer)
 				       ? &mods
 				       : NULL,

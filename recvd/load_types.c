@@ -9,7 +9,7 @@
 #include "domain/tsfile_index.h"
 #include "iotdb_sql.h"
 
-#define PATH_MAX_LEN (2 * TSFILE_NAME_MAX + 2)
+#define PATH_MAX_LEN (3 * TSFILE_NAME_MAX + 3)
 #define FIRST_ROOM 1024u
 
 /* ---- names ---- */
@@ -114,6 +114,17 @@ void types_forget(struct types *t)
 	*t = (struct types){0};
 }
 
+/* A column's key; no part of it holds a NUL. */
+static void add_column_path(struct buf *out, const char *database,
+			    const char *table, size_t table_n,
+			    const char *column, size_t column_n)
+{
+	buf_add(out, database, strlen(database) + 1);
+	buf_add(out, table, table_n);
+	buf_add(out, "", 1);
+	buf_add(out, column, column_n);
+}
+
 /* ---- what the server has ---- */
 
 static int learn_row(void *arg, const struct rpc_row *row)
@@ -128,12 +139,49 @@ static int learn_row(void *arg, const struct rpc_row *row)
 	return t->n >= TYPES_MAX;
 }
 
+static int learn_column(void *arg, const struct rpc_row *row)
+{
+	struct types *t = arg;
+	const char *table = rpc_cell(row, "table_name");
+	const char *column = rpc_cell(row, "column_name");
+	const char *database = rpc_cell(row, "database");
+	const char *type = rpc_cell(row, "datatype");
+	int code = type ? types_code(type) : -1;
+	CLEANUP(buf_release) struct buf path;
+
+	buf_init(&path, 65536);
+	if (table && column && database && code >= 0) {
+		add_column_path(&path, database, table, strlen(table), column,
+				strlen(column));
+		if (buf_end(&path) >= 0)
+			types_add(t, buf_str(&path), path.len, (uint8_t)code);
+	}
+	return t->n >= TYPES_MAX;
+}
+
 static bool is_learned(const struct types *t, const char *database)
 {
 	for (size_t i = 0; i < t->n_learned; i++)
 		if (strcmp(t->learned[i], database) == 0)
 			return true;
 	return false;
+}
+
+static int add_question(const char *database, unsigned version, struct buf *sql)
+{
+	int r;
+
+	if (!sql_is_tree(database)) {
+		buf_adds(sql, "SELECT database, table_name, column_name, "
+			      "datatype FROM information_schema.columns WHERE "
+			      "database = ");
+		sql_add_quoted(database, strlen(database), '\'', sql);
+		return buf_end(sql);
+	}
+	buf_adds(sql, "SHOW TIMESERIES ");
+	r = sql_add_path(version, database, strlen(database), sql);
+	buf_adds(sql, ".**");
+	return r < 0 ? r : buf_end(sql);
 }
 
 /* Returns 1 when it was asked for, 0 when it was known. */
@@ -148,10 +196,9 @@ static int learn(struct types *t, struct rpc *c, const char *database,
 	if (is_learned(t, database))
 		return 0;
 	buf_init(&sql, 65536);
-	buf_adds(&sql, "SHOW TIMESERIES ");
-	r = sql_add_path(rpc_version_number(c), database, strlen(database),
-			 &sql);
-	buf_adds(&sql, ".**");
+	if (!sql_is_tree(database))
+		visit.row = learn_column;
+	r = add_question(database, rpc_version_number(c), &sql);
 	if (r < 0)
 		return err_set(e, -r, "%s is no path of a database", database);
 	rpc_set_limit(c, RPC_REPLY_MS);
@@ -170,10 +217,10 @@ static int learn(struct types *t, struct rpc *c, const char *database,
 
 struct compare {
 	struct types *t;
-	bool add;   /* what is not known yet */
-	char *path; /* of PATH_MAX_LEN */
-	size_t path_len;
-	int have, want; /* of the one that differs */
+	bool add;	    /* what is not known yet */
+	const char *tables; /* the database, when it is one of tables */
+	struct buf path;    /* owned; of the one that is compared */
+	int have, want;	    /* of the one that differs */
 };
 
 static int compare_series(void *arg, const struct tsfile_device *d,
@@ -183,15 +230,19 @@ static int compare_series(void *arg, const struct tsfile_device *d,
 
 	if (s->is_time)
 		return 0;
-	c->path_len = d->path_len + 1 + s->name_len;
-	memcpy(c->path, d->path, d->path_len);
-	c->path[d->path_len] = '.';
-	memcpy(c->path + d->path_len + 1, s->name, s->name_len);
-	c->path[c->path_len] = 0;
-	c->have = types_find(c->t, c->path, c->path_len);
+	buf_clear(&c->path);
+	if (c->tables) {
+		add_column_path(&c->path, c->tables, d->path, d->table_len,
+				s->name, s->name_len);
+	} else {
+		buf_add(&c->path, d->path, d->path_len);
+		buf_adds(&c->path, ".");
+		buf_add(&c->path, s->name, s->name_len);
+	}
+	c->have = types_find(c->t, buf_str(&c->path), c->path.len);
 	c->want = s->type;
 	if (c->have < 0 && c->add)
-		types_add(c->t, c->path, c->path_len, s->type);
+		types_add(c->t, buf_str(&c->path), c->path.len, s->type);
 	return c->have >= 0 && c->have != c->want;
 }
 
@@ -206,19 +257,31 @@ static int compare_file(struct compare *c, const char *path, struct err *e)
 	return tsfile_index_read(fd, &visit, &index, e);
 }
 
-int types_check(struct types *t, struct rpc *c, const struct load_job *j,
-		char *series, size_t size, struct rpc_reply *reply,
-		struct err *e)
+/* As a person reads it. */
+static void show_path(const struct buf *path, char *to, size_t size)
 {
-	CLEANUP_FREE char *path = xcalloc(1, PATH_MAX_LEN);
-	struct compare compare = {.t = t, .path = path};
+	const char *p = (const char *)buf_data(path);
+	size_t n = path->len < size - 1 ? path->len : size - 1;
+
+	memcpy(to, p, n);
+	to[n] = 0;
+	for (size_t i = 0; i < n; i++)
+		if (!to[i])
+			to[i] = '.';
+}
+
+static int check(struct compare *compare, struct rpc *c,
+		 const struct load_job *j, char *series, size_t size,
+		 struct rpc_reply *reply, struct err *e)
+{
+	struct types *t = compare->t;
 	int fresh, r;
 
 	for (;;) {
 		fresh = learn(t, c, j->file.database, reply, e);
 		if (fresh < 0)
 			return fresh;
-		r = compare_file(&compare, j->path, e);
+		r = compare_file(compare, j->path, e);
 		if (r <= 0 || fresh)
 			break;
 		types_forget(t); /* it may have become another since */
@@ -226,17 +289,32 @@ int types_check(struct types *t, struct rpc *c, const struct load_job *j,
 	if (r < 0)
 		return r;
 	if (r > 0) {
-		(void)snprintf(series, size, "%s", path);
+		show_path(&compare->path, series, size);
 		types_forget(t); /* the cure may come at any time */
 		(void)err_set(
 			e, EINVAL,
 			"%.300s datatype not match: %s in the file, %s at "
 			"the server",
-			path, types_name(compare.want),
-			types_name(compare.have));
+			series, types_name(compare->want),
+			types_name(compare->have));
 		return 1;
 	}
-	compare.add = true;
-	r = compare_file(&compare, j->path, e);
+	compare->add = true;
+	r = compare_file(compare, j->path, e);
 	return r < 0 ? r : 0;
+}
+
+int types_check(struct types *t, struct rpc *c, const struct load_job *j,
+		char *series, size_t size, struct rpc_reply *reply,
+		struct err *e)
+{
+	bool is_tree = sql_is_tree(j->file.database);
+	struct compare compare = {.t = t,
+				  .tables = is_tree ? NULL : j->file.database};
+	int r;
+
+	buf_init(&compare.path, PATH_MAX_LEN);
+	r = check(&compare, c, j, series, size, reply, e);
+	buf_release(&compare.path);
+	return r;
 }

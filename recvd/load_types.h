@@ -6,7 +6,8 @@
  *			records are not looked at (iotdb-observed, section 3); of what LOAD
  *			takes 2.0.6 says "200", and the rows are nowhere
  *
- * A database is asked for once a connection; what files bring after that is added. A type
+ * The connection speaks of tables when the database is one of tables (rpc.h); a series is a
+ * column then. A database is asked for once a connection; what files bring after that is added. A type
  * that differs is asked for again before it is told. Series are kept as hashes of their
  * paths, 16 bytes each, TYPES_MAX at most: of those beyond nothing is said. Blocks on the
  * server and on the disk. */

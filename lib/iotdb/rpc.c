@@ -75,6 +75,9 @@ static WireOpenReq *open_request(const struct rpc *c,
 		     login->password ? login->password : "root", NULL);
 	g_hash_table_insert(req->configuration, g_strdup("version"),
 			    g_strdup(semantics));
+	if (login->speaks_tables)
+		g_hash_table_insert(req->configuration, g_strdup("sql_dialect"),
+				    g_strdup("table"));
 	req->__isset_configuration = TRUE;
 	return req;
 }

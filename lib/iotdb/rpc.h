@@ -1,8 +1,8 @@
 /* One connection to an Apache IoTDB's client RPC, 0.13 to 2.0 (iotdb-formats, section 7).
  *
  * For child programs only: every call blocks, at most as long as its limit says, and one
- * thread uses a connection. A connection is a session; it speaks the tree dialect. What
- * the server is comes from getProperties before the log-in, so that one client suits all.
+ * thread uses a connection. A connection is a session; it speaks the tree dialect, or
+ * that of tables when the login says so (2.0 on). What the server is comes from getProperties before the log-in, so that one client suits all.
  *
  * Answers: 0 the server said yes (a hint to another node is a yes); -EREMOTEIO the server
  * said no, `reply` holds its code and its sentence word for word, and the connection may be
@@ -32,6 +32,7 @@ struct rpc_login {
 	const char *user;     /* NULL = root */
 	const char *password; /* NULL = root, what a fresh IoTDB has */
 	const char *zone;     /* NULL = UTC; as java.time.ZoneId has it */
+	bool speaks_tables;   /* statements are of the table model; 2.0 on */
 	unsigned
 		connect_ms; /* 0 = RPC_CONNECT_MS; for connecting and for logging in, each */
 	unsigned reply_ms; /* 0 = RPC_REPLY_MS; of one statement */

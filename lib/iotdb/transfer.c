@@ -215,23 +215,35 @@ static int send_part(struct transfer *t, const struct transfer_part *part,
 	return r;
 }
 
+/* The older seal tells one name and nothing else. */
+static bool is_with_more(const struct transfer_file *f)
+{
+	return f->mods || f->tables;
+}
+
 /* Sent behind the pieces without waiting for their answers: a server that refused one finds
  * the length wrong, and loads nothing. The first refusal is what is told. */
 static int seal(struct transfer *t, const struct transfer_file *f,
 		struct rpc_reply *reply, struct err *e)
 {
 	uint64_t deadline_ms = clock_mono_ms() + RPC_REPLY_MS + f->load_ms;
+	struct transfer_seal seal = {
+		.mods_name = f->mods ? f->mods->name : NULL,
+		.mods_length = f->mods ? f->mods->length : 0,
+		.name = f->file.name,
+		.length = f->file.length,
+		.tables = f->tables,
+	};
 	int r;
 
 	buf_clear(&t->body);
-	if (f->mods)
-		transfer_add_seal_with_mods(&t->body, f->mods->name,
-					    f->mods->length, f->file.name,
-					    f->file.length);
+	if (is_with_more(f))
+		transfer_add_seal_with_mods(&t->body, &seal);
 	else
 		transfer_add_seal(&t->body, f->file.name, f->file.length);
-	r = send_request(t, f->mods ? TRANSFER_SEAL_WITH_MODS : TRANSFER_SEAL,
-			 deadline_ms, e);
+	r = send_request(
+		t, is_with_more(f) ? TRANSFER_SEAL_WITH_MODS : TRANSFER_SEAL,
+		deadline_ms, e);
 	return r < 0 ? r : take_answers(t, 0, deadline_ms, reply, e);
 }
 
@@ -239,7 +251,7 @@ int transfer_file(struct transfer *t, const struct transfer_file *f,
 		  struct rpc_reply *reply, struct err *e)
 {
 	enum transfer_type type =
-		f->mods ? TRANSFER_PIECE_WITH_MODS : TRANSFER_PIECE;
+		is_with_more(f) ? TRANSFER_PIECE_WITH_MODS : TRANSFER_PIECE;
 	int r = 0;
 
 	*reply = (struct rpc_reply){0};

@@ -39,7 +39,8 @@ struct transfer_part {
 struct transfer_file {
 	struct transfer_part file;
 	const struct transfer_part *mods; /* NULL = none */
-	unsigned load_ms; /* how long the server may take to load it */
+	const char *tables; /* the database, when it is one of tables; 2.0 on */
+	unsigned load_ms;   /* how long the server may take to load it */
 };
 
 /* Hands one file over and has it loaded. A file shorter than its length is -EIO. */

@@ -10,6 +10,9 @@
 /* Must not be the server's own; what it is else, nobody looks at. */
 #define CLUSTER_ID "tsferry"
 
+/* The parameter that names a file's database, before the file's name. */
+#define DATABASE_OF "DATABASE_NAME_"
+
 static void add_text(struct buf *b, const char *text)
 {
 	size_t n = strlen(text);
@@ -62,15 +65,25 @@ void transfer_add_seal(struct buf *b, const char *name, uint64_t length)
 	wr_be64(b, length);
 }
 
-void transfer_add_seal_with_mods(struct buf *b, const char *mods_name,
-				 uint64_t mods_length, const char *name,
-				 uint64_t length)
+void transfer_add_seal_with_mods(struct buf *b,
+				 const struct transfer_seal *seal)
 {
-	wr_be32(b, 2);
-	add_text(b, mods_name);
-	add_text(b, name);
-	wr_be32(b, 2);
-	wr_be64(b, mods_length);
-	wr_be64(b, length);
-	wr_be32(b, 0); /* parameters: the database, of tables only */
+	uint32_t n = seal->mods_name ? 2 : 1;
+
+	wr_be32(b, n);
+	if (seal->mods_name)
+		add_text(b, seal->mods_name);
+	add_text(b, seal->name);
+	wr_be32(b, n);
+	if (seal->mods_name)
+		wr_be64(b, seal->mods_length);
+	wr_be64(b, seal->length);
+	wr_be32(b, seal->tables ? 1 : 0); /* parameters */
+	if (seal->tables) {
+		wr_be32(b,
+			(uint32_t)(strlen(DATABASE_OF) + strlen(seal->name)));
+		buf_adds(b, DATABASE_OF);
+		buf_adds(b, seal->name);
+		add_text(b, seal->tables);
+	}
 }

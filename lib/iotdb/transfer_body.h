@@ -33,9 +33,16 @@ void transfer_add_piece_head(struct buf *b, const char *name, uint64_t offset,
 
 void transfer_add_seal(struct buf *b, const char *name, uint64_t length);
 
+struct transfer_seal {
+	const char *mods_name; /* NULL = none */
+	uint64_t mods_length;
+	const char *name;
+	uint64_t length;
+	const char *tables; /* NULL = not of tables; else its database */
+};
+
 /* Deletion records first, the TsFile behind them. */
-void transfer_add_seal_with_mods(struct buf *b, const char *mods_name,
-				 uint64_t mods_length, const char *name,
-				 uint64_t length);
+void transfer_add_seal_with_mods(struct buf *b,
+				 const struct transfer_seal *seal);
 
 #endif

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "domain/record_tags.h"
 #include "domain/records.h"
 #include "ground/bytes.h"
 #include "recvd/job_line.h"
@@ -191,6 +192,85 @@ static void no_malformed_text(void)
 	}
 }
 
+static void add_string(struct buf *b, const char *value)
+{
+	wr_svarint(b, value ? (int32_t)strlen(value) : -1);
+	buf_adds(b, value ? value : "");
+}
+
+/* Up to the predicate, which the caller adds, and the columns. */
+static void begin_record(struct buf *b)
+{
+	buf_clear(b);
+	wr_u8(b, 0);
+	wr_be64(b, 1);
+	wr_be64(b, 9);
+	add_string(b, "t1");
+}
+
+static bool matches(struct buf *b, const char *one, const char *two)
+{
+	const char *tags[] = {one, two};
+	struct record rec;
+
+	return records_next(MODS_BINARY, buf_data(b), b->len, &rec) ==
+		       (ssize_t)b->len &&
+	       record_matches_tags(&rec, tags, 2);
+}
+
+static void tags_of_devices(void)
+{
+	CLEANUP(buf_release) struct buf b;
+	struct record rec;
+
+	buf_init(&b, 4096);
+	begin_record(&b);
+	wr_u8(&b, 0); /* anything */
+	wr_svarint(&b, 0);
+	CHECK(matches(&b, "a", NULL) && matches(&b, NULL, NULL));
+
+	begin_record(&b);
+	wr_u8(&b, 2); /* the second tag is null */
+	add_string(&b, NULL);
+	wr_svarint(&b, 2);
+	wr_svarint(&b, 0);
+	CHECK(matches(&b, "a", NULL) && !matches(&b, "a", "null"));
+
+	begin_record(&b);
+	wr_u8(&b, 3); /* both */
+	wr_svarint(&b, 2);
+	wr_u8(&b, 2);
+	add_string(&b, "a");
+	wr_svarint(&b, 1);
+	wr_u8(&b, 2);
+	add_string(&b, "");
+	wr_svarint(&b, 2);
+	wr_svarint(&b, 0);
+	CHECK(matches(&b, "a", "") && !matches(&b, "a", NULL) &&
+	      !matches(&b, "b", ""));
+
+	begin_record(&b);
+	wr_u8(&b, 1); /* t1, null, x: the whole device */
+	buf_add(&b, "\3", 1);
+	add_string(&b, "t1");
+	add_string(&b, NULL);
+	add_string(&b, "x");
+	wr_svarint(&b, 0);
+	CHECK(matches(&b, NULL, "x") && !matches(&b, NULL, NULL) &&
+	      !matches(&b, "x", "x"));
+
+	begin_record(&b);
+	wr_u8(&b, 1); /* t1, a: nulls at the end are left out */
+	buf_add(&b, "\2", 1);
+	add_string(&b, "t1");
+	add_string(&b, "a");
+	wr_svarint(&b, 1);
+	add_string(&b, "column");
+	CHECK(matches(&b, "a", NULL) && !matches(&b, "a", "x"));
+	CHECK(records_next(MODS_BINARY, buf_data(&b), b.len, &rec) > 0 &&
+	      record_columns(&rec) == 1);
+}
+
 int main(void)
 {
 	test_run("text records, read from the right", text_records);
@@ -198,6 +278,8 @@ int main(void)
 	test_run("text becomes binary and text again", other_form_and_back);
 	test_run("records about tables have no text form",
 		 table_records_stay_binary);
+	test_run("records about tables know their devices by tags",
+		 tags_of_devices);
 	test_run("a path that would break a text file has no text form",
 		 no_malformed_text);
 	test_run("deletions of a whole database are known", whole_databases);

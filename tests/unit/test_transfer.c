@@ -71,6 +71,7 @@ static void handshakes(void)
 static void files(void)
 {
 	CLEANUP(buf_release) struct buf b;
+	struct transfer_seal seal;
 	char to[1024];
 
 	buf_init(&b, 4096);
@@ -84,8 +85,11 @@ static void files(void)
 	CHECK_STR(shown(&b, to, sizeof to), "\\00\\00\\00\\0e7-7-0-0.tsfile"
 					    "\\01\\02\\03\\04\\05\\06\\07\\08");
 	buf_clear(&b);
-	transfer_add_seal_with_mods(&b, "7-7-0-0.tsfile.mods", 5,
-				    "7-7-0-0.tsfile", 258);
+	seal = (struct transfer_seal){.mods_name = "7-7-0-0.tsfile.mods",
+				      .mods_length = 5,
+				      .name = "7-7-0-0.tsfile",
+				      .length = 258};
+	transfer_add_seal_with_mods(&b, &seal);
 	CHECK_STR(shown(&b, to, sizeof to),
 		  "\\00\\00\\00\\02"
 		  "\\00\\00\\00\\137-7-0-0.tsfile.mods"
@@ -94,6 +98,18 @@ static void files(void)
 		  "\\00\\00\\00\\00\\00\\00\\00\\05"
 		  "\\00\\00\\00\\00\\00\\00\\01\\02"
 		  "\\00\\00\\00\\00");
+	buf_clear(&b);
+	seal = (struct transfer_seal){
+		.name = "7-7-0-0.tsfile", .length = 258, .tables = "hall"};
+	transfer_add_seal_with_mods(&b, &seal);
+	CHECK_STR(shown(&b, to, sizeof to),
+		  "\\00\\00\\00\\01"
+		  "\\00\\00\\00\\0e7-7-0-0.tsfile"
+		  "\\00\\00\\00\\01"
+		  "\\00\\00\\00\\00\\00\\00\\01\\02"
+		  "\\00\\00\\00\\01"
+		  "\\00\\00\\00\\1cDATABASE_NAME_7-7-0-0.tsfile"
+		  "\\00\\00\\00\\04hall");
 }
 
 /* ---- a server ---- */
