@@ -186,6 +186,7 @@ static const char *const node_words[] = {
 	"Request timed out",
 	"Connection refused",
 	"failed to dispatch load command",
+	"No load TsFile uuid", /* it started anew between the phases of a LOAD */
 };
 
 static enum iotdb_means find(const struct line *lines, size_t n, int code)

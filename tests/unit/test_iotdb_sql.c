@@ -232,6 +232,8 @@ static void node_trouble(void)
 		"Current system mode is read only, does not support load file",
 		"Fail to do non-query operations because system is read-only.",
 		"TsFile /x is loading by another scheduler.",
+		"Load /x error in 2nd phase. Because No load TsFile uuid efed "
+		"recorded for execute load command ROLLBACK.",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(new_codes); i++) {
