@@ -106,11 +106,22 @@ void apply_kick(struct apply *a)
 		loop_defer(a->d->loop, &a->kick);
 }
 
+/* Whoever mended something does not want to wait for the end of a pause. */
+static void end_pauses(struct apply *a)
+{
+	a->not_before_ms = 0;
+	for (struct sender *x = a->d->senders.first; x; x = x->next)
+		for (struct incarnation *i = x->newest; i; i = i->older)
+			for (struct domain *dom = i->domains; dom;
+			     dom = dom->next)
+				dom->not_before_ms = 0;
+}
+
 void apply_reload(struct apply *a)
 {
 	if (!a)
 		return;
-	a->not_before_ms = 0;
+	end_pauses(a);
 	a->is_outdated = strcmp(a->d->settings.loader, "iotdb") == 0;
 	apply_kick(a);
 }

@@ -7,7 +7,10 @@ EDGE and CLOUD are versions of IoTDB (1.3.3; the same). Four runs: deletions tra
 with and without a start time. Rows of every type, aligned and not, late, overwritten, deleted by
 range and pattern, series dropped, new databases, compaction of every kind at the edge all the
 while. Afterwards every series is selected on both servers and compared with the other one and
-with a model, row by row. -e EDGES: that many edges into one cloud, in databases of their own and
+with a model, row by row; and so is what the files on the cloud's disk say, read without it
+(server_files.py). Aligned devices are scanned whole as well, in the cloud: a cell that differs
+from the same cell asked for alone, and has the value of an older file, is the server's own
+error (scan_errors; quirk.py), any other is a difference. -e EDGES: that many edges into one cloud, in databases of their own and
 in one that they share; their servers take turns, the daemons do not.
 """
 
@@ -17,6 +20,7 @@ import signal
 import sys
 import time
 
+import server_files
 from live import SOURCE, Cloud, Edge, Failed, Server, Stage
 from workload import BASE, DAY, OLD, TYPES, Workload
 
@@ -44,8 +48,41 @@ def show(what, found):
         print(f"  {what}: {path} at {t}: {here} | {there}", file=sys.stderr)
 
 
+def on_disk(cloud, workload):
+    """{series: {time: text}} of the files of the cloud, and {(series, time): {text}} of all that ever was."""
+    mine = {server_files.bare_path(f"{d}.{c}"): f"{d}.{c}" for d, c in workload.series()}
+    rows, ever = {path: {} for path in mine.values()}, {}
+    for f in sorted(server_files.files(cloud.dir), key=server_files.precedence(cloud.version)):
+        for series, t, value, is_deleted in server_files.judged(f.path):
+            path, shown = mine.get(server_files.bare_path(series)), server_files.shown(value)
+            if not path:
+                continue
+            ever.setdefault((path, t), set()).add(shown)
+            if not is_deleted:
+                rows[path][t] = shown
+    return rows, ever
+
+
+def scan_errors(cloud, workload, in_cloud, ever):
+    """(those that are the server's own, others): cells of whole aligned devices against cells asked for alone."""
+    devices = [(d, [c for c, _ in d.columns if in_cloud[f"{d.path}.{c}"]]) for d in workload.devices if d.aligned]
+    devices = [d for d in devices if len(d[1]) > 1]
+    own, others = 0, []
+    for (device, names), rows in zip(devices, cloud.scan([f"SELECT {', '.join(names)} FROM {d.path}" for d, names in devices])):
+        for t, *cells in rows:
+            for name, cell in zip(names, cells):
+                path, t = f"{device.path}.{name}", int(t)
+                if cell == in_cloud[path].get(t, "null"):
+                    continue
+                if cell in ever.get((path, t), ()):
+                    own += 1
+                else:
+                    others.append((path, t, in_cloud[path].get(t), cell))
+    return own, others
+
+
 def compare(edge, cloud, workload):
-    """How many cells differ: cloud from edge, edge from the model, cloud from the model."""
+    """How many cells differ: cloud from edge, edge from the model, cloud from the model; rows; errors of scans."""
     at_edge, in_cloud = rows_of(edge, workload), rows_of(cloud, workload)
     wrong_edge = differences(at_edge, workload.edge)
     wrong_cloud = differences(in_cloud, workload.cloud)
@@ -54,8 +91,13 @@ def compare(edge, cloud, workload):
     is_same = workload.deletions and workload.start is None
     differ = differences(at_edge, in_cloud) if is_same else wrong_cloud
     show("edge | cloud", differ if is_same else [])
+    disk, ever = on_disk(cloud, workload)
+    wrong_disk = differences(disk, workload.cloud)
+    show("disk of the cloud | model", wrong_disk)
+    own, others = scan_errors(cloud, workload, in_cloud, ever)
+    show("cell alone | cell of a scan", others)
     rows = sum(len(r) for r in in_cloud.values())
-    return len(differ), len(wrong_edge), len(wrong_cloud), rows
+    return len(differ) + len(others), len(wrong_edge), len(wrong_cloud), len(wrong_disk), rows, own
 
 
 def settle(server):
@@ -70,13 +112,13 @@ def settle(server):
 
 
 def report(args, what, workloads, answers, took):
-    differ, wrong_edge, wrong_cloud, rows = (sum(column) for column in zip(*answers))
+    differ, wrong_edge, wrong_cloud, wrong_disk, rows, own = (sum(column) for column in zip(*answers))
     counts = sum((w.counts for w in workloads), start=type(workloads[0].counts)())
     print(f"equal edge={args.edge} cloud={args.cloud} edges={len(workloads)} {what} seed={args.seed}",
           f"statements={counts['statements']} cells={counts['cells']} deletions={counts['deletions']}",
           f"series_dropped={counts['series_dropped']} series={sum(len(w.series()) for w in workloads)} rows={rows}",
-          f"differences={differ} edge_wrong={wrong_edge} cloud_wrong={wrong_cloud} seconds={took:.0f}", flush=True)
-    return differ + wrong_cloud
+          f"differences={differ} edge_wrong={wrong_edge} cloud_wrong={wrong_cloud} disk_wrong={wrong_disk} scan_errors={own} seconds={took:.0f}", flush=True)
+    return differ + wrong_cloud + wrong_disk
 
 
 def play(edge, workload, rounds):

@@ -2,7 +2,7 @@
 """What goes wrong in the cloud, against a real IoTDB:
 faults.py [-b BUILD] [-r ROUNDS] [-s SEED] [-v VERSION] [-m path|transfer] [-a SECONDS] [-k] [CASE...]
 
-loader, recvd, server	kill -9 of it at a random moment, ROUNDS (17) times each, while files that
+loader, recvd, server	kill -9 of it in the middle of a LOAD, ROUNDS (17) times each, while files that
 			overwrite each other, and deletions, are under way
 full			the file system of the cloud's IoTDB and of recvd is full for a while (tmpfs; root only)
 readonly, password	the server may not write; it refuses the log-in
@@ -18,6 +18,7 @@ how long after the fault; then everything is applied, and
 """
 
 import argparse
+import concurrent.futures
 import glob
 import os
 import random
@@ -75,6 +76,10 @@ class Scene:
         queries = [f"SELECT {c} FROM {self.database}{db}.d" for db in ("", "2") for c in "ab"]
         return [[r for r in rows if r[1] != "null"] for rows in server.scan(queries)]
 
+    def loading(self):
+        """Whether the loader waits for an answer to a LOAD: the directory of its files has its name."""
+        return any(not run.endswith(".late") for run in glob.glob(f"{self.cloud.dir}/load/*/*/[0-9]*"))
+
     def on_disk(self):
         """How many cells the files of the cloud say otherwise than its server; of each file one that is
         missing, or twice without a word about it."""
@@ -112,22 +117,28 @@ class Scene:
 
 
 def kill(scene):
-    """The writer goes on while the victim dies."""
-    began = time.monotonic()
-    for _ in range(scene.args.rounds):
-        scene.write(8)
-        time.sleep(scene.rnd.uniform(0, 0.25))
-        if scene.name == "loader":
+    """The writer goes on while the victim dies in the middle of a LOAD."""
+    began, hits = time.monotonic(), 0
+    with concurrent.futures.ThreadPoolExecutor(1) as writers:
+        for _ in range(scene.args.rounds):
+            wait(60, "a loader", scene.cloud.loader_pid)
             pid = scene.cloud.loader_pid()
-            if pid:
+            writing = writers.submit(scene.write, 8)
+            give_up = time.monotonic() + 5
+            while not scene.loading() and time.monotonic() < give_up:
+                time.sleep(0.0005)
+            time.sleep(scene.rnd.choice((0, scene.rnd.uniform(0, 0.02))))
+            hits += scene.loading()
+            if scene.name == "loader":
                 os.kill(pid, signal.SIGKILL)
-        elif scene.name == "recvd":
-            scene.cloud.stop(signal.SIGKILL)
-            scene.cloud.start()
-        else:
-            scene.server.kill()
-            scene.server.start()
-    scene.check(began, kills=scene.args.rounds)
+            elif scene.name == "recvd":
+                scene.cloud.stop(signal.SIGKILL)
+                scene.cloud.start()
+            else:
+                scene.server.kill()
+                scene.server.start()
+            writing.result()
+    scene.check(began, kills=scene.args.rounds, in_a_load=hits)
 
 
 def readonly(scene):

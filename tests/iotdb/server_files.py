@@ -81,6 +81,11 @@ def rows(home, version):
     return out
 
 
+def shown(value):
+    """As the client of live.py prints it."""
+    return "0x" + value.hex() if isinstance(value, bytes) else str(value)
+
+
 def main(args):
     if not args or len(args) > 3:
         sys.exit(__doc__)
