@@ -188,20 +188,46 @@ void iotdb_say_loaded(struct iotdb *db, struct iotdb_item *it, int r,
 	iotdb_say(db, it, result, e->text);
 }
 
+/* The server goes on behind a file of the directory that it could not load: what it took
+ * behind it came too early, and is loaded again, when that one is there. */
+static void say_too_early(struct run *run, unsigned i)
+{
+	uint64_t last = run->items[i].job.serial;
+	struct err e = {0};
+
+	for (unsigned k = i; k < run->n; k++)
+		if (handover_is_taken(&run->h, &run->items[k].job))
+			last = run->items[k].job.serial;
+	(void)err_set(&e, EAGAIN,
+		      "entries %" PRIu64 " to %" PRIu64 " were taken before "
+		      "one in front of them, which the server had refused; "
+		      "they are loaded again",
+		      run->items[i].job.serial, last);
+	iotdb_say(run->db, &run->items[i], JOB_RETRY, e.text);
+}
+
 static void load_one_by_one(struct run *run)
 {
+	bool is_behind = false; /* one that was not taken */
+
 	for (unsigned i = 0; i < run->n; i++) {
 		struct iotdb_item *it = &run->items[i];
+		bool is_taken = handover_is_taken(&run->h, &it->job);
 		char path[HANDOVER_PATH_MAX];
 		struct rpc_reply reply;
 		struct err e = {0};
 		int r;
 
+		if (is_taken && is_behind) {
+			say_too_early(run, i);
+			return;
+		}
 		/* A part of the directory was loaded before the refusal. */
-		if (handover_is_taken(&run->h, &it->job)) {
+		if (is_taken) {
 			iotdb_say(run->db, it, JOB_APPLIED, NULL);
 			continue;
 		}
+		is_behind = true;
 		r = load(run, handover_file(&run->h, &it->job, path),
 			 it->job.length, &reply, &e);
 		if (r >= 0)

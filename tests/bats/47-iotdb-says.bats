@@ -122,6 +122,21 @@ in_order() {
 	in_order
 }
 
+@test "a directory of which the first file failed and the others were taken: they are loaded again behind it" {
+	fake_cloud
+	fake_says '{"match": "LOAD .*", "code": 600, "text": "not yet"}'
+	pair_start
+	for n in 1 2 3; do seal "$SAMPLE" root.sg "$n-$n-0-0"; done
+	at_once "600: not yet"
+	progress_is p durable_serial 3 || wait_until 20 progress_is p durable_serial 3
+	fake_says '{"match": "LOAD .*/1-3. .*", "once": true, "code": 1100, "text": "Load 1-1-0-0 error in 2nd phase", "take": ["[23]-*.tsfile*"]}'
+	wait_until 20 fake_was_told "took 3-3-0-0.tsfile"
+	all_there
+	# 1 alone, then what had been taken before it
+	[[ "$(fake_serials)" =~ ^(.*\ )?1\ (2\ )?3$ ]]
+	progress_is p quarantined_entries 0
+}
+
 NOT_FOUND='{"match": "LOAD .*", "code": 701, "text": "Can not find /x on this machine, notice that load can only handle files on this machine."}'
 
 @test "a path that the server cannot read: what mends it is said; with load_via=auto files go over the network" {

@@ -29,7 +29,8 @@ that fits counts, and what nothing fits is answered with 200 and no rows:
 types: TEXT where not given; INT32, INT64, FLOAT, DOUBLE, BOOLEAN. times: makes a time column.
 piece: so many rows in the answer and in each fetchResults (default 1000). retry: needRetry of
 the status. hang: true, answered never; drop: true, the connection is closed instead;
-wait: seconds before the answer; once: true, this line counts for the first fit only.
+take: patterns of names in the directory that the statement
+names in quotes, which go as if they had been loaded; wait: seconds before the answer; once: true, this line counts for the first fit only.
 rows_file: a JSON array a line, beside the script.
 
 {"match_pipe": 4, "code": ...}: the answer to pipeTransfer of that type.
@@ -38,6 +39,7 @@ come. In Python: Server(script, ...) with .port, .start(), .stop(); subclass and
 on_call(session, name, args) for more.
 """
 import argparse
+import glob
 import json
 import os
 import re
@@ -244,12 +246,20 @@ class Server:
         self.note(statement)
         line = self.find(statement)
         self.pause(line)
+        self.take(statement, line.get("take", ()))
         code = line.get("code", 200)
         if code != 200:
             self.note("refused %d" % code)
         if code != 200 or "columns" not in line:
             return fields(f_struct(1, status(code, line.get("text", ""), line.get("retry"))))
         return self.begin_query(session, line)
+
+    def take(self, statement, patterns):
+        """As LOAD with on-success=delete takes files of a directory away."""
+        for pattern in patterns:
+            for path in glob.glob(os.path.join(re.search("'(.*?)'", statement)[1], pattern)):
+                os.unlink(path)
+                self.note("took %s" % os.path.basename(path))
 
     do_executeQueryStatement = do_executeUpdateStatement = do_executeStatement
 

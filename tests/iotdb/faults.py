@@ -93,7 +93,9 @@ class Scene:
         sent = {f.digest: f for f in server_files.files(self.edge_server.dir)}
         missing = [f.path for d, f in sent.items() if d not in {c.digest for c in found}]
         with open(os.path.join(os.path.dirname(self.cloud.dir), "recvd.log"), encoding="utf-8", errors="replace") as log:
-            explained = sum(int(n) for n in re.findall(r"answer to a LOAD was lost; .* loaded, (\d+) are loaded again", log.read()))
+            told = log.read()
+        explained = sum(int(n) for n in re.findall(r"answer to a LOAD was lost; .* loaded, (\d+) are loaded again", told)) + \
+            sum(int(last) - int(first) + 1 for first, last in re.findall(r"entries (\d+) to (\d+) were taken before", told))
         stray = [f for f in found if f.digest not in sent]
         return differ, found, again, explained, missing, stray
 
