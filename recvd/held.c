@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <zstd.h>
 
 #include "catalog_schema.h"
+#include "domain/squeeze.h"
 #include "ground/fileio.h"
 
 struct held_file {
@@ -292,14 +292,8 @@ static size_t ranges_len(const struct held_block *b)
 
 static bool unpack(const struct held_block *b, const uint8_t *prefix, void *to)
 {
-	ZSTD_DCtx *d = ZSTD_createDCtx();
-	size_t n = 0;
-
-	if (d && !ZSTD_isError(ZSTD_DCtx_refPrefix(d, prefix, ranges_len(b))))
-		n = ZSTD_decompressDCtx(d, to, b->len, b->packed,
-					b->packed_len);
-	(void)ZSTD_freeDCtx(d);
-	return n == b->len; /* an error is a number beyond all lengths */
+	return unsqueeze_behind(prefix, ranges_len(b), b->packed, b->packed_len,
+				to, b->len);
 }
 
 static bool is_block(const struct held_block *b, const void *p)

@@ -61,3 +61,15 @@ const uint8_t *unsqueeze(struct squeezer **at, const void *frame,
 	n = ZSTD_decompressDCtx(s->up, s->room, len, frame, frame_len);
 	return ZSTD_isError(n) || n != len ? NULL : s->room;
 }
+
+bool unsqueeze_behind(const void *prefix, size_t prefix_len, const void *frame,
+		      uint32_t frame_len, void *to, uint32_t len)
+{
+	ZSTD_DCtx *d = ZSTD_createDCtx();
+	size_t n = 0;
+
+	if (d && !ZSTD_isError(ZSTD_DCtx_refPrefix(d, prefix, prefix_len)))
+		n = ZSTD_decompressDCtx(d, to, len, frame, frame_len);
+	(void)ZSTD_freeDCtx(d);
+	return n == len; /* an error is a number beyond all lengths */
+}

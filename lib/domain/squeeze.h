@@ -28,4 +28,10 @@ uint32_t squeeze(struct squeezer **s, void *data, uint32_t len);
 const uint8_t *unsqueeze(struct squeezer **s, const void *frame,
 			 uint32_t frame_len, uint32_t len);
 
+/* The plain bytes of a frame that was made behind `prefix`, in to[0..len): whether they are
+ * just so many. What the frame says allocates nothing; other bytes in the prefix give other bytes
+ * or false, so the caller compares a digest. About 160 KB while it runs. */
+bool unsqueeze_behind(const void *prefix, size_t prefix_len, const void *frame,
+		      uint32_t frame_len, void *to, uint32_t len) MUST_CHECK;
+
 #endif

@@ -67,6 +67,10 @@ enum sim_plant {
 	PLANT_NO_PARTIALS,
 	PLANT_BELIEVE_HELD,
 	PLANT_NO_FORK,
+	PLANT_BELIEVE_PREFIX,
+	PLANT_DEAF,
+	PLANT_MISCOUNT,
+	PLANT_FALSE_STOP,
 };
 
 enum sim_stat {
@@ -110,6 +114,8 @@ enum sim_stat {
 	STAT_REFERRED,
 	STAT_FETCHED,
 	STAT_WANTED,
+	STAT_PREFIXED,
+	STAT_UNPACKED,
 	STAT_N,
 };
 
@@ -286,7 +292,10 @@ struct sim_write {
 	uint32_t len; /* of data: a head or a block */
 	struct digest digest;
 	uint8_t *data;
-	unsigned n_ranges; /* JOB_FETCH */
+	enum block_how how; /* JOB_FETCH */
+	uint8_t *frame;	    /* of a PREFIX; owned */
+	uint32_t frame_len;
+	unsigned n_ranges;
 	struct held_range ranges[2];
 	uint64_t contents[2];
 	bool is_found;
@@ -512,6 +521,16 @@ bool store_step_write(struct sim *s);
 const uint8_t *store_payload(struct sim *s, const struct sim_row *row,
 			     size_t *n);
 void store_forget_payload(struct sim *s, struct sim_row *row);
+
+/* sim_prefix.c: blocks behind ranges of held files */
+void prefix_names(const struct entry *en, struct msg_held *m);
+/* The act's bytes become their frame: false, they do not give way. */
+bool prefix_send(struct sim *s, const struct upload_act *a, uint64_t content,
+		 struct msg_block *m);
+/* Bytes of a range, zeros behind the end of the file. */
+void prefix_read(struct sim *s, uint64_t content, const struct held_range *x,
+		 uint8_t *to);
+bool prefix_make(const uint8_t *prefix, size_t prefix_len, struct sim_write *w);
 
 /* sim_group.c: group commits */
 void group_stage(struct sim *s, const struct sim_link *l,

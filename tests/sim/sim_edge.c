@@ -128,6 +128,9 @@ static void pretend(const struct sim *s, struct sim_edge *e,
 		if (m->applied > m->durable)
 			m->applied = m->durable;
 	}
+	if (s->plant == PLANT_FALSE_STOP && m->durable > 0 &&
+	    m->durable % 3 == 0)
+		m->durable_nonce ^= 1;
 	if (s->plant == PLANT_NO_NONCE && m->durable > 0 &&
 	    m->durable <= p->assigned)
 		m->durable_nonce = p->nonces[m->durable];
@@ -296,13 +299,19 @@ static uint32_t squeeze_some(struct sim *s, const struct upload_act *a)
 
 static void send_held(struct sim_edge *e, const struct upload_act *a)
 {
-	struct msg_held m = {
-		.serial = a->serial, .n = 1, .files = {a->entry->file}};
+	struct msg_held m = {0};
 
+	prefix_names(a->entry, &m);
 	msg_held_encode(&m, &e->link->up);
 }
 
-/* A block by its own place in the file that came before, whole or in two parts. */
+static uint64_t content_at(struct sim *s, struct sim_edge *e, uint64_t serial)
+{
+	return sim_truth_of(s, edge_live(e)->nonces[serial])->content;
+}
+
+/* A block by its own place in the file that came before, whole or in two parts; or what of
+ * it differs from ranges of that file and another. */
 static void send_block(struct sim *s, struct sim_edge *e,
 		       const struct upload_act *a)
 {
@@ -321,7 +330,9 @@ static void send_block(struct sim *s, struct sim_edge *e,
 		m.data_len = packed;
 	}
 
-	if (a->may_refer && sim_chance(s, 900)) {
+	if (a->may_refer && sim_chance(s, 300)) {
+		(void)prefix_send(s, a, content_at(s, e, a->serial), &m);
+	} else if (a->may_refer && sim_chance(s, 900)) {
 		s->stats[STAT_REFERRED]++;
 		m.how = BLOCK_REFERENCE;
 		m.n_ranges = front ? 2 : 1;

@@ -248,7 +248,7 @@ static void word(struct sim *s, struct sim_row *row)
 {
 	struct domain *dom = cloud_domain(s, row->seq, db_of(s, row));
 
-	dom->n_quarantined--;
+	dom->n_quarantined -= s->plant != PLANT_MISCOUNT;
 	dom->is_held = false;
 	dom->incarnation->n_quarantined--;
 	if (sim_chance(s, 700)) {

@@ -52,6 +52,8 @@ static const char *const stat_names[STAT_N] = {
 	[STAT_REFERRED] = "referred",
 	[STAT_FETCHED] = "fetched",
 	[STAT_WANTED] = "wanted",
+	[STAT_PREFIXED] = "prefixed",
+	[STAT_UNPACKED] = "unpacked",
 };
 
 struct options {

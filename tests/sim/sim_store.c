@@ -61,6 +61,11 @@ void store_fetch(struct sim *s, const struct sim_link *l,
 	w->digest = a->digest;
 	w->data = xcalloc(1, a->len + 1);
 	w->len = a->len;
+	w->how = a->block->how;
+	w->frame_len = a->block->data_len;
+	w->frame = xcalloc(1, w->frame_len + 1);
+	if (w->frame_len)
+		memcpy(w->frame, a->block->data, w->frame_len);
 	w->n_ranges = a->block->n_ranges;
 	for (unsigned i = 0; i < w->n_ranges && i < ARRAY_LEN(w->ranges); i++) {
 		w->ranges[i] = a->block->ranges[i];
@@ -106,55 +111,59 @@ static bool is_held(struct sim *s, uint64_t content)
 	return is_there && !sim_chance(s, s->held_lost);
 }
 
-static void read_held(const struct sim_content *c, const struct held_range *x,
-		      uint8_t *to)
+/* The bytes of its ranges one behind the other: how many, 0 = they are not held. */
+static size_t read_ranges(struct sim *s, const struct sim_write *w, uint8_t *to,
+			  size_t room)
 {
-	uint8_t block[BLOCK_LEN];
-
-	for (uint64_t at = x->offset; at < x->offset + x->len; at++) {
-		if (at == x->offset || at % BLOCK_LEN == 0)
-			sim_fill(c, at / BLOCK_LEN, block);
-		to[at - x->offset] = block[at % BLOCK_LEN];
-	}
-}
-
-static bool read_ranges(struct sim *s, struct sim_write *w)
-{
-	uint32_t at = 0;
+	size_t n = 0;
 
 	for (unsigned i = 0; i < w->n_ranges; i++) {
 		const struct held_range *x = &w->ranges[i];
 		const struct sim_content *c = &s->contents[w->contents[i]];
 
 		if (!is_held(s, w->contents[i]) ||
-		    x->offset + x->len > c->len)
-			return false;
-		read_held(c, x, w->data + at);
-		at += x->len;
+		    x->offset + x->len > c->len || x->len > room - n)
+			return 0;
+		prefix_read(s, w->contents[i], x, to + n);
+		n += x->len;
 	}
-	if (sim_chance(s, s->held_rot))
-		w->data[sim_random(s, w->len)] ^= 1;
-	return true;
+	if (n && sim_chance(s, s->held_rot))
+		to[sim_random(s, n)] ^= 1;
+	return n;
+}
+
+static bool make_block(struct sim *s, struct sim_write *w)
+{
+	uint8_t prefix[4 * BLOCK_LEN];
+	size_t n;
+
+	if (w->how == BLOCK_REFERENCE)
+		return read_ranges(s, w, w->data, w->len) > 0;
+	n = read_ranges(s, w, prefix, sizeof(prefix));
+	return n > 0 && prefix_make(prefix, n, w);
 }
 
 static void fetch_one(struct sim *s, struct sim_write *w, bool is_whole)
 {
+	bool is_prefix = w->how == BLOCK_PREFIX;
 	struct digest d;
 
-	if (!read_ranges(s, w))
+	if (!make_block(s, w))
 		return;
 	d = digest_block(w->data, w->len);
 	w->is_found = digest_equal(&d, &w->digest) ||
-		      s->plant == PLANT_BELIEVE_HELD;
+		      s->plant == (is_prefix ? PLANT_BELIEVE_PREFIX
+					     : PLANT_BELIEVE_HELD);
 	if (!w->is_found)
 		return;
-	s->stats[STAT_FETCHED]++;
+	s->stats[is_prefix ? STAT_UNPACKED : STAT_FETCHED]++;
 	write_one(s, w, is_whole);
 }
 
 static void free_job(struct sim_write *w)
 {
 	free(w->data);
+	free(w->frame);
 	free(w);
 }
 

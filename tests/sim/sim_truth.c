@@ -241,7 +241,8 @@ void sim_fill(const struct sim_content *c, uint64_t index, uint8_t *to)
 	for (uint32_t i = 0; i < len; i += 8) {
 		uint64_t v = z ^ z >> 29;
 
-		if (c->seed & 2) /* of every second one a compressor makes less */
+		if (c->seed &
+		    2) /* of every second one a compressor makes less */
 			v &= 0x0f0f0f0f;
 		z = z * 6364136223846793005u + 1442695040888963407u;
 		memcpy(to + i, &v, len - i < 8 ? len - i : 8);
