@@ -62,7 +62,7 @@ static void answer(struct sim *s, struct sim_link *l)
 {
 	const struct sim_inc *inc = &s->cloud.cat.inc[l->seq];
 	struct incarnation *i = cloud_incarnation(s, l->seq);
-	bool must_read = i->is_doubtful || sim_chance(s, 300);
+	bool must_read = i->is_doubtful || sim_chance(s, 200);
 	struct receive_known k = {
 		.durable = inc->durable,
 		.durable_nonce =
