@@ -189,6 +189,13 @@ static const char *const node_words[] = {
 	"No load TsFile uuid", /* it started anew between the phases of a LOAD */
 };
 
+/* The other way round: what no waiting mends, with a number of the node's. 1.0 says it of a file
+ * all of whose rows are from before 1970 (seen on 1.0.1). */
+static const char *const entry_words[] = {
+	"failed to create automatically because enable_auto_create_schema is "
+	"FALSE",
+};
+
 static enum iotdb_means find(const struct line *lines, size_t n, int code)
 {
 	for (size_t i = 0; i < n; i++)
@@ -197,10 +204,10 @@ static enum iotdb_means find(const struct line *lines, size_t n, int code)
 	return MEANS_QUARANTINE;
 }
 
-static bool is_the_nodes(const char *text)
+static bool has_words(const char *text, const char *const words[], size_t n)
 {
-	for (size_t i = 0; i < ARRAY_LEN(node_words); i++)
-		if (strstr(text, node_words[i]))
+	for (size_t i = 0; i < n; i++)
+		if (strstr(text, words[i]))
 			return true;
 	return false;
 }
@@ -213,7 +220,11 @@ enum iotdb_means iotdb_code_means(unsigned version, int code, bool may_retry,
 			? find(codes_0_13, ARRAY_LEN(codes_0_13), code)
 			: find(codes, ARRAY_LEN(codes), code);
 
-	if (means == MEANS_QUARANTINE && (may_retry || is_the_nodes(text)))
+	if (means == MEANS_RETRY &&
+	    has_words(text, entry_words, ARRAY_LEN(entry_words)))
+		return MEANS_QUARANTINE;
+	if (means == MEANS_QUARANTINE &&
+	    (may_retry || has_words(text, node_words, ARRAY_LEN(node_words))))
 		return MEANS_RETRY;
 	return means;
 }

@@ -132,7 +132,8 @@ def play(edge, workload, rounds):
 def run(args, number, deletions, start):
     types = TYPES if args.edge >= "1.3.3" else OLD
     workloads = [Workload(args.seed * 1000 + number * 10 + k, f"root.e{k}x", types, deletions, start,
-                          shared=f"e{k}" if args.edges > 1 else None) for k in range(args.edges)]
+                          shared=f"e{k}" if args.edges > 1 else None,
+                          earliest=0 if args.cloud < "1.1" else -DAY) for k in range(args.edges)]
     began = time.monotonic()
     with Stage("equal", args.keep) as stage:
         cloud_server = stage.add(Server(stage.root, "cloud", args.cloud, Server.COMPACTION_OFF))

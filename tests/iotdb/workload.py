@@ -70,9 +70,10 @@ def matches(pattern, path):
 class Workload:
     """Databases below `prefix`; `devices` is what stands below each of them."""
 
-    def __init__(self, seed, prefix, types=TYPES, deletions=True, start=None, shared=None):
+    def __init__(self, seed, prefix, types=TYPES, deletions=True, start=None, shared=None, earliest=-DAY):
         self.rnd = random.Random(seed)
         self.prefix, self.types, self.deletions, self.start = prefix, types, deletions, start
+        self.earliest = earliest
         self.shared = shared  # a name of devices in databases of several edges
         self.devices, self.n_databases = [], 0
         self.edge = collections.defaultdict(dict)
@@ -139,7 +140,7 @@ class Workload:
             self.clock += rnd.choice((1000, 60000, DAY // 4))
             return [self.clock + 1000 * i for i in range(n)]
         if kind < 0.6:
-            return [rnd.randrange(-DAY, DAY) for _ in range(3)]
+            return [rnd.randrange(self.earliest, DAY) for _ in range(3)]
         first = rnd.randrange(BASE, self.clock + 2)
         return [first - first % 1000 + 1000 * i for i in range(n)]
 

@@ -257,6 +257,11 @@ static void node_trouble(void)
 	CHECK(iotdb_code_means(10303, 1100, false,
 			       "The file /x is not a valid tsfile.") ==
 	      MEANS_QUARANTINE);
+	CHECK(iotdb_code_means(
+		      10001, 605, false,
+		      "Database not exists and failed to create "
+		      "automatically because enable_auto_create_schema "
+		      "is FALSE.") == MEANS_QUARANTINE);
 }
 
 static void sentences(void)
