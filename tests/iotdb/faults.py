@@ -4,7 +4,7 @@ faults.py [-b BUILD] [-r ROUNDS] [-s SEED] [-v VERSION] [-m path|transfer] [-a S
 
 loader, recvd, server	kill -9 of it in the middle of a LOAD, ROUNDS (17) times each, while files that
 			overwrite each other, and deletions, are under way
-full			the file system of the cloud's IoTDB and of recvd is full for a while (tmpfs; root only)
+full, serverfull	the file system of the cloud's IoTDB, and of recvd, is full for a while (tmpfs; root only)
 readonly, password	the server may not write; it refuses the log-in
 away			the server is away for SECONDS (120) while the edge goes on
 
@@ -32,13 +32,13 @@ import server_files
 from live import SOURCE, Cloud, Edge, Failed, Server, Stage, conf, wait
 
 KILLS = ("loader", "recvd", "server")
-CASES = KILLS + ("full", "readonly", "password", "away")
+CASES = KILLS + ("full", "serverfull", "readonly", "password", "away")
 
 
 class Scene:
     """A pair of servers with daemons between them, and a writer at the edge."""
 
-    def __init__(self, args, stage, name, cloud_root=None):
+    def __init__(self, args, stage, name, cloud_root=None, recvd_root=None):
         self.args, self.stage, self.name = args, stage, name
         self.rnd = random.Random(f"{args.seed}{name}")
         self.n, self.database = 0, f"root.{name}"
@@ -46,7 +46,7 @@ class Scene:
         self.server = stage.add(Server(cloud_root or stage.root, "cloud", args.version, Server.COMPACTION_OFF))
         self.edge_server.start()
         self.server.start()
-        self.cloud = stage.add(Cloud(args.build, cloud_root or stage.root, self.server, load_via=args.via))
+        self.cloud = stage.add(Cloud(args.build, recvd_root or stage.root, self.server, load_via=args.via))
         self.cloud.start()
         self.edge = stage.add(Edge(args.build, stage.root, "edge-0", self.edge_server, self.cloud))
         self.edge.start()
@@ -215,12 +215,12 @@ def play(args, name):
     with Stage("faults", args.keep) as stage:
         if name in KILLS:
             kill(Scene(args, stage, name))
-        elif name == "full":
+        elif name in ("full", "serverfull"):
             mount = os.path.join(stage.root, "small")
             os.makedirs(mount)
             subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160m", "small", mount], check=True)
             try:
-                full(Scene(args, stage, name, mount), mount)
+                full(Scene(args, stage, name, mount, mount if name == "full" else None), mount)
             finally:
                 for thing in reversed(stage.all):
                     thing.stop()

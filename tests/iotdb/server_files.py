@@ -14,7 +14,7 @@ import os
 import sys
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "edge"))
+sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "edge"))
 import tsfile  # noqa: E402
 from archive_reader import bare_path, deletions_of, matches, nodes  # noqa: E402
 
