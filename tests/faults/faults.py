@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Kill and errno at system calls, by strace.
 
-usage: faults.py [-w] [-b BUILD] [-s SECONDS] [-S SEED] [-j JOBS] [-k] [CASE...]
+usage: faults.py [-w | -r | -t] [-b BUILD] [-s SECONDS] [-S SEED] [-j JOBS] [-k] [CASE...]
 
 A case is VICTIM:SYSCALL:ACTION:N: at the Nth SYSCALL of a thread of VICTIM, ACTION happens once:
 kill (SIGKILL before the call is made), or an errno that the call answers without being made.
@@ -13,6 +13,8 @@ again, everything must be applied, and archive, catalogs and directories must be
 happened.
 
 -w		the second script: DELETEs that are held, RETRY, SKIP, RESYNC (words.py)
+-r		the third: a RESTATE (restate.py); what went before it is not under strace
+-t		the fourth: squeezed, behind a prefix, as references, asked for (travel.py)
 -s SECONDS	takes cases in random order, as many as fit; else all of them in order
 -S SEED		of that order (printed); the same seed makes the same order
 -k		keeps the directory of a case that failed
@@ -20,6 +22,7 @@ happened.
 Every failure prints the command that replays it.
 """
 
+import argparse
 import collections
 import os
 import random
@@ -131,6 +134,7 @@ def count(stage, victim):
     try:
         start(pair, victim, ["-e", "trace=" + ",".join(SYSCALLS)])
         finish(pair, (None, ()))
+        pair.check_clean()
     finally:
         pair.kill_all()
     calls, linked = collections.Counter(), None
@@ -173,10 +177,15 @@ def summary(totals):
                       f" failed={n['failed']} not_reached={n['beyond']}")
 
 
+class Script(argparse.Action):
+    def __call__(self, _parser, namespace, _values, option_string=None):
+        namespace.script = option_string
+
+
 def arguments():
     p = parser(__doc__)
     p.add_argument("-s", dest="seconds", type=float)
-    p.add_argument("-w", dest="words", action="store_true")
+    p.add_argument("-w", "-r", "-t", dest="script", action=Script, nargs=0, default="")
     return p.parse_args()
 
 
@@ -184,7 +193,7 @@ def main():
     args = arguments()
     wanted = [(c.split(":") + ["*"] * 4)[:4] for c in args.cases]
     stage = Stage(args.build, args.keep)
-    stage.has_words = args.words
+    stage.script = args.script
     try:
         exact = [Case(v, s, a, int(n)) for v, s, a, n in wanted if "*" not in (v, s, a, n)]
         cases = exact if len(exact) == len(wanted) else all_cases(stage, wanted)
@@ -193,7 +202,7 @@ def main():
             random.Random(args.seed).shuffle(cases)
         totals = collections.Counter()
         for case, result in run_all(stage, run_case, cases, args.jobs, args.seconds):
-            report("faults -w" if args.words else "faults", name_of(case), result)
+            report(f"faults {args.script}".strip(), name_of(case), result)
             totals[case.victim, case.action, result[0]] += 1
     finally:
         stage.end()

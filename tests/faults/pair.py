@@ -78,11 +78,14 @@ class Material:
         self.take("tiny", f"{source}/tests/data/tsfile/v3/tiny.tsfile")
         self.make("inline", "200K")
         self.make("blocks", "3M")
+        self.make("zipped", "700K", "-z")
+        self.make("small", "40K", "-z")
+        self.take("al", f"{source}/tests/data/tsfile/v3/al.tsfile")
 
-    def make(self, name, size):
+    def make(self, name, size, *options):
         out = f"{self.work}/{name}"
         os.makedirs(out)
-        subprocess.run([f"{self.build}/tests/bench/tsgen", "-n", "1", "-s", size, out], check=True,
+        subprocess.run([f"{self.build}/tests/bench/tsgen", *options, "-n", "1", "-s", size, out], check=True,
                        stdout=subprocess.DEVNULL)
         self.take(name, next(os.path.join(d, f) for d, _, fs in os.walk(out) for f in fs if f.endswith(".tsfile")))
 
@@ -354,6 +357,10 @@ class Pair:
                 raise Violation(f"the archive has {path} too")
             if wanted[path] != found[path]:
                 raise Violation(f"the archive's {path} differs")
+
+    def check_clean(self):
+        """Of the run without faults."""
+        self.check_archive()
 
     def check_message(self, seconds, may_end):
         """Nothing is complained of when its cause is gone."""

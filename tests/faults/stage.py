@@ -12,9 +12,13 @@ import threading
 import time
 
 from pair import DAEMONS, FILES, Material, Pair
+from restate import RestatePair
+from travel import TravelPair
 from words import WordsPair
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+SCRIPTS = {"-w": WordsPair, "-r": RestatePair, "-t": TravelPair}
 
 
 class Stage:
@@ -24,7 +28,7 @@ class Stage:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         self.keep, self.used = keep, 0
-        self.has_words = False  # words.py
+        self.script = ""  # of pair.py; or a key of SCRIPTS
         self.lock = threading.Lock()
         self.dir = tempfile.mkdtemp(prefix="tsferry-faults.", dir=base)
         self.bin = f"{self.dir}/bin"
@@ -43,8 +47,8 @@ class Stage:
 
     def pair(self, files=FILES):
         where, address = self.place()
-        if self.has_words:
-            return WordsPair(where, self.bin, self.material, address)
+        if self.script:
+            return SCRIPTS[self.script](where, self.bin, self.material, address)
         return Pair(where, self.bin, self.material, address, files)
 
     def end(self):
