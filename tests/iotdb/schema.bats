@@ -67,6 +67,24 @@ same_devices() {
 	same_devices root.plant
 }
 
+@test "series that the cloud has already: equal ones in silence, others are kept and told with both definitions" {
+	same=("CREATE DATABASE root.plant" "CREATE TIMESERIES root.plant.a.same WITH DATATYPE=INT64, ENCODING=RLE, COMPRESSOR=SNAPPY"
+		"CREATE ALIGNED TIMESERIES root.plant.g(x FLOAT ENCODING=RLE COMPRESSOR=LZ4)")
+	sql cloud "${same[@]}" "CREATE TIMESERIES root.plant.a.other WITH DATATYPE=FLOAT, ENCODING=GORILLA, COMPRESSOR=SNAPPY" \
+		"CREATE ALIGNED TIMESERIES root.plant.g(y FLOAT ENCODING=GORILLA COMPRESSOR=LZ4)" >/dev/null
+	sql edge "${same[@]}" "CREATE TIMESERIES root.plant.a.other WITH DATATYPE=FLOAT, ENCODING=RLE, COMPRESSOR=SNAPPY" \
+		"CREATE ALIGNED TIMESERIES root.plant.g(y FLOAT ENCODING=RLE COMPRESSOR=LZ4)" \
+		"INSERT INTO root.plant.a(time, same, other) VALUES (1, 1, 1.5)" FLUSH >/dev/null
+	pair_start
+	all_applied
+	grep -qF 'warn recvd-load: series root.plant.a.other exists and is kept: here it is DATATYPE=FLOAT, ENCODING=GORILLA, COMPRESSOR=SNAPPY, at the edge WITH DATATYPE=FLOAT, ENCODING=RLE, COMPRESSOR=SNAPPY' "$T/recvd.log"
+	grep -qF 'warn recvd-load: series root.plant.g.y exists and is kept: here it is DATATYPE=FLOAT, ENCODING=GORILLA, COMPRESSOR=LZ4, at the edge FLOAT ENCODING=RLE COMPRESSOR=LZ4' "$T/recvd.log"
+	[ "$(grep -c 'exists and is kept' "$T/recvd.log")" = 2 ]
+	[ "$(answer cloud "SELECT same, other FROM root.plant.a")" = $'1\t1\t1.5' ]
+	[ -z "$(rows 'SHOW QUARANTINE')" ]
+	value_is /p/message ''
+}
+
 @test "series that are deleted at the edge are gone in the cloud, with their rows, and those made anew hold the new rows" {
 	sql edge "CREATE DATABASE root.plant" \
 		"INSERT INTO root.plant.a(time, keep, drop1, again) VALUES (1, 1, 1, 1), (2, 2, 2, 2)" FLUSH >/dev/null
