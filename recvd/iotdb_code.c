@@ -241,6 +241,12 @@ bool iotdb_says_nothing(const char *text)
 	       !strstr(text, "Detail:");
 }
 
+bool iotdb_says_alias(const char *text)
+{
+	return strstr(text, "alias is duplicated") ||
+	       strcasestr(text, "alias already exists");
+}
+
 /* "Measurement PlainDeviceID{deviceID='root.a.d'}.s datatype not match" or
  * "Measurement root.a.d.s datatype not match" (seen on 1.3.3; read for 1.0 and 2.0). */
 bool iotdb_says_mismatch(const char *text, char *series, unsigned long size)

@@ -25,6 +25,8 @@ bool iotdb_says_not_found(
 	const char *text); /* the server does not see our path */
 /* Schemas did not fit, or the configuration node is away: it does not say. */
 bool iotdb_says_nothing(const char *text);
+/* An alias that another series has, or that is another's name. */
+bool iotdb_says_alias(const char *text);
 /* A type that differs: the series (of at most `size` bytes) or "" when it is not named. */
 bool iotdb_says_mismatch(const char *text, char *series, unsigned long size);
 

@@ -76,57 +76,112 @@ static int compare_row(void *arg, const struct rpc_row *row)
 	return 1;
 }
 
-static void compare(struct iotdb *db, const char *device, size_t device_n,
-		    const char *name, size_t name_n, struct wanted *w)
+struct series {
+	const char *device, *name; /* the name may be part of the device */
+	size_t device_n, name_n;
+};
+
+static void warn(const struct series *s, const char *what, const char *here,
+		 const struct wanted *w)
+{
+	(void)fprintf(stderr,
+		      "warn recvd-load: series %.*s%s%.*s %s%s, at the edge "
+		      "%.*s\n",
+		      (int)s->device_n, s->device, s->name_n ? "." : "",
+		      (int)s->name_n, s->name, what, here, (int)w->n, w->text);
+}
+
+static void compare(struct iotdb *db, const struct series *s, const char *said,
+		    struct wanted *w)
 {
 	struct rpc_visit visit = {.row = compare_row, .arg = w, .max_rows = 2};
 	CLEANUP(buf_release) struct buf ask = {0};
+	int r;
 
 	buf_init(&ask, ASK_MAX);
-	buf_addf(&ask, "SHOW TIMESERIES %.*s%s%.*s", (int)device_n, device,
-		 name_n ? "." : "", (int)name_n, name);
-	(void)!rpc_query(db->rpc, buf_str(&ask), &visit, NULL, NULL);
+	buf_addf(&ask, "SHOW TIMESERIES %.*s%s%.*s", (int)s->device_n,
+		 s->device, s->name_n ? "." : "", (int)s->name_n, s->name);
+	r = rpc_query(db->rpc, buf_str(&ask), &visit, NULL, NULL);
 	if (w->differs)
-		(void)fprintf(
-			stderr,
-			"warn recvd-load: series %.*s%s%.*s exists and is "
-			"kept: here it is %s, at the edge %.*s\n",
-			(int)device_n, device, name_n ? "." : "", (int)name_n,
-			name, w->have, (int)w->n, w->text);
+		warn(s, "exists and is kept: here it is ", w->have, w);
+	else if (r >= 0 && !w->is_found)
+		warn(s, "cannot be made, something else is there: ", said, w);
 }
 
 /* Each NAME DEFINITION in parentheses. */
-static void compare_aligned(struct iotdb *db, const char *device)
+static void compare_aligned(struct iotdb *db, const char *device,
+			    const char *said)
 {
 	const char *at = skip_path(device);
-	size_t device_n = (size_t)(at - device);
+	struct series s = {.device = device, .device_n = (size_t)(at - device)};
 
 	while (*at == '(' || *at == ',') {
-		const char *name = at + 1 + strspn(at + 1, " ");
-		const char *end = skip_path(name);
-		struct wanted w = {.text = end + strspn(end, " ")};
+		struct wanted w = {0};
 
+		s.name = at + 1 + strspn(at + 1, " ");
+		at = skip_path(s.name);
+		s.name_n = (size_t)(at - s.name);
+		w.text = at + strspn(at, " ");
 		w.n = strcspn(w.text, ",)");
-		compare(db, device, device_n, name, (size_t)(end - name), &w);
+		compare(db, &s, said, &w);
 		at = w.text + w.n;
 	}
 }
 
-void iotdb_exists(struct iotdb *db, const char *sql)
+static void compare_plain(struct iotdb *db, const char *path, const char *said)
 {
-	static const char plain[] = "CREATE TIMESERIES ";
-	static const char aligned[] = "CREATE ALIGNED TIMESERIES ";
-	const char *path = sql + sizeof plain - 1, *end;
-	struct wanted w = {0};
+	const char *end = skip_path(path);
+	struct series s = {
+		.device = path, .device_n = (size_t)(end - path), .name = ""};
+	struct wanted w = {.text = end + strspn(end, " ")};
 
-	if (strncasecmp(sql, aligned, sizeof aligned - 1) == 0) {
-		compare_aligned(db, sql + sizeof aligned - 1);
-		return;
-	}
-	if (strncasecmp(sql, plain, sizeof plain - 1) != 0)
-		return;
-	end = skip_path(path);
-	w.text = end + strspn(end, " ");
 	w.n = strlen(w.text);
-	compare(db, path, (size_t)(end - path), "", 0, &w);
+	compare(db, &s, said, &w);
+}
+
+/* "root.a has already been created as database", to who asked for root.a.b. */
+static void compare_database(const char *database, const char *said)
+{
+	size_t n = strcspn(said, " ");
+
+	if (strncmp(said, "root.", 5) == 0 &&
+	    (strlen(database) != n || strncmp(said, database, n) != 0))
+		(void)fprintf(stderr,
+			      "warn recvd-load: database %s cannot be made, "
+			      "another one is there: %s\n",
+			      database, said);
+}
+
+/* Behind a word that the text begins with; NULL: it does not. */
+static const char *behind(const char *text, const char *word)
+{
+	size_t n = strlen(word);
+
+	return strncasecmp(text, word, n) == 0 ? text + n : NULL;
+}
+
+void iotdb_exists(struct iotdb *db, const char *sql, const char *said)
+{
+	const char *rest;
+
+	if ((rest = behind(sql, "CREATE TIMESERIES ")))
+		compare_plain(db, rest, said);
+	else if ((rest = behind(sql, "CREATE ALIGNED TIMESERIES ")))
+		compare_aligned(db, rest, said);
+	else if ((rest = behind(sql, "CREATE DATABASE ")))
+		compare_database(rest, said);
+}
+
+bool iotdb_drop_alias(const char *sql, struct buf *out)
+{
+	static const char key[] = " ALIAS=";
+	const char *at = strcasestr(sql, key);
+	const char *end;
+
+	if (!at)
+		return false;
+	end = skip_path(at + sizeof key - 1);
+	buf_add(out, sql, (size_t)(at - sql));
+	buf_adds(out, end);
+	return *end == ' ' && buf_end(out) >= 0;
 }

@@ -111,9 +111,12 @@ enum job_result iotdb_delete(struct iotdb *db, const struct load_job *j,
 			     struct err *e);
 enum job_result iotdb_schema(struct iotdb *db, const struct load_job *j,
 			     struct err *e);
-/* A statement that makes series was answered "there already": looks whether they are what it
- * says, and tells each other one with both definitions on stderr (load_exists.c). They stay. */
-void iotdb_exists(struct iotdb *db, const char *sql);
+/* A statement that makes something was answered "there already", with the sentence `said`:
+ * looks whether it is what it says, and tells each other one with both definitions on
+ * stderr (load_exists.c). What is there stays. */
+void iotdb_exists(struct iotdb *db, const char *sql, const char *said);
+/* ALTER TIMESERIES without the alias that it gives; false when nothing is left. */
+bool iotdb_drop_alias(const char *sql, struct buf *out);
 /* The deletion records of a FILE as statements, because its server could not take them. */
 enum job_result iotdb_delete_beside(struct iotdb *db, const struct load_job *j,
 				    struct err *e);

@@ -264,6 +264,22 @@ enum job_result iotdb_delete_beside(struct iotdb *db, const struct load_job *j,
 
 /* ---- SCHEMA ---- */
 
+/* An alias is one series' only: who has it here keeps it, and tags and attributes go alone. */
+static enum job_result leave_alias(struct iotdb *db, const char *sql,
+				   struct rpc_reply *reply, struct err *e)
+{
+	CLEANUP(buf_release) struct buf rest = {0};
+
+	(void)fprintf(stderr,
+		      "warn recvd-load: an alias is another's here and is left "
+		      "out: %s, at the edge %s\n",
+		      reply->text, sql);
+	err_clear(e);
+	buf_init(&rest, STATEMENT_MAX);
+	return iotdb_drop_alias(sql, &rest) ? say(db, buf_str(&rest), reply, e)
+					    : JOB_APPLIED;
+}
+
 /* A statement and what was said about it, for the one who has to decide. */
 static enum job_result schema_line(struct iotdb *db, const char *sql,
 				   struct err *e)
@@ -271,8 +287,10 @@ static enum job_result schema_line(struct iotdb *db, const char *sql,
 	struct rpc_reply reply;
 	enum job_result result = say(db, sql, &reply, e);
 
-	if (result == JOB_APPLIED && e->sys)
-		iotdb_exists(db, sql);
+	if (result == JOB_QUARANTINE && iotdb_says_alias(reply.text))
+		result = leave_alias(db, sql, &reply, e);
+	else if (result == JOB_APPLIED && e->sys)
+		iotdb_exists(db, sql, reply.text);
 	if (result == JOB_APPLIED)
 		err_clear(e);
 	else if (result == JOB_QUARANTINE)

@@ -53,14 +53,36 @@ quarantined() { wait_until 20 eval "reasons | grep -qF -- \"$1\""; }
 	[ -z "$(reasons)" ]
 }
 
+@test "what cannot be made because something else is there is told; an alias that is another's is left out, its tags are not" {
+	fake_says '{"match": "CREATE DATABASE root.sg.a", "code": 501, "text": "root.sg has already been created as database"}' \
+		'{"match": "CREATE DATABASE .*", "code": 501, "text": "root.sg.b has already been created as database"}' \
+		'{"match": "CREATE TIMESERIES .*", "code": 506, "text": "Path [root.sg.b.s] already exist"}' \
+		'{"match": "SHOW TIMESERIES .*", "columns": ["Timeseries", "DataType"], "rows": []}' \
+		'{"match": "ALTER .* ALIAS=.*", "code": 507, "text": "The alias is duplicated with the name or alias of other measurement."}'
+	peer <<-'END'
+		p = Peer(port).hello(assigned=9)
+		p.schema(1, "root.sg.a", b"CREATE DATABASE root.sg.a")
+		p.schema(2, "root.sg.b", b"CREATE DATABASE root.sg.b\n"
+		    b"CREATE TIMESERIES root.sg.b.s.deeper WITH DATATYPE=INT64\n"
+		    b"ALTER TIMESERIES root.sg.b.s UPSERT ALIAS=`it is` TAGS(unit='K')\n"
+		    b"ALTER TIMESERIES root.sg.b.t UPSERT ALIAS=u")
+		p.until_applied(2)
+	END
+	grep -qF 'warn recvd-load: database root.sg.a cannot be made, another one is there: root.sg has already been created as database' "$T/recvd.log"
+	warned 'root.sg.b.s.deeper cannot be made, something else is there: Path [root.sg.b.s] already exist, at the edge WITH DATATYPE=INT64'
+	[ "$(grep -c 'warn recvd-load' "$T/recvd.log")" = 4 ]
+	fake_was_told "ALTER TIMESERIES root.sg.b.s UPSERT TAGS(unit='K')"
+	[ -z "$(reasons)" ]
+}
+
 @test "a statement that is refused for itself is quarantined with the sentence and the statement; in trouble it waits" {
-	fake_says '{"match": "ALTER .*", "code": 507, "text": "Alias is used by root.sg.d2.s1"}'
+	fake_says '{"match": "ALTER .*", "code": 507, "text": "Attribute key is not to be had"}'
 	peer <<-'END'
 		p = Peer(port).hello(assigned=9)
 		p.schema(1, "root.sg", b"CREATE TIMESERIES root.sg.d1.s1 WITH DATATYPE=INT64\nALTER TIMESERIES root.sg.d1.s1 UPSERT ALIAS=`temp`")
 		p.until_durable(1)
 	END
-	quarantined '507: Alias is used by root.sg.d2.s1'
+	quarantined '507: Attribute key is not to be had'
 	quarantined 'ALTER TIMESERIES root.sg.d1.s1 UPSERT ALIAS='
 	fake_says '{"match": "ALTER .*", "code": 600, "text": "Fail to do non-query operations because system is read-only."}'
 	statement 'RETRY ALL'
