@@ -192,66 +192,157 @@ static size_t fixed_size(uint8_t type)
 	return 0;
 }
 
-static void walk_value(struct rd *r, uint8_t type, unsigned depth);
+/* What the generated readers expect of a container: they believe a field's type, and of a
+ * container's elements whatever they were made for. Other fields are passed over as they
+ * say they are. */
+enum shape {
+	SHAPE_ANY,
+	SHAPE_RESULT, /* of a call: field 0 holds what `inner` of the method says */
+	SHAPE_STATUS,
+	SHAPE_OPEN,
+	SHAPE_EXECUTE,
+	SHAPE_DATA_SET,
+	SHAPE_FETCH,
+	SHAPE_PIPE,
+};
 
-/* Every element takes a byte at least, so a count is bounded by what is left. */
-static uint32_t walk_count(struct rd *r)
+static const struct field {
+	enum shape of;
+	uint8_t id, type, element, value;
+	enum shape inner; /* of a struct, or of a list's elements */
+} fields[] = {
+	{SHAPE_STATUS, 3, WIRE_LIST, WIRE_STRUCT, 0, SHAPE_STATUS},
+	{SHAPE_OPEN, 1, WIRE_STRUCT, 0, 0, SHAPE_STATUS},
+	{SHAPE_EXECUTE, 1, WIRE_STRUCT, 0, 0, SHAPE_STATUS},
+	{SHAPE_EXECUTE, 3, WIRE_LIST, WIRE_STRING, 0, SHAPE_ANY},
+	{SHAPE_EXECUTE, 6, WIRE_LIST, WIRE_STRING, 0, SHAPE_ANY},
+	{SHAPE_EXECUTE, 7, WIRE_STRUCT, 0, 0, SHAPE_DATA_SET},
+	{SHAPE_EXECUTE, 9, WIRE_MAP, WIRE_STRING, WIRE_I32, SHAPE_ANY},
+	{SHAPE_DATA_SET, 2, WIRE_LIST, WIRE_STRING, 0, SHAPE_ANY},
+	{SHAPE_DATA_SET, 3, WIRE_LIST, WIRE_STRING, 0, SHAPE_ANY},
+	{SHAPE_FETCH, 1, WIRE_STRUCT, 0, 0, SHAPE_STATUS},
+	{SHAPE_FETCH, 4, WIRE_STRUCT, 0, 0, SHAPE_DATA_SET},
+	{SHAPE_PIPE, 1, WIRE_STRUCT, 0, 0, SHAPE_STATUS},
+};
+
+static const struct {
+	const char *method;
+	enum shape result;
+} methods[] = {
+	{"openSession", SHAPE_OPEN},	     {"closeSession", SHAPE_STATUS},
+	{"executeStatement", SHAPE_EXECUTE}, {"fetchResults", SHAPE_FETCH},
+	{"closeOperation", SHAPE_STATUS},    {"pipeTransfer", SHAPE_PIPE},
+};
+
+static enum shape result_of(const char *method)
 {
-	uint32_t n = rd_be32(r);
-
-	if (n > rd_left(r))
-		r->bad = true;
-	return r->bad ? 0 : n;
+	for (size_t i = 0; i < ARRAY_LEN(methods); i++)
+		if (strcmp(methods[i].method, method) == 0)
+			return methods[i].result;
+	return SHAPE_ANY;
 }
 
-static void walk_list(struct rd *r, unsigned depth)
-{
-	uint8_t type = rd_u8(r);
-	uint32_t n = walk_count(r);
+struct walk {
+	struct rd r;
+	enum shape result;
+	uint32_t n_elements; /* of all containers together */
+};
 
-	for (uint32_t i = 0; i < n && !r->bad; i++)
-		walk_value(r, type, depth);
+static void walk_value(struct walk *w, uint8_t type, enum shape shape,
+		       unsigned depth);
+
+/* Every element takes a byte at least, so a count is bounded by what is left; and each
+ * becomes an object of a few hundred bytes. */
+static uint32_t walk_count(struct walk *w)
+{
+	uint32_t n = rd_be32(&w->r);
+
+	if (n > rd_left(&w->r) || n > FRAME_ELEMENTS_MAX - w->n_elements)
+		w->r.bad = true;
+	if (w->r.bad)
+		return 0;
+	w->n_elements += n;
+	return n;
 }
 
-static void walk_map(struct rd *r, unsigned depth)
+static void walk_list(struct walk *w, const struct field *f, unsigned depth)
 {
-	uint8_t key = rd_u8(r), value = rd_u8(r);
-	uint32_t n = walk_count(r);
+	uint8_t type = rd_u8(&w->r);
+	uint32_t n = walk_count(w);
 
-	for (uint32_t i = 0; i < n && !r->bad; i++) {
-		walk_value(r, key, depth);
-		walk_value(r, value, depth);
+	if (n && f && f->element != type)
+		w->r.bad = true;
+	for (uint32_t i = 0; i < n && !w->r.bad; i++)
+		walk_value(w, type, f ? f->inner : SHAPE_ANY, depth);
+}
+
+static void walk_map(struct walk *w, const struct field *f, unsigned depth)
+{
+	uint8_t key = rd_u8(&w->r), value = rd_u8(&w->r);
+	uint32_t n = walk_count(w);
+
+	if (n && f && (f->element != key || f->value != value))
+		w->r.bad = true;
+	for (uint32_t i = 0; i < n && !w->r.bad; i++) {
+		walk_value(w, key, SHAPE_ANY, depth);
+		walk_value(w, value, SHAPE_ANY, depth);
 	}
 }
 
-static void walk_struct(struct rd *r, unsigned depth)
+static const struct field *find_field(enum shape of, uint16_t id, uint8_t type)
+{
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+		if (fields[i].of == of && fields[i].id == id &&
+		    fields[i].type == type)
+			return &fields[i];
+	return NULL;
+}
+
+static void walk_container(struct walk *w, uint8_t type, const struct field *f,
+			   unsigned depth)
+{
+	if (depth == FRAME_DEPTH_MAX)
+		w->r.bad = true;
+	else if (type == WIRE_MAP)
+		walk_map(w, f, depth + 1);
+	else if (type == WIRE_LIST || type == WIRE_SET)
+		walk_list(w, f, depth + 1);
+	else
+		w->r.bad = true;
+}
+
+static void walk_struct(struct walk *w, enum shape shape, unsigned depth)
 {
 	uint8_t type;
 
-	while ((type = rd_u8(r)) != WIRE_STOP && !r->bad) {
-		(void)rd_bytes(r, 2); /* the field's id */
-		walk_value(r, type, depth);
+	while ((type = rd_u8(&w->r)) != WIRE_STOP && !w->r.bad) {
+		uint16_t id = (uint16_t)(rd_u8(&w->r) << 8);
+		const struct field *f;
+
+		id = (uint16_t)(id | rd_u8(&w->r));
+		f = find_field(shape, id, type);
+		if (shape == SHAPE_RESULT && id == 0)
+			walk_value(w, type, w->result, depth);
+		else if (f && type != WIRE_STRUCT)
+			walk_container(w, type, f, depth);
+		else
+			walk_value(w, type, f ? f->inner : SHAPE_ANY, depth);
 	}
 }
 
-static void walk_value(struct rd *r, uint8_t type, unsigned depth)
+static void walk_value(struct walk *w, uint8_t type, enum shape shape,
+		       unsigned depth)
 {
 	size_t n = fixed_size(type);
 
 	if (n)
-		(void)rd_bytes(r, n);
+		(void)rd_bytes(&w->r, n);
 	else if (type == WIRE_STRING)
-		(void)rd_bytes(r, rd_be32(r));
-	else if (depth == FRAME_DEPTH_MAX)
-		r->bad = true;
-	else if (type == WIRE_STRUCT)
-		walk_struct(r, depth + 1);
-	else if (type == WIRE_MAP)
-		walk_map(r, depth + 1);
-	else if (type == WIRE_LIST || type == WIRE_SET)
-		walk_list(r, depth + 1);
+		(void)rd_bytes(&w->r, rd_be32(&w->r));
+	else if (type == WIRE_STRUCT && depth < FRAME_DEPTH_MAX)
+		walk_struct(w, shape, depth + 1);
 	else
-		r->bad = true;
+		walk_container(w, type, NULL, depth);
 }
 
 #define MESSAGE_REPLY 0x80010002u
@@ -259,20 +350,21 @@ static void walk_value(struct rd *r, uint8_t type, unsigned depth)
 
 int frame_check(const void *p, size_t n, const char *method, struct err *e)
 {
-	struct rd r = rd_over(p, n);
-	uint32_t kind = rd_be32(&r);
-	uint32_t len = rd_be32(&r);
-	const uint8_t *name = rd_bytes(&r, len);
+	struct walk w = {.r = rd_over(p, n), .result = result_of(method)};
+	uint32_t kind = rd_be32(&w.r);
+	uint32_t len = rd_be32(&w.r);
+	const uint8_t *name = rd_bytes(&w.r, len);
 
-	(void)rd_be32(&r); /* the call's number: there is one call at a time */
-	if (r.bad || (kind != MESSAGE_REPLY && kind != MESSAGE_EXCEPTION) ||
+	(void)rd_be32(
+		&w.r); /* the call's number: there is one call at a time */
+	if (w.r.bad || (kind != MESSAGE_REPLY && kind != MESSAGE_EXCEPTION) ||
 	    len != strlen(method) || memcmp(name, method, len) != 0)
 		return err_set(e, EBADMSG,
 			       "expected an answer to %s, got something else "
 			       "(is this IoTDB's RPC port?)",
 			       method);
-	walk_struct(&r, 0);
-	if (rd_end(&r) < 0)
+	walk_struct(&w, kind == MESSAGE_REPLY ? SHAPE_RESULT : SHAPE_ANY, 0);
+	if (rd_end(&w.r) < 0)
 		return err_set(e, EBADMSG, "the answer to %s is damaged",
 			       method);
 	return 0;

@@ -2,8 +2,9 @@
  * endian, then as many bytes. Only rpc.c and its neighbours use this.
  *
  * frame_check() walks a message as TBinaryProtocol has it and proves that every length in
- * it lies inside it, so that Thrift's own reader, which allocates what a length says, is
- * never given a lie. Blocks until a deadline (clock_mono_ms). */
+ * it lies inside it, that containers hold what wire.thrift says, and few enough elements, so
+ * that Thrift's own reader, which allocates what a length says and asks no container what it
+ * holds, is never given a lie. Blocks until a deadline (clock_mono_ms). */
 #ifndef TSFERRY_IOTDB_FRAME_H
 #define TSFERRY_IOTDB_FRAME_H
 
@@ -13,6 +14,7 @@
 #include "ground/err.h"
 
 #define FRAME_DEPTH_MAX 16
+#define FRAME_ELEMENTS_MAX (1u << 16)
 #define FRAME_SEND_MAX (256u << 20)
 
 /* A connected, non-blocking socket; the caller owns it. */

@@ -362,10 +362,10 @@ static int fetch(struct rpc *c, const char *statement, int64_t query,
 	if (r >= 0)
 		r = call_status(c, resp->status, reply, e);
 	/* Its moreData is no help: servers set it the wrong way round here (seen on
-	 * 1.3.3). A query that is over has no result set. */
+	 * 1.3.3). A query that is over has no result set; one without a whole row is none. */
 	*has_more = r >= 0 && resp->hasResultSet &&
 		    resp->__isset_queryDataSet && resp->queryDataSet->time &&
-		    resp->queryDataSet->time->len;
+		    resp->queryDataSet->time->len >= 8;
 	if (r >= 0 && resp->hasResultSet && resp->__isset_queryDataSet)
 		r = take_rows(rows, resp->queryDataSet, visit, e);
 	call_end(&k);

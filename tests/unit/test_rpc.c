@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include "fake_iotdb.h"
+#include "ground/bytes.h"
+#include "iotdb/frame.h"
 #include "iotdb/rpc.h"
 #include "test.h"
 
@@ -154,6 +156,40 @@ static void a_silent_server_is_late(void)
 	rpc_close(c);
 }
 
+/* The answer to executeStatement whose field `id` is a list of n elements, of 8 bytes each. */
+static int check_list(uint8_t id, uint8_t element, uint32_t n)
+{
+	static const char method[] = "executeStatement";
+	CLEANUP(buf_release) struct buf b;
+	struct err e = {0};
+
+	buf_init(&b, 1u << 20);
+	wr_be32(&b, 0x80010002);
+	wr_be32(&b, sizeof method - 1);
+	buf_adds(&b, method);
+	wr_be32(&b, 0);
+	buf_add(&b, "\x0c\0\0" /* field 0 */ "\x0f\0", 5);
+	wr_u8(&b, id);
+	wr_u8(&b, element);
+	wr_be32(&b, n);
+	for (uint32_t i = 0; i < n; i++) {
+		wr_be32(&b, 4); /* of a string, or half an i64 */
+		wr_be32(&b, 0x7fffffff);
+	}
+	buf_add(&b, "\0\0", 2);
+	return frame_check(buf_data(&b), b.len, method, &e);
+}
+
+static void a_list_holds_what_it_is_read_for(void)
+{
+	CHECK(check_list(3, 11, 2) == 0);	 /* strings, as columns are */
+	CHECK(check_list(3, 10, 2) == -EBADMSG); /* numbers read as lengths */
+	CHECK(check_list(4, 10, 2) == 0);	 /* passed over */
+	CHECK(check_list(3, 10, 0) == 0);
+	CHECK(check_list(3, 11, FRAME_ELEMENTS_MAX) == 0);
+	CHECK(check_list(3, 11, FRAME_ELEMENTS_MAX + 1) == -EBADMSG);
+}
+
 int main(void)
 {
 	fake_iotdb_start(&fake, "rpc", "{\"version\": \"1.3.3\"}\n");
@@ -168,6 +204,8 @@ int main(void)
 	test_run("pieces are fetched to the end, or to the limit",
 		 pieces_are_fetched_to_the_end);
 	test_run("a lost answer is no answer", a_lost_answer_is_no_answer);
+	test_run("a list holds what it is read for, and not too much",
+		 a_list_holds_what_it_is_read_for);
 	test_run("a silent server is late", a_silent_server_is_late);
 	fake_iotdb_stop(&fake);
 	return test_end();
