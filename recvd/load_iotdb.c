@@ -9,6 +9,7 @@
 #include "load_tables.h"
 
 #define PASSWORD_MAX 256
+#define CODE_DISPATCH 306 /* a node did not answer another one */
 
 int iotdb_open(struct iotdb *db, const struct iotdb_settings *set,
 	       struct err *e)
@@ -16,6 +17,7 @@ int iotdb_open(struct iotdb *db, const struct iotdb_settings *set,
 	int r;
 
 	*db = (struct iotdb){.set = *set, .root.fd = -1};
+	replicas_init(&db->replicas);
 	r = rpc_addresses_parse(&db->addresses, set->rpc, e);
 	if (r < 0)
 		return err_wrap(e, "iotdb_rpc");
@@ -41,12 +43,14 @@ static void disconnect(struct iotdb *db)
 	db->transfer = NULL;
 	db->is_blind = false;
 	types_forget(&db->types);
+	replicas_forget(&db->replicas);
 	forget_databases(db);
 }
 
 void iotdb_close(struct iotdb *db)
 {
 	disconnect(db);
+	replicas_close(&db->replicas);
 	handover_close(&db->root);
 }
 
@@ -138,8 +142,11 @@ enum job_result iotdb_result(struct iotdb *db, int r,
 		return JOB_APPLIED;
 	if (r != -EREMOTEIO) {
 		disconnect(db);
+		replicas_note_away(&db->replicas);
 		return JOB_STOP;
 	}
+	if (reply->code == CODE_DISPATCH)
+		replicas_note_away(&db->replicas);
 	switch (iotdb_code_means(db->rpc ? rpc_version_number(db->rpc) : 0,
 				 reply->code, reply->may_retry, reply->text)) {
 	case MEANS_APPLIED:
@@ -290,6 +297,7 @@ static void do_statement(struct batch *b, struct iotdb_item *it)
 					 : iotdb_delete(b->db, &it->job, &e);
 
 	types_forget(&b->db->types);
+	replicas_note_passed(&b->db->replicas);
 	iotdb_say(b->db, it, result, e.text);
 }
 

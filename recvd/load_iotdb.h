@@ -20,6 +20,7 @@
 #include "iotdb/transfer.h"
 #include "load_handover.h"
 #include "load_job.h"
+#include "load_replicas.h"
 #include "load_types.h"
 
 #define RUN_FILES_MAX JOB_BATCH_MAX
@@ -50,6 +51,7 @@ struct iotdb {
 	bool is_blind; /* the server does not see load_dir: files go over the network */
 	bool is_swept;
 	struct types types; /* of this connection */
+	struct replicas replicas;
 	void (*done)(void *arg,
 		     struct iotdb_item *it); /* an item's result is final */
 	void *arg;
@@ -73,6 +75,9 @@ enum job_result iotdb_result(struct iotdb *db, int r,
 /* JOB_APPLIED: it is there. */
 enum job_result iotdb_make_database(struct iotdb *db, const char *database,
 				    struct err *e);
+
+/* False: the item was told to wait (load_replicas.h). */
+bool iotdb_may_load(struct iotdb *db, struct iotdb_item *it);
 
 /* What one file's LOAD came to, decided. `r` and `reply` as rpc.h has them. */
 void iotdb_say_loaded(struct iotdb *db, struct iotdb_item *it, int r,
@@ -99,6 +104,8 @@ int iotdb_transfer_open(struct iotdb *db, struct rpc_reply *reply,
 /* The same for the session that speaks of tables; nothing when there is one. */
 int iotdb_tables_open(struct iotdb *db, struct rpc_reply *reply,
 		      struct err *e) MUST_CHECK;
+/* Whether the records beside a file that was loaded have to be said as statements. */
+bool iotdb_says_records(const struct iotdb *db, const struct load_job *j);
 /* Files of a run over the network, one by one: decides each, up to the first that is not
  * applied. Applied ones are gone from the run. */
 void iotdb_transfer_run(struct iotdb *db, struct handover *h,

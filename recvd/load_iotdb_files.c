@@ -264,6 +264,20 @@ static void say_blind(struct run *run, struct err *e)
 	iotdb_say(run->db, &run->items[0], JOB_STOP, e->text);
 }
 
+/* Behind a file that went alone (run_of). */
+static void say_records(struct run *run)
+{
+	struct iotdb_item *it = &run->items[0];
+	struct err e = {0};
+	enum job_result result;
+
+	if (run->n > 1 || !iotdb_says_records(run->db, &it->job))
+		return;
+	result = iotdb_delete_beside(run->db, &it->job, &e);
+	if (result != JOB_APPLIED)
+		iotdb_say(run->db, it, result, e.text);
+}
+
 static void load_run(struct run *run)
 {
 	struct rpc_reply reply;
@@ -283,8 +297,10 @@ static void load_run(struct run *run)
 		r = load(run, run->h.path, bytes_of(run->items, run->n), &reply,
 			 &e);
 	}
-	if (r >= 0)
+	if (r >= 0) {
+		say_records(run);
 		return;
+	}
 	if (is_blind(run, r, &reply) && iotdb_may_transfer(run->db))
 		iotdb_transfer_run(run->db, &run->h, run->items, run->n);
 	else if (is_blind(run, r, &reply))
@@ -317,11 +333,21 @@ static void end_run(struct run *run)
 
 /* ---- handing over ---- */
 
+bool iotdb_says_records(const struct iotdb *db, const struct load_job *j)
+{
+	unsigned version = rpc_version_number(db->rpc);
+
+	return j->mods_path &&
+	       ((iotdb_is_remote(db) && version < TRANSFER_MODS_FROM) ||
+		replicas_forget_records(&db->replicas, version));
+}
+
 /* Its deletions may become statements, for which the file is read again. */
 static bool is_read_again(const struct iotdb *db, const struct load_job *j)
 {
-	return j->mods_path && iotdb_may_transfer(db) &&
-	       rpc_version_number(db->rpc) < TRANSFER_MODS_FROM;
+	return iotdb_says_records(db, j) ||
+	       (j->mods_path && iotdb_may_transfer(db) &&
+		rpc_version_number(db->rpc) < TRANSFER_MODS_FROM);
 }
 
 /* Looks at a file and adds it. False: it was decided instead. */
@@ -443,6 +469,36 @@ static void one_run(struct iotdb *db, struct iotdb_item *items, unsigned n)
 	end_run(&run);
 }
 
+/* How many files one LOAD takes. Servers before 1.3.3 do not tell which files of a directory
+ * they took, and records that have to be said stand right behind their file. */
+static unsigned run_of(const struct iotdb *db, const struct iotdb_item *items,
+		       unsigned n)
+{
+	unsigned k = 0;
+
+	if (!tells_taken(db))
+		return 1;
+	while (k < n &&
+	       (iotdb_is_remote(db) || !iotdb_says_records(db, &items[k].job)))
+		k++;
+	return k ? k : 1;
+}
+
+/* Not while another file or a deletion is still on its way among a cluster's nodes. */
+bool iotdb_may_load(struct iotdb *db, struct iotdb_item *it)
+{
+	struct rpc_reply reply = {0};
+	struct err e = {0};
+	int r = replicas_may_load(&db->replicas, db->rpc, &db->addresses,
+				  &reply, &e);
+
+	if (r)
+		iotdb_say(db, it,
+			  r > 0 ? JOB_RETRY : iotdb_result(db, r, &reply, &e),
+			  e.text);
+	return r == 0;
+}
+
 void iotdb_files(struct iotdb *db, struct iotdb_item *items, unsigned n)
 {
 	struct err e = {0};
@@ -454,17 +510,16 @@ void iotdb_files(struct iotdb *db, struct iotdb_item *items, unsigned n)
 		iotdb_say(db, &items[0], result, e.text);
 		return;
 	}
-	if (!settle(db, items, n))
+	if (!settle(db, items, n) || !iotdb_may_load(db, &items[0]))
 		return;
 	result = iotdb_make_database(db, items[0].job.file.database, &e);
 	if (result != JOB_APPLIED) {
 		iotdb_say(db, &items[0], result, e.text);
 		return;
 	}
-	/* Servers before 1.3.3 do not tell which files of a directory they took. */
 	while (at < n && db->rpc) {
 		if (items[at].result == JOB_NONE)
-			one_run(db, &items[at], tells_taken(db) ? n - at : 1);
+			one_run(db, &items[at], run_of(db, &items[at], n - at));
 		while (at < n && items[at].result == JOB_APPLIED)
 			at++;
 		if (at < n && items[at].result != JOB_NONE)

@@ -245,6 +245,7 @@ enum job_result iotdb_delete_beside(struct iotdb *db, const struct load_job *j,
 	CLEANUP_CLOSE int fd = open(j->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	int r = fd < 0 ? -errno : 0;
 
+	replicas_note_passed(&db->replicas);
 	buf_init(&b.d.paths, STATEMENT_MAX);
 	buf_init(&records, MODS_MAX);
 	b.d.result = read_records(j->mods_path, j->mods_kind, &records, e);

@@ -114,7 +114,7 @@ static void transfer_item(struct iotdb *db, struct handover *h,
 	bool is_ours;
 	int r = transfer_one(db, h, &it->job, &is_ours, &reply, &e);
 
-	if (r >= 0 && it->job.mods_path && !transfer_takes_mods(db->transfer))
+	if (r >= 0 && iotdb_says_records(db, &it->job))
 		result = iotdb_delete_beside(db, &it->job, &e);
 	if (r >= 0 && result == JOB_APPLIED) {
 		r = handover_take(h, &it->job, &e);
@@ -134,7 +134,8 @@ void iotdb_transfer_run(struct iotdb *db, struct handover *h,
 	db->is_blind = true;
 	for (unsigned i = 0; i < n; i++) {
 		if (items[i].result == JOB_NONE) {
-			if (!connect_transfer(db, &items[i]))
+			if ((i && !iotdb_may_load(db, &items[i])) ||
+			    !connect_transfer(db, &items[i]))
 				return;
 			transfer_item(db, h, &items[i]);
 		}

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -220,6 +221,18 @@ const char *rpc_address(const struct rpc *c)
 void rpc_set_limit(struct rpc *c, unsigned reply_ms)
 {
 	c->reply_ms = reply_ms ? reply_ms : RPC_REPLY_MS;
+}
+
+int rpc_watch(const char *host, unsigned port, unsigned limit_ms)
+{
+	return frame_connect(host, port, limit_ms, NULL);
+}
+
+bool rpc_watch_broke(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN | POLLRDHUP};
+
+	return poll(&p, 1, 0) > 0;
 }
 
 /* ---- statements ---- */

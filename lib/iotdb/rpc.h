@@ -60,6 +60,11 @@ const char *rpc_address(
 	const struct rpc *c); /* "10.0.0.5:6667", for sentences */
 void rpc_set_limit(struct rpc *c, unsigned reply_ms);
 
+/* A bare connection, over which nothing is said, that tells when the server's process ends: a
+ * descriptor of the caller's. -errno. */
+int rpc_watch(const char *host, unsigned port, unsigned limit_ms) MUST_CHECK;
+bool rpc_watch_broke(int fd); /* does not block */
+
 /* A statement without rows (rows are thrown away). */
 int rpc_execute(struct rpc *c, const char *statement, struct rpc_reply *reply,
 		struct err *e) MUST_CHECK;
