@@ -65,11 +65,14 @@ struct nodes {
 
 static int take_node(void *arg, const struct rpc_row *row)
 {
+	const char *type = rpc_cell(row, "NodeType");
 	const char *status = rpc_cell(row, "Status");
-	const char *host = rpc_cell(row, "RpcAddress");
-	const char *port = rpc_cell(row, "RpcPort");
+	const char *host = rpc_cell(row, "InternalAddress");
+	const char *port = rpc_cell(row, "InternalPort");
 	struct nodes *nodes = arg;
 
+	if (!type || strcasecmp(type, "DataNode") != 0)
+		return 0;
 	nodes->n++;
 	if (status && strcasecmp(status, "Running") != 0 && !nodes->away[0])
 		(void)snprintf(nodes->away, sizeof nodes->away,
@@ -103,7 +106,7 @@ static int ask_cluster(struct replicas *s, struct rpc *c,
 	int r = ask(c, "SHOW VARIABLES", &factor, reply, e);
 
 	if (r >= 0)
-		r = ask(c, "SHOW DATANODES", &all, reply, e);
+		r = ask(c, "SHOW CLUSTER", &all, reply, e);
 	s->is_many = nodes.n > 1 || (!nodes.n && addresses->n > 1);
 	s->is_cluster = s->is_many && !is_single;
 	s->is_asked = r >= 0;
@@ -148,7 +151,7 @@ static int look(struct replicas *s, struct rpc *c,
 
 	if (s->has_passed || !s->asked_ms ||
 	    now - s->asked_ms > NODES_ASKED_MS) {
-		r = ask(c, "SHOW DATANODES", &visit, reply, e);
+		r = ask(c, "SHOW CLUSTER", &visit, reply, e);
 		s->asked_ms = now;
 	}
 	if (is_broken || nodes->away[0])

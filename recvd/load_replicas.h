@@ -5,10 +5,10 @@
  * file that did not reach a replica into inserts, which go that way too.
  *
  * So a file waits behind such things until every data node runs, and PASS_ON_MS longer when
- * one was away: seen by SHOW DATANODES, by a connection to each address of iotdb_rpc that
+ * one was away: seen by SHOW CLUSTER, by a connection to each address of iotdb_rpc that
  * breaks when its node ends, or by a refusal. It waits for nothing where there is one
  * data node, or one replica, and when all nodes run. A user who may not ask for nodes
- * (SHOW DATANODES, SHOW VARIABLES) has the connections alone.
+ * (1.3: privilege MAINTAIN; 2.0: root) has the connections alone.
  *
  * Asks once a connection, and before a file when something is to be passed on; one
  * thread. */

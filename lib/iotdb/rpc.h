@@ -1,8 +1,10 @@
 /* One connection to an Apache IoTDB's client RPC, 0.13 to 2.0 (iotdb-formats, section 7).
  *
- * For child programs only: every call blocks, at most as long as its limit says, and one
- * thread uses a connection. A connection is a session; it speaks the tree dialect, or
- * that of tables when the login says so (2.0 on). What the server is comes from getProperties before the log-in, so that one client suits all.
+ * For child programs only: every call blocks, at most as long as its limit says (but for the
+ * resolver, whose limits are in resolv.conf(5)), and one thread uses a connection. A
+ * connection is a session; it speaks the tree dialect, or that of tables when the login
+ * says so (2.0 on). What the server is comes from getProperties before the log-in, so that
+ * one client suits all.
  *
  * Answers: 0 the server said yes (a hint to another node is a yes); -EREMOTEIO the server
  * said no, `reply` holds its code and its sentence word for word, and the connection may be

@@ -280,7 +280,7 @@ def compare(recording, cluster, database):
 
 # ---- cases ----
 
-def loading(cloud, seconds=20):
+def loading(cloud, seconds=120):
     """Waits until the loader has a job in its hands."""
     wait(seconds, "a load is under way", lambda: bool(glob.glob(f"{cloud.dir}/load/*/*/*")))
 

@@ -8,11 +8,12 @@
 	"{\"match\": \"SHOW VARIABLES\", \"columns\": [\"Variable\", " \
 	"\"Value\"], \"rows\": [[\"ClusterName\", \"c\"], "            \
 	"[\"DataReplicationFactor\", \"" factor "\"]]}\n"
-#define NODES(two)                                                      \
-	"{\"match\": \"SHOW DATANODES\", \"columns\": [\"NodeID\", "    \
-	"\"Status\", \"RpcAddress\", \"RpcPort\"], \"rows\": [[\"1\", " \
-	"\"Running\", \"dn1\", \"6667\"], [\"2\", \"" two               \
-	"\", \"dn2\", \"6667\"]]}\n"
+#define NODES(two)                                                             \
+	"{\"match\": \"SHOW CLUSTER\", \"columns\": [\"NodeID\", "             \
+	"\"NodeType\", \"Status\", \"InternalAddress\", \"InternalPort\"], "   \
+	"\"rows\": [[\"0\", \"ConfigNode\", \"Unknown\", \"cn\", \"10710\"], " \
+	"[\"1\", \"DataNode\", \"Running\", \"dn1\", \"10730\"], "             \
+	"[\"2\", \"DataNode\", \"" two "\", \"dn2\", \"10730\"]]}\n"
 #define OF(version) "{\"version\": \"" version "\"}\n"
 
 struct cluster {
@@ -84,7 +85,7 @@ static void one_is_away(void)
 
 	begin(&k, "one_is_away", OF("1.3.3") VARIABLES("2") NODES("Unknown"));
 	CHECK(may_load(&k) == 1 && k.s.has_passed);
-	CHECK(strstr(k.e.text, "dn2:6667 is Unknown") != NULL);
+	CHECK(strstr(k.e.text, "dn2:10730 is Unknown") != NULL);
 	fake_iotdb_script(&k.one, OF("1.3.3") VARIABLES("2") NODES("Running"));
 	/* It is back, and has to hear of everything first. */
 	CHECK(may_load(&k) == 1);
