@@ -20,6 +20,7 @@ what a replica has must not depend on who is asked.
 import argparse
 import glob
 import os
+import random
 import re
 import shutil
 import signal
@@ -285,7 +286,7 @@ def loading(cloud, seconds=120):
     wait(seconds, "a load is under way", lambda: bool(glob.glob(f"{cloud.dir}/load/*/*/*")))
 
 
-def play_killed(recording, cluster, cloud, report):
+def play_killed(recording, cluster, cloud, report, rnd):
     """At every other step the node in use dies while files are on their way, and comes back at the next one."""
     away = None
     for n in range(recording.steps):
@@ -295,6 +296,7 @@ def play_killed(recording, cluster, cloud, report):
         elif n % 2 == 0:
             recording.play(n)
             loading(cloud)
+            time.sleep(rnd.uniform(0, 2))
             away = cluster.nodes[report["kills"] % 3]
             cluster.kill(away)
             report["kills"] += 1
@@ -341,7 +343,7 @@ def run(args, stage, recording, cluster, case):
     edge.create()
     report, began = {"kills": 0}, time.monotonic()
     if case == "killed":
-        play_killed(recording, cluster, cloud, report)
+        play_killed(recording, cluster, cloud, report, random.Random(args.seed))
     else:
         play_steps(recording)
     edge.drain(300)

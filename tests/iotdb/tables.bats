@@ -114,6 +114,25 @@ ALL="SELECT time, region, device, t, n, word, ok FROM plant.meter"
 	rows_equal "$ALL"
 }
 
+@test "a DELETE of whole files waits for an operator, and then takes these devices' rows only" {
+	edge_conf iotdb_rpc "127.0.0.1:$(server_port_of edge)"
+	plant edge
+	plant cloud
+	tsql cloud "INSERT INTO plant.meter(time, region, device, t) VALUES (11, 'west', 'd1', 6)" FLUSH >/dev/null
+	meters edge 1 3
+	pair_start
+	all_applied
+	tsql edge "DELETE FROM plant.meter" >/dev/null
+	wait_until 30 progress_is p quarantined_entries 1
+	[ "$(rows cloud "$ALL" | wc -l)" -gt 1 ]
+	statement "RETRY 1"
+	meters edge 5 1
+	all_applied
+	[ "$(rows cloud "SELECT time, t FROM plant.meter WHERE region = 'west'")" = $'11\t6.0' ]
+	tsql cloud "DELETE FROM plant.meter WHERE region = 'west'" >/dev/null
+	rows_equal "$ALL"
+}
+
 @test "kill -9 of the loader in the middle: every row once" {
 	local i pid
 	plant edge
