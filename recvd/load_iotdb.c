@@ -230,6 +230,8 @@ enum job_result iotdb_make_database(struct iotdb *db, const char *database,
 	rpc_set_limit(db->rpc, RPC_REPLY_MS);
 	r = rpc_execute(db->rpc, buf_str(&sql), &reply, e);
 	result = iotdb_result(db, r, &reply, e);
+	if (result == JOB_APPLIED && r < 0)
+		iotdb_exists(db, buf_str(&sql), reply.text);
 	if (result == JOB_APPLIED)
 		add_known(db, database);
 	return result;

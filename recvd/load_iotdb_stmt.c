@@ -287,10 +287,12 @@ static enum job_result schema_line(struct iotdb *db, const char *sql,
 {
 	struct rpc_reply reply;
 	enum job_result result = say(db, sql, &reply, e);
+	bool is_said =
+		result == JOB_QUARANTINE || (result == JOB_APPLIED && e->sys);
 
-	if (result == JOB_QUARANTINE && iotdb_says_alias(reply.text))
+	if (is_said && iotdb_says_alias(reply.text))
 		result = leave_alias(db, sql, &reply, e);
-	else if (result == JOB_APPLIED && e->sys)
+	else if (is_said && result == JOB_APPLIED)
 		iotdb_exists(db, sql, reply.text);
 	if (result == JOB_APPLIED)
 		err_clear(e);

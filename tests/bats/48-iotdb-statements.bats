@@ -58,6 +58,7 @@ quarantined() { wait_until 20 eval "reasons | grep -qF -- \"$1\""; }
 		'{"match": "CREATE DATABASE .*", "code": 501, "text": "root.sg.b has already been created as database"}' \
 		'{"match": "CREATE TIMESERIES .*", "code": 506, "text": "Path [root.sg.b.s] already exist"}' \
 		'{"match": "SHOW TIMESERIES .*", "columns": ["Timeseries", "DataType"], "rows": []}' \
+		'{"match": "ALTER .* ALIAS=u", "code": 505, "text": "Alias already exists."}' \
 		'{"match": "ALTER .* ALIAS=.*", "code": 507, "text": "The alias is duplicated with the name or alias of other measurement."}'
 	peer <<-'END'
 		p = Peer(port).hello(assigned=9)
