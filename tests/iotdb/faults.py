@@ -103,7 +103,7 @@ class Scene:
         self.edge.drain(180)
         at_edge, in_cloud = self.rows(self.edge_server), self.rows(self.server)
         differ = sum(len(set(map(tuple, a)) ^ set(map(tuple, b))) for a, b in zip(at_edge, in_cloud))
-        counts = [[s.ask(f"SELECT count(a), count(b) FROM {self.database}{db}.d") for db in ("", "2")]
+        counts = [[sorted(s.ask(f"SELECT count(*) FROM {self.database}{db}.d")[0]) for db in ("", "2")]
                   for s in (self.edge_server, self.server)]
         on_disk, found, again, explained, missing, stray = self.on_disk()
         left = glob.glob(f"{self.cloud.dir}/load/*/*/*")
