@@ -15,7 +15,7 @@
 #define LINK_BUFFERS \
 	UPLOAD_READS	/* of BLOCK_LEN bytes; small payloads have their own */
 #define LINK_HEADS 1024 /* volumes remembered, by serial */
-#define LINK_QUEUE_HIGH (1u << 20)
+#define LINK_QUEUE_HIGH (512u << 10)
 #define LINK_BEAT_MS 10000
 #define LINK_LISTEN_MS 2500
 #define LINK_SILENCE_MS \

@@ -31,6 +31,8 @@
 #ifndef UPLOAD_READS
 #define UPLOAD_READS 12u
 #endif
+/* Bytes between READ and SEND at most: one job of the reader's and what goes out meanwhile. */
+#define UPLOAD_AHEAD_MAX (4u * BLOCK_LEN)
 
 /* Blocks may travel as references to files that the receiver is believed to hold
  * (design, section 3, "Block diff"): of entries that upload_hold() named, at most so many at
@@ -117,8 +119,8 @@ void upload_block(struct upload *u, uint64_t serial, uint64_t index, struct dige
 
 /* The owner's send queue has room again or not: no UP_READ while it has none. */
 void upload_room(struct upload *u, bool has_room);
-/* So many bytes may be on their way from UP_READ to UP_SEND together, at least one block;
- * UINT64_MAX at first. */
+/* So many bytes may be on their way from UP_READ to UP_SEND together, at least one block and
+ * no more than UPLOAD_AHEAD_MAX; UINT64_MAX at first. */
 void upload_ahead(struct upload *u, uint64_t bytes);
 
 /* 1 and the next act; 0 when there is none. */

@@ -240,7 +240,7 @@ static bool may_go_ahead(const struct upload *u, uint32_t len)
 		bytes += u->reads[RING(u->first_read + i)].len;
 	for (unsigned i = 0; i < u->n_done; i++)
 		bytes += u->done[RING(u->first_done + i)].len;
-	return bytes <= u->ahead;
+	return bytes <= u->ahead && bytes <= UPLOAD_AHEAD_MAX;
 }
 
 struct upload_read *upload_add_read(struct upload *u, const struct entry *en,
