@@ -348,6 +348,20 @@ static void loader_ready(void *arg)
 	apply_kick(a);
 }
 
+/* No SCHEMA comes where a series was of this type between two listings only, or nobody lists. */
+static char *mismatch_text(const char *text, const char *paths)
+{
+	bool is_one = *paths && !strchr(paths, '\n') && strlen(paths) <= 200;
+	char bounded[SENTENCE_MAX + 1];
+
+	(void)snprintf(bounded, sizeof bounded,
+		       "%.550s; tried again behind the next SCHEMA of its "
+		       "paths; where none comes: DELETE TIMESERIES %s in the "
+		       "cloud, whose rows there go, then RETRY",
+		       text, is_one ? paths : "of them");
+	return xstrdup(bounded);
+}
+
 static void loader_answer(void *arg, unsigned job, enum job_result r,
 			  const char *text, const char *paths)
 {
@@ -359,13 +373,12 @@ static void loader_answer(void *arg, unsigned job, enum job_result r,
 	if (!it || !it->is_sent || it->result != JOB_NONE)
 		return;
 	it->result = r;
-	if (*text) {
+	if (*text && r == JOB_MISMATCH) {
+		it->text = mismatch_text(text, paths);
+	} else if (*text) {
 		char bounded[SENTENCE_MAX + 1];
 
-		(void)snprintf(bounded, sizeof bounded, "%.900s%s", text,
-			       r == JOB_MISMATCH ? "; tried again behind the "
-						   "next SCHEMA of its paths"
-						 : "");
+		(void)snprintf(bounded, sizeof bounded, "%.900s", text);
 		it->text = xstrdup(bounded);
 	}
 	if (r == JOB_MISMATCH && strlen(paths) <= APPLY_PATHS_MAX)

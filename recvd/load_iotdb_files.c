@@ -170,12 +170,17 @@ void iotdb_say_loaded(struct iotdb *db, struct iotdb_item *it, int r,
 {
 	char series[512];
 	enum job_result result;
+	struct err named;
 
 	if (r == -EREMOTEIO &&
 	    iotdb_says_mismatch(reply->text, series, sizeof series)) {
 		if (*series)
 			it->paths = xstrdup(series);
-		iotdb_say(db, it, JOB_MISMATCH, e->text);
+		/* 1.3.3 names it at the end of a long sentence. */
+		(void)err_set(&named, EINVAL,
+			      "%.200s is of another type in the file: %.700s",
+			      *series ? series : "a series", e->text);
+		iotdb_say(db, it, JOB_MISMATCH, named.text);
 		return;
 	}
 	result = r == -EREMOTEIO && is_cluster_away(db, reply)

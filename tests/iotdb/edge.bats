@@ -218,6 +218,20 @@ a_is() { [ "$(answer edge "SELECT a FROM $DB.d WHERE time = $1")" = "${2:+$1$'\t
 	a_is 4 ''
 }
 
+@test "a series that is deleted and made again with another type" {
+	edge_conf iotdb_rpc "127.0.0.1:$(server_port_of edge)"
+	compaction_off
+	pair_start
+	rows_of d 1 10 1
+	equal
+	sql edge "DELETE TIMESERIES $DB.d.a" "CREATE TIMESERIES $DB.d.a TEXT" "INSERT INTO $DB.d(time, a) VALUES (5, 'x'), (20, 'y')" FLUSH >/dev/null
+	equal
+	compaction_on
+	sql edge "INSERT INTO $DB.d(time, a) VALUES (6, 'z'), (30, 'z')" FLUSH "INSERT INTO $DB.d(time, a) VALUES (7, 'z')" FLUSH >/dev/null
+	equal
+	[ -z "$(rows 'SHOW QUARANTINE')" ]
+}
+
 @test "deletions so many that the server writes their file anew" {
 	case ${EDGE_VERSION:-1.3.3} in 1.[01].*) skip "from 1.2 on" ;; esac
 	compaction_off

@@ -112,6 +112,27 @@ same_devices() {
 	same_series root.plant
 }
 
+@test "a type that came and went between two listings waits, and what its sentence says mends it" {
+	sql edge "CREATE DATABASE root.plant" "INSERT INTO root.plant.a(time, s, t) VALUES (1, 1, 1)" FLUSH >/dev/null
+	pair_start
+	all_applied
+	sql edge "DELETE TIMESERIES root.plant.a.s" "CREATE TIMESERIES root.plant.a.s TEXT" \
+		"INSERT INTO root.plant.a(time, s, t) VALUES (5, 'x', 2)" FLUSH "DELETE TIMESERIES root.plant.a.s" "CREATE TIMESERIES root.plant.a.s BOOLEAN" \
+		"INSERT INTO root.plant.a(time, s, t) VALUES (6, true, 3)" FLUSH >/dev/null
+	waits_for() { rows 'SHOW QUARANTINE' | grep -F 'where none comes: DELETE TIMESERIES root.plant.a.s in the cloud' | grep -q "FILE root.plant sequence/.*-$1-0-0"; }
+	told() { [ "$(series_of cloud root.plant | grep -c 'root.plant.a.s.*BOOLEAN')" = 1 ]; }
+	wait_until 30 waits_for 2
+	wait_until 30 told
+	for n in 2 3; do
+		wait_until 30 waits_for $n
+		sql cloud "DELETE TIMESERIES root.plant.a.s" >/dev/null
+		statement 'RETRY ALL'
+	done
+	all_applied
+	answers_equal "SELECT s, t FROM root.plant.a"
+	same_series root.plant
+}
+
 @test "a deletion that removes whole files arrives with inferred_deletes=send" {
 	edge_conf inferred_deletes send
 	sql edge "CREATE DATABASE root.plant" "INSERT INTO root.plant.a(time, s) VALUES (1, 1), (2, 2)" FLUSH \
