@@ -139,6 +139,17 @@ static bool is_delivered(const struct sender *x, const char *database)
 	return false;
 }
 
+static bool is_shared(const struct apply *a, const struct domain *dom)
+{
+	if (strcmp(a->d->settings.loader, "archive") == 0)
+		return false;
+	for (const struct sender *x = a->d->senders.first; x; x = x->next)
+		if (x != dom->incarnation->sender &&
+		    is_delivered(x, dom->database))
+			return true;
+	return false;
+}
+
 static void add_pick(struct apply_batch *b, struct domain *dom)
 {
 	struct apply_pick *p = &b->picks[b->n_picks++];
@@ -150,6 +161,7 @@ static void add_pick(struct apply_batch *b, struct domain *dom)
 	(void)snprintf(p->dir, sizeof p->dir, "%s", dom->incarnation->dir);
 	p->sender = xstrdup(dom->incarnation->sender->row.name);
 	p->is_delivered = is_delivered(dom->incarnation->sender, dom->database);
+	p->is_shared = is_shared(b->apply, dom);
 }
 
 static bool is_ready(const struct apply *a, const struct domain *dom,

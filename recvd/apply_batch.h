@@ -19,6 +19,7 @@ struct apply_pick {
 	const char *sender; /* owned by the batch */
 	unsigned n_max;
 	bool is_delivered; /* a FILE of the database was applied, whichever pipe brought it */
+	bool is_shared; /* another sender delivered one, and what loads keeps both in one place */
 	uint64_t n_freed; /* of the domain, when the batch began */
 	bool is_held; /* out: the next entry is quarantined, and nothing may pass it */
 };

@@ -58,6 +58,29 @@ static char *removal_reason(const struct entry *en)
 	return xstrdup(text);
 }
 
+/* A whole database goes: not where another sender's data goes with it, and not where
+ * an operator wants to see such things first. */
+static char *drop_reason(const struct apply_batch *b,
+			 const struct apply_pick *pick, const struct entry *en)
+{
+	char text[DATABASE_MAX + 256];
+
+	if (pick->is_shared)
+		(void)snprintf(text, sizeof text,
+			       "database %s was dropped at the edge, and "
+			       "another sender has data in it here (RETRY "
+			       "drops it all the same, SKIP keeps it)",
+			       en->file.database);
+	else if (b->hold_deletes != HOLD_NONE)
+		(void)snprintf(text, sizeof text,
+			       "hold_deletes: database %s was dropped at the "
+			       "edge, and waits for RETRY or SKIP here",
+			       en->file.database);
+	else
+		return NULL;
+	return xstrdup(text);
+}
+
 int apply_schema_stray(struct apply_batch *b, const struct apply_pick *pick,
 		       const struct entry_row *row, bool is_delivered,
 		       char **reason)
@@ -77,6 +100,8 @@ int apply_schema_stray(struct apply_batch *b, const struct apply_pick *pick,
 		*reason = stray_reason(en, word);
 	else if (!is_delivered && schema_removes(p, n))
 		*reason = removal_reason(en);
+	else if (schema_drops(p, n))
+		*reason = drop_reason(b, pick, en);
 	return 0;
 }
 
@@ -142,8 +167,10 @@ static int take_cure(void *arg, const struct entry_row *row)
 		return 0;
 	buf_init(&bytes, ENTRY_STATEMENTS_MAX);
 	r = apply_payload(k->b, k->pick, row, &bytes, &k->text, &k->n);
-	if (r < 0 || !schema_touches(k->text, k->n, k->paths))
-		return r;
+	/* The end of a database never comes before what was in it. */
+	if (r < 0 || !schema_touches(k->text, k->n, k->paths) ||
+	    schema_drops(k->text, k->n))
+		return r < 0 ? r : 0;
 	r = k->take(k->arg, row);
 	return r < 0 ? r : 1;
 }

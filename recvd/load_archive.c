@@ -9,6 +9,7 @@
 #include "domain/tsfile.h"
 #include "ground/fileio.h"
 #include "load_times.h"
+#include "schema_text.h"
 
 /* ---- the directory ---- */
 
@@ -463,6 +464,12 @@ static enum job_result apply_schema(struct archive *a, const struct load_job *j,
 	r = file_read_all(AT_FDCWD, j->path, &more);
 	if (r < 0)
 		return archive_failed(r, j->path, e);
+	if (schema_drops(buf_str(&more), more.len)) {
+		enum job_result result = archive_drop(a, j, e);
+
+		if (result != JOB_APPLIED)
+			return result;
+	}
 	r = file_read_all(fd, SCHEMA_FILE, &all);
 	if (r < 0 && r != -ENOENT)
 		return archive_failed(r, SCHEMA_FILE, e);

@@ -11,6 +11,9 @@
  * device is the record's own path, the filter by time cuts the record; that a record
  * stands beside a file without such rows changes nothing.
  *
+ * A SCHEMA that drops the database becomes such records for all times, beside every file of it; the
+ * files stay.
+ *
  * Everything is done again without harm: recvd repeats a batch whose end it did not
  * hear. Nothing is answered as applied before it is synced. Blocks on the disk; one
  * thread. */
@@ -65,5 +68,7 @@ int archive_write_temporary(struct archive *a, const void *p, size_t n, char nam
 int archive_replace(struct archive *a, int dir_fd, const char *name, const void *p, size_t n)
 	MUST_CHECK;
 enum job_result archive_delete(struct archive *a, const struct load_job *j, struct err *e);
+/* All rows of the job's database, of every region. */
+enum job_result archive_drop(struct archive *a, const struct load_job *j, struct err *e);
 
 #endif

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "domain/records.h"
@@ -16,8 +17,11 @@
 struct visit {
 	struct archive *a;
 	const struct load_job *j;
+	uint32_t region;
+	int64_t first, last;
 	const struct buf *payload; /* of a DELETE */
 	struct archive_group *group;
+	const char *space;
 	char dir[NAME_LEN_MAX + FILEID_PATH_MAX]; /* below the archive */
 	int partition_fd;			  /* of it */
 	struct err *e;
@@ -26,17 +30,29 @@ struct visit {
 
 #define TSFILE ".tsfile"
 
+/* Everything below a database. */
+static int make_drop(const char *database, enum mods_kind kind, struct buf *out)
+{
+	char path[DATABASE_MAX + 8];
+	int n = snprintf(path, sizeof path, "%s.**", database);
+	int r = records_add(kind, path, (size_t)n, INT64_MIN, INT64_MAX, out);
+
+	return r < 0 ? r : buf_end(out);
+}
+
 /* What the job adds to a file whose records are of a form. */
 static int make_records(const struct visit *v, enum mods_kind kind,
 			struct buf *out)
 {
 	const struct load_job *j = v->j;
 	const char *devices = j->devices ? j->devices : "";
-	const uint8_t *p = buf_data(v->payload);
-	size_t n = v->payload->len;
+	const uint8_t *p = v->payload ? buf_data(v->payload) : NULL;
+	size_t n = v->payload ? v->payload->len : 0;
 	struct record rec;
 	ssize_t len;
 
+	if (j->kind == ENTRY_SCHEMA)
+		return make_drop(j->file.database, kind, out);
 	if (j->kind == ENTRY_DELETE) {
 		while ((len = records_next(j->mods_kind, p, n, &rec)) > 0) {
 			int r = records_add_clipped(&rec, j->time_min,
@@ -137,8 +153,8 @@ static int each_file(void *arg, const char *name, unsigned char d_type)
 
 	(void)d_type;
 	if (fileid_parse_name(&id, name) < 0 ||
-	    !times_may_overlap(v->a->times, v->partition_fd, name,
-			       v->j->time_min, v->j->time_max))
+	    !times_may_overlap(v->a->times, v->partition_fd, name, v->first,
+			       v->last))
 		return 0;
 	r = add_beside(v, name);
 	if (r < 0)
@@ -174,7 +190,7 @@ static int each_space(struct visit *v, const char *space)
 	CLEANUP_CLOSE int fd = -1;
 
 	(void)snprintf(v->dir, sizeof v->dir, "%s/%s/%s/%u", j->sender,
-		       j->file.database, space, j->file.region);
+		       j->file.database, space, v->region);
 	fd = file_open_beneath(v->a->fd, v->dir, O_RDONLY | O_DIRECTORY, 0);
 	if (fd == -ENOENT)
 		return 0;
@@ -202,6 +218,18 @@ static enum job_result read_payload(const struct load_job *j,
 	return JOB_QUARANTINE;
 }
 
+/* r: what writing them came to. */
+static enum job_result end_group(struct visit *v, int r)
+{
+	if (r < 0)
+		return v->result != JOB_NONE
+			       ? v->result
+			       : archive_failed(r, "listing files", v->e);
+	r = group_end(v->group);
+	return r < 0 ? archive_failed(r, "the deletions beside its files", v->e)
+		     : JOB_APPLIED;
+}
+
 enum job_result archive_delete(struct archive *a, const struct load_job *j,
 			       struct err *e)
 {
@@ -209,6 +237,9 @@ enum job_result archive_delete(struct archive *a, const struct load_job *j,
 	CLEANUP(group_release) struct archive_group group = {.a = a};
 	struct visit v = {.a = a,
 			  .j = j,
+			  .region = j->file.region,
+			  .first = j->time_min,
+			  .last = j->time_max,
 			  .payload = &payload,
 			  .group = &group,
 			  .e = e,
@@ -237,11 +268,54 @@ enum job_result archive_delete(struct archive *a, const struct load_job *j,
 	r = each_space(&v, "sequence");
 	if (r >= 0)
 		r = each_space(&v, "unsequence");
-	if (r < 0)
-		return v.result != JOB_NONE
-			       ? v.result
-			       : archive_failed(r, "listing files", e);
-	r = group_end(&group);
-	return r < 0 ? archive_failed(r, "the deletions beside its files", e)
-		     : JOB_APPLIED;
+	return end_group(&v, r);
+}
+
+/* ---- a whole database ---- */
+
+static int each_region(void *arg, const char *name, unsigned char d_type)
+{
+	struct visit *v = arg;
+	char *end;
+	unsigned long region = strtoul(name, &end, 10);
+
+	if (d_type != DT_DIR || end == name || *end || region > UINT32_MAX)
+		return 0;
+	v->region = (uint32_t)region;
+	return each_space(v, v->space);
+}
+
+static int drop_space(struct visit *v, const char *space)
+{
+	char path[NAME_LEN_MAX + FILEID_PATH_MAX];
+	CLEANUP_CLOSE int fd = -1;
+
+	(void)snprintf(path, sizeof path, "%s/%s/%s", v->j->sender,
+		       v->j->file.database, space);
+	fd = file_open_beneath(v->a->fd, path, O_RDONLY | O_DIRECTORY, 0);
+	if (fd == -ENOENT)
+		return 0;
+	v->space = space;
+	return fd < 0 ? fd : file_list(fd, each_region, v);
+}
+
+enum job_result archive_drop(struct archive *a, const struct load_job *j,
+			     struct err *e)
+{
+	CLEANUP(group_release) struct archive_group group = {.a = a};
+	struct visit v = {.a = a,
+			  .j = j,
+			  .first = INT64_MIN,
+			  .last = INT64_MAX,
+			  .group = &group,
+			  .e = e,
+			  .result = JOB_NONE};
+	int r;
+
+	if (!a->times)
+		a->times = times_new();
+	r = drop_space(&v, "sequence");
+	if (r >= 0)
+		r = drop_space(&v, "unsequence");
+	return end_group(&v, r);
 }

@@ -300,6 +300,8 @@ static void do_statement(struct batch *b, struct iotdb_item *it)
 
 	types_forget(&b->db->types);
 	replicas_note_passed(&b->db->replicas);
+	if (it->job.kind == ENTRY_SCHEMA)
+		forget_databases(b->db); /* one may have been dropped */
 	iotdb_say(b->db, it, result, e.text);
 }
 

@@ -159,22 +159,59 @@ static bool begins_with(const struct span *line, const char *word)
 	       ends_word(line->p[n]);
 }
 
+/* The next line of a text, without blanks in front of it; false at the end. */
+static bool next_line(struct span *text, struct span *line)
+{
+	const char *newline;
+
+	if (!text->n)
+		return false;
+	newline = memchr(text->p, '\n', text->n);
+	*line = (struct span){text->p,
+			      newline ? (size_t)(newline - text->p) : text->n};
+	text->n -= line->n + (newline != NULL);
+	text->p += line->n + (newline != NULL);
+	while (line->n && (*line->p == ' ' || *line->p == '\t')) {
+		line->p++;
+		line->n--;
+	}
+	return true;
+}
+
 bool schema_removes(const char *text, size_t n)
 {
-	const char *end = text + n;
+	struct span rest = {text, n}, line;
 
-	while (text < end) {
-		const char *newline = memchr(text, '\n', (size_t)(end - text));
-		struct span line = {text,
-				    (size_t)((newline ? newline : end) - text)};
-
-		while (line.n && (*line.p == ' ' || *line.p == '\t')) {
-			line.p++;
-			line.n--;
-		}
+	while (next_line(&rest, &line))
 		if (begins_with(&line, "DELETE") || begins_with(&line, "DROP"))
 			return true;
-		text = newline ? newline + 1 : end;
+	return false;
+}
+
+/* Behind a word and what separates it from the next one. */
+static bool eat(struct span *line, const char *word)
+{
+	if (!begins_with(line, word))
+		return false;
+	line->p += strlen(word);
+	line->n -= strlen(word);
+	while (line->n && (*line->p == ' ' || *line->p == '\t')) {
+		line->p++;
+		line->n--;
+	}
+	return true;
+}
+
+bool schema_drops(const char *text, size_t n)
+{
+	struct span rest = {text, n}, line;
+
+	while (next_line(&rest, &line)) {
+		if (!eat(&line, "DELETE") && !eat(&line, "DROP"))
+			continue;
+		if (eat(&line, "DATABASE") ||
+		    (eat(&line, "STORAGE") && eat(&line, "GROUP")))
+			return true;
 	}
 	return false;
 }

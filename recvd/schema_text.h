@@ -20,4 +20,8 @@ bool schema_strays(const char *text, size_t n, const char *database, char *word,
 /* Whether a statement begins with DELETE or DROP. */
 bool schema_removes(const char *text, size_t n);
 
+/* Whether a statement takes a whole database away: DELETE DATABASE, DROP DATABASE, DELETE
+ * STORAGE GROUP. */
+bool schema_drops(const char *text, size_t n);
+
 #endif

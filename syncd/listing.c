@@ -59,6 +59,13 @@ int listing_db_open(struct listing_db *ld, const char *catalog_path,
 	if (r == 0)
 		r = prepare_one(ld, &ld->covered, "covered", e);
 	if (r == 0)
+		r = db_prepare(&ld->db, &ld->dropped,
+			       "SELECT rest, identity FROM series JOIN listed"
+			       " ON listed.pipe = series.pipe"
+			       " WHERE series.pipe = ?1 AND database = ?2"
+			       " AND path = ''",
+			       e);
+	if (r == 0)
 		r = db_prepare(&ld->db, &ld->pinned,
 			       "SELECT nonce, volume FROM entry"
 			       " WHERE pipe = ?1 AND serial = ?2",
@@ -115,7 +122,8 @@ void listing_db_close(struct listing_db *ld)
 	(void)sqlite3_finalize(ld->known_one);
 	(void)sqlite3_finalize(ld->covered);
 	(void)sqlite3_finalize(ld->pinned);
-	ld->known_one = ld->covered = ld->pinned = NULL;
+	(void)sqlite3_finalize(ld->dropped);
+	ld->known_one = ld->covered = ld->pinned = ld->dropped = NULL;
 	ld->pin = ld->known = ld->unread = ld->compactions = NULL;
 	db_close(&ld->db);
 }

@@ -39,6 +39,7 @@ struct listing_db {
 	sqlite3_stmt *known, *unread, *compactions, *pin, *devices, *later;
 	struct listing_seen seen;
 	sqlite3_stmt *known_one, *covered, *pinned; /* deletion.c */
+	sqlite3_stmt *dropped;			    /* vanish.c */
 };
 
 int listing_db_open(struct listing_db *ld, const char *catalog_path,
@@ -79,7 +80,8 @@ struct listing {
 	const struct spool *spool; /* what of it never changes */
 	size_t n_data_dirs;
 	enum precedence precedence;
-	bool may_ask;	      /* the edge IoTDB can be asked (iotdb_rpc) */
+	bool may_ask;	     /* the edge IoTDB can be asked (iotdb_rpc) */
+	bool is_schema_told; /* what the schema tells of its database is known */
 	int inferred_deletes; /* enum inferred_deletes */
 	/* An enum vanish_answer (vanish.h). */
 	int (*ask)(struct listing *l, const struct vanish_question *q);
@@ -95,6 +97,7 @@ struct listing {
 	int64_t stamps[DATA_DIRS_MAX][2];
 	bool has_journal;
 	bool has_unread;	/* a survey has something to do */
+	bool wants_schema;	/* is_schema_told is to be true the next time */
 	struct living_list all; /* owned: every file, by identity */
 	struct living_list
 		with_mods; /* owned: files with deletions, by identity */

@@ -24,6 +24,13 @@ struct living {
 
 struct vanish_book;
 
+/* Whether the schema was asked about files that vanished (vanish_drop.h). */
+enum schema_look {
+	SCHEMA_UNASKED,
+	SCHEMA_AWAITED,
+	SCHEMA_TOLD
+};
+
 struct partition {
 	struct partition *next_in_bucket, *next_dirty;
 	char *database; /* owned */
@@ -50,7 +57,8 @@ struct partition {
 	struct held *held;	  /* journals; owned, NULL = none */
 	struct vanish_book *book; /* vanish_ask.h; owned, NULL = none */
 	unsigned n_questions;	  /* about it, under way */
-	unsigned n_lists;	  /* capture lists under way */
+	enum schema_look schema_look;
+	unsigned n_lists;   /* capture lists under way */
 	unsigned n_refused; /* files that are no TsFiles, as far as is known */
 	unsigned n_refused_now;	    /* since the last listing */
 	int64_t oldest_unsealed_ms; /* 0 = none */

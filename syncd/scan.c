@@ -16,6 +16,7 @@
 #include "reconcile.h"
 #include "scan_inside.h"
 #include "vanish_ask.h"
+#include "vanish_drop.h"
 
 #define LIST_BELOW (2ul * CAPTURE_BATCH) /* files waiting at capture */
 #define NETWORK_INTERVAL_MS 10000
@@ -125,7 +126,8 @@ static void settle(struct scan *s, struct partition *p)
 	if (p->is_again) {
 		p->is_again = false;
 		scan_mark_dirty(s, p);
-	} else if (p->is_leaving && !p->is_dirty && !p->n_questions) {
+	} else if (p->is_leaving && !p->is_dirty && !p->n_questions &&
+		   p->schema_look == SCHEMA_UNASKED) {
 		partition_remove(&s->partitions, p);
 	}
 }
@@ -318,6 +320,7 @@ static void listing_done(struct job *j)
 	} else {
 		take_listing(s, p, l);
 		vanish_take(s, p, l);
+		vanish_drop_take(s, p, l);
 	}
 	held_keep(l->held, &l->compactions, &p->held);
 	l->held = NULL;
@@ -361,6 +364,7 @@ struct listing *scan_new_listing(struct scan *s, struct partition *p)
 	l->may_ask = s->edge->set.iotdb_rpc[0] != '\0';
 	l->inferred_deletes = s->edge->set.inferred_deletes;
 	l->ask = vanish_ask;
+	l->is_schema_told = p->schema_look == SCHEMA_TOLD;
 	vanish_give(p, l);
 	l->job.run = listing_run;
 	p->is_listing = true;
@@ -667,6 +671,7 @@ void scan_free(struct scan *s)
 	scan_end_jobs(s);
 	loop_timer_stop(s->edge->loop, &s->next);
 	vanish_end(s);
+	vanish_drop_end(s);
 	scan_survey_end(s);
 	capture_free(s->edge->capture);
 	s->edge->capture = NULL;

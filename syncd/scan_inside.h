@@ -26,6 +26,7 @@ struct scan {
 	bool is_survey_set; /* so that a steady stream does not put it off */
 	struct scan_waiter *waiters;
 	struct vanish_asking *askings; /* vanish_ask.c */
+	struct drop_wait *drop_waits;  /* vanish_drop.c */
 };
 
 void scan_mark_dirty(struct scan *s, struct partition *p);

@@ -236,6 +236,11 @@ static void tell(const struct schema *s, const struct schema_pass *p)
 			   (unsigned long long)c->created,
 			   (unsigned long long)c->changed,
 			   (unsigned long long)c->removed);
+	if (c->dropped)
+		events_add(s->edge->events, LOG_INFO_, "schema", &about,
+			   "schema: %llu databases were dropped at the edge, "
+			   "and are in the cloud",
+			   (unsigned long long)c->dropped);
 	if (c->kept)
 		events_add(s->edge->events, LOG_WARN_, "schema", &about,
 			   "schema: %llu series that the edge IoTDB lists no "

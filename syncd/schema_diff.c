@@ -203,6 +203,11 @@ void schema_alter(const struct series *before, const struct series *now,
 		upsert(now, out);
 }
 
+void schema_drop(const char *database, struct buf *out)
+{
+	buf_addf(out, "DELETE DATABASE %s\n", database);
+}
+
 void schema_remove(const char *path, struct buf *out)
 {
 	buf_addf(out, "DELETE TIMESERIES %s\n", path);

@@ -15,6 +15,7 @@ void schema_create(const struct series *s, struct buf *out);
 /* The same series, listed before and now; both cut. Nothing where nothing is to be said. */
 void schema_alter(const struct series *before, const struct series *now,
 		  struct buf *out);
+void schema_drop(const char *database, struct buf *out);
 void schema_remove(const char *path, struct buf *out);
 
 /* Another series under the same name: it was deleted and made anew, and the cloud refuses the

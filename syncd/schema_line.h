@@ -18,6 +18,9 @@
 #define SCHEMA_NEXT '\x1e'
 #define SCHEMA_EQUALS '\x1f'
 #define SCHEMA_LINE_MAX 65536u
+/* REST of a database's own row, in the catalog only: its end was said to the cloud, and it has
+ * not come again since. */
+#define SCHEMA_DROPPED "dropped"
 
 /* Borrowed from the line it was cut from. */
 struct series {

@@ -49,7 +49,8 @@ void schema_pass_release(struct schema_pass *p)
 	free(p->database);
 	free(p->path);
 	free(p->listed);
-	p->database = p->path = p->listed = NULL;
+	free(p->dropped);
+	p->database = p->path = p->listed = p->dropped = NULL;
 }
 
 /* ---- listings ---- */
@@ -207,13 +208,35 @@ static bool keeps_cloud(const struct walk_of *w, const struct series *s)
 	       !p->listed || strcmp(p->listed, s->database) != 0;
 }
 
+/* A database that is gone. A server that swears by no identity may be another one, and a
+ * whole database is too much for a guess. */
+static void gone_database(struct walk_of *w, const struct series *s)
+{
+	struct schema_pass *p = w->p;
+
+	if (!p->is_known_server || !p->may_remove) {
+		row(w, '-', s, "");
+		return;
+	}
+	row(w, '+', s, SCHEMA_DROPPED);
+	schema_drop(s->database, &p->statements);
+	free(p->dropped);
+	p->dropped = xstrdup(s->database);
+	p->counts.dropped++;
+}
+
+static bool is_dropped(const struct series *s)
+{
+	return !*s->path && strcmp(s->rest, SCHEMA_DROPPED) == 0;
+}
+
 /* In the catalog, and not in the listing. */
 static void gone(struct walk_of *w)
 {
 	struct schema_pass *p = w->p;
 	struct series *s = &w->known;
 
-	if (!p->sees_all)
+	if (!p->sees_all || is_dropped(s))
 		return;
 	if (!p->before && !p->is_another_server) {
 		p->counts.missing++;
@@ -223,9 +246,13 @@ static void gone(struct walk_of *w)
 		p->counts.missing++; /* one of two is wrong: another time */
 		return;
 	}
+	if (!*s->path) {
+		gone_database(w, s);
+		return;
+	}
 	row(w, '-', s, "");
-	if (!*s->path)
-		return; /* a database is never dropped */
+	if (p->dropped && strcmp(p->dropped, s->database) == 0)
+		return;
 	if (keeps_cloud(w, s)) {
 		p->counts.kept++;
 		return;
@@ -260,6 +287,10 @@ static void differs(struct walk_of *w, struct series *s)
 	CLEANUP_FREE char *rest = xstrdup(s->rest);
 	size_t len = w->p->statements.len;
 
+	if (is_dropped(&w->known)) {
+		created(w, s);
+		return;
+	}
 	if (series_cut(s) < 0 || series_cut(&old) < 0)
 		return;
 	if (schema_is_another(&old, s)) {

@@ -8,9 +8,13 @@
  *
  * What is taken away waits for a second listing (`before` is the first): a series that is in
  * neither of two, and one that is another under the same name in both. Nothing is taken away
- * by a listing that may not show all, of a database that is not listed itself, or when the
+ * by a listing that may not show all, or when the
  * server is another one than before: then the catalog forgets, and the cloud keeps. A server
  * that tells no identity counts as another one when most of its series are gone at once.
+ *
+ * A database that is gone is dropped in the cloud, with one statement, only when the server tells
+ * by its identity that it is the same; else it is kept with all that was in it. Its row stays in the
+ * catalog, as SCHEMA_DROPPED: that its files vanished is explained then (vanish.h).
  *
  * schema_pass_run() is a job and blocks on the disk; it reads the catalog with a connection of
  * its own. */
@@ -29,6 +33,7 @@
 struct schema_counts {
 	uint64_t created, changed, removed,
 		kept;	  /* kept: gone here, not there */
+	uint64_t dropped; /* databases */
 	uint64_t missing; /* waits for a second listing */
 	uint64_t known;	  /* rows that the catalog had */
 };
@@ -50,7 +55,8 @@ struct schema_pass {
 	/* The walk: where the next piece begins. */
 	int64_t at, before_at;
 	char *database, *path; /* owned; NULL: at the beginning */
-	char *listed; /* owned: the last database whose own line was listed */
+	char *listed;  /* owned: the last database whose own line was listed */
+	char *dropped; /* owned: the last one that is dropped in the cloud */
 	bool is_begun;
 	bool is_known_server, is_another_server; /* than at the last listing */
 

@@ -1,9 +1,14 @@
 #include "vanish.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "restate.h"
+#include "schema_line.h"
+#include "schema_pass.h"
 #include "settings.h"
 
 /* Those that reached the cloud, or will: what the spool never had is a gap anyway, and
@@ -86,6 +91,65 @@ static int make_restate(struct listing *l, struct listing_pipe *lp,
 	return r ? r : let_go(lp, vanished);
 }
 
+/* ---- a database that was dropped ---- */
+
+enum drop {
+	DROP_NO,
+	DROP_PERHAPS, /* the schema will tell */
+	DROP_TOLD
+};
+
+static enum drop drop_of(struct listing *l, const struct listing_pipe *lp)
+{
+	sqlite3_stmt *st = l->db->dropped;
+	char rest[16] = "", identity[SCHEMA_IDENTITY_LEN] = "";
+
+	(void)sqlite3_bind_int64(st, 1, lp->pipe);
+	(void)sqlite3_bind_text(st, 2, l->database, -1, SQLITE_STATIC);
+	if (db_row(&l->db->db, st, NULL) != 1)
+		return DROP_NO;
+	(void)!db_text(st, 0, rest, sizeof(rest));
+	(void)!db_text(st, 1, identity, sizeof(identity));
+	(void)sqlite3_reset(st);
+	if (strcmp(rest, SCHEMA_DROPPED) == 0)
+		return DROP_TOLD;
+	return *identity ? DROP_PERHAPS : DROP_NO;
+}
+
+static bool has_directory(const struct listing *l)
+{
+	char path[DATA_DIR_LEN + DATABASE_MAX + 64];
+	struct stat st;
+
+	for (size_t i = 0; i < 2 * l->n_data_dirs; i++) {
+		(void)snprintf(path, sizeof(path),
+			       "%s/%s/%s/%" PRIu32 "/%" PRId64,
+			       l->data_dirs[i / 2],
+			       i % 2 ? "unsequence" : "sequence", l->database,
+			       l->region, l->partition);
+		if (stat(path, &st) == 0 || errno != ENOENT)
+			return true;
+	}
+	return false;
+}
+
+/* 1: it is told, or will be. */
+static int judge_drop(struct listing *l, struct listing_pipe *lp,
+		      struct living_list *vanished, size_t n)
+{
+	enum drop drop = drop_of(l, lp);
+
+	if (drop == DROP_TOLD) {
+		tell(l, lp, n, "the database was dropped, as the schema tells");
+		return 1;
+	}
+	if (drop == DROP_NO || l->is_schema_told || has_directory(l))
+		return 0;
+	l->wants_schema = true;
+	vanished->n = 0; /* known as before until then */
+	return 1;
+}
+
 int vanish_judge(struct listing *l, struct listing_pipe *lp,
 		 struct living_list *fresh, struct living_list *vanished)
 {
@@ -98,6 +162,8 @@ int vanish_judge(struct listing *l, struct listing_pipe *lp,
 	r = find_lost(l, lp, vanished, &lost);
 	if (r || !lost.n)
 		return r;
+	if (judge_drop(l, lp, vanished, lost.n))
+		return 0;
 	if (l->inferred_deletes == INFERRED_IGNORE) {
 		tell(l, lp, lost.n,
 		     "the cloud keeps their rows (inferred_deletes=ignore)");

@@ -257,3 +257,42 @@ compacted_unseen() {
 	seal "$V3/old.tsfile" root.sg 3-3-0-0
 	wait_until 20 archive_has root.sg 3-3-0-0
 }
+
+schema_text() { cat "$ARCHIVE/edge-1/root.sg/schema.sql"; }
+schema_is_known() { [ "$(catalog 'SELECT count(*) FROM listed')" = 1 ]; }
+
+@test "a database that was dropped: the schema tells it, the cloud drops its rows, nobody is asked about files" {
+	fake_start
+	fake_schema
+	two_files
+	seal "$V3/tiny.tsfile" root.sg 3-3-0-0 sequence 1 4
+	statement 'WAIT PIPE p 30'
+	wait_until 20 schema_is_known
+	DATABASES='["root.other"],' fake_schema
+	rm -r "$DATADIR/sequence/root.sg"
+	wait_until 40 known_is 0
+	statement 'WAIT PIPE p 30'
+	value_has /p/events 'the database was dropped, as the schema tells'
+	schema_text | grep -qxF 'DELETE DATABASE root.sg'
+	for f in 1-1-0-0 2-2-0-0; do [ "$(there $f)" = "DELETION,root.sg.**,$MAX,-9223372036854775808,$MAX" ]; done
+	[ -z "$(rows 'SHOW QUARANTINE')" ]
+	# It comes again, and its rows are there.
+	DATABASES='["root.sg"],["root.other"],' fake_schema
+	again() { [ "$(schema_text | tail -1)" = 'CREATE DATABASE root.sg' ]; }
+	statement 'LOAD CONFIGURATION' >/dev/null
+	wait_until 30 again
+	seal "$V3/tiny.tsfile" root.sg 9-9-0-0 sequence 2
+	statement 'WAIT PIPE p 30'
+	archive_has root.sg 9-9-0-0 sequence 2
+	[ ! -e "$ARCHIVE/edge-1/root.sg/sequence/2/0/9-9-0-0.tsfile.mods" ]
+}
+
+@test "a database that the schema lists still: a whole partition that vanished is asked about as ever" {
+	fake_start
+	fake_schema
+	two_files
+	wait_until 20 schema_is_known
+	rm -r "$DATADIR/sequence/root.sg"
+	wait_until 40 held
+	[ "$(schema_text | grep -c DELETE || true)" = 0 ]
+}

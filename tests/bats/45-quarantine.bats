@@ -185,6 +185,44 @@ id_of() { rows 'SHOW QUARANTINE' | awk -F'\t' -v s="$1" '$4 == s { print $1 }'; 
 	END
 }
 
+@test "the end of a database: applied in order, but not where another sender has data in it, and never past a mismatch" {
+	echo 'root.sg 3-3-0-0' >"$T/loader.types"
+	start_cloud
+	peer <<-'END'
+		p = Peer(port).hello(assigned=9)
+		p.file(1, "root.sg", "1-1-0-0", TINY)
+		p.file(2, "root.own", "2-2-0-0", TINY)
+		p.until_applied(2)
+		q = Peer(port, name="edge-2").hello(assigned=9)
+		q.file(1, "root.sg", "5-5-0-0", TINY)
+		q.until_applied(1)
+		p.schema(3, "root.own", b"DELETE DATABASE root.own\n")
+		p.until_applied(3)
+		p.file(4, "root.sg", "3-3-0-0", TINY)
+		p.schema(5, "root.sg", b"DELETE DATABASE root.sg\n")
+		p.until_durable(5)
+	END
+	wait_until 20 quarantined_are 4
+	: >"$T/loader.types"
+	statement 'RETRY ALL'
+	wait_until 20 quarantined_are 5
+	rows 'SHOW QUARANTINE' | grep -q 'database root.sg was dropped at the edge, and another sender has data in it here'
+	applied_are '1 2 1 3 4'
+	statement 'SKIP '"$(id_of 5)"
+	cloud_conf hold_deletes database
+	statement 'LOAD CONFIGURATION'
+	peer <<-'END'
+		p = Peer(port).hello(assigned=9)
+		p.file(6, "root.own", "6-6-0-0", TINY)
+		p.schema(7, "root.own", b"DELETE DATABASE root.own\n")
+		p.until_durable(7)
+	END
+	wait_until 20 quarantined_are 7
+	rows 'SHOW QUARANTINE' | grep -q 'hold_deletes: database root.own was dropped at the edge'
+	statement 'RETRY ALL'
+	wait_until 20 applied_are '1 2 1 3 4 6 7'
+}
+
 @test "hold_deletes and a held RESTATE wait for RETRY; what follows waits behind them" {
 	cloud_conf hold_deletes database
 	start_cloud

@@ -149,6 +149,28 @@ same_devices() {
 	[ -z "$(rows 'SHOW QUARANTINE')" ]
 }
 
+@test "a database that is dropped at the edge is dropped in the cloud, nobody is asked, and made again it holds the new rows" {
+	case ${EDGE_VERSION:-1.3.3} in 1.[012].*|1.3.[01]) skip "it tells no identity" ;; esac
+	sql edge "CREATE DATABASE root.plant" "CREATE DATABASE root.other" "INSERT INTO root.plant.a(time, s) VALUES (1, 1), (2, 2)" FLUSH \
+		"INSERT INTO root.plant.a(time, s) VALUES (1000000000000, 1)" "INSERT INTO root.other.a(time, s) VALUES (1, 1)" FLUSH >/dev/null
+	pair_start
+	all_applied
+	answers_equal "SELECT s FROM root.plant.a"
+	sql edge "DELETE DATABASE root.plant" >/dev/null
+	dropped() { ! sql cloud "SHOW DATABASES" | grep -q 'root.plant'; }
+	wait_until 60 dropped
+	forgotten() { [ "$(sqlite3 -cmd '.timeout 5000' "$EDGE/state/catalog.db" "SELECT count(*) FROM known WHERE database = 'root.plant'")" = 0 ]; }
+	wait_until 90 forgotten
+	all_applied
+	[ -z "$(rows 'SHOW QUARANTINE')" ]
+	dropped
+	answers_equal "SELECT s FROM root.other.a"
+	sql edge "CREATE DATABASE root.plant" "CREATE TIMESERIES root.plant.a.s TEXT" "INSERT INTO root.plant.a(time, s) VALUES (3, 'new')" FLUSH >/dev/null
+	all_applied
+	[ "$(answer cloud "SELECT s FROM root.plant.a")" = $'3\tnew' ]
+	same_series root.plant
+}
+
 @test "flush_interval: rows arrive without anybody's FLUSH, their series before them" {
 	edge_conf flush_interval 2s
 	pair_start

@@ -501,6 +501,32 @@ static void schema_is_appended_once(void)
 	CHECK(says("root.sg/schema.sql", "A\nB\n"));
 }
 
+static void the_end_of_a_database_is_its_rows(void)
+{
+	CLEANUP(buf_release) struct buf b;
+	struct job one = {.database = "root.sg", .name = "1-1-0-0"};
+	struct job two = {.database = "root.sg",
+			  .name = "2-2-0-0",
+			  .space = "unsequence",
+			  .partition = 3};
+	struct job again = {.database = "root.sg", .name = "9-9-0-0"};
+	struct job other = {.database = "root.sg.x", .name = "3-3-0-0"};
+	const char *all = "DELETION,root.sg.**,9223372036854775807,"
+			  "-9223372036854775808,9223372036854775807\n";
+
+	buf_init(&b, 1u << 20);
+	CHECK(fresh() == 0 && add_file(&b, 0, &one) == 0 &&
+	      add_file(&b, 1, &two) == 0 && add_file(&b, 2, &other) == 0);
+	CHECK(add_schema(&b, 3, "DELETE DATABASE root.sg\n") == 0 &&
+	      add_file(&b, 4, &again) == 0 && load(&b) == 0);
+	CHECK(strstr(answers, "job=3\tresult=applied\n"));
+	CHECK(says(ONE ".mods", all));
+	CHECK(says("root.sg/unsequence/1/3/2-2-0-0.tsfile.mods", all));
+	CHECK(!is_there("edge-1/root.sg.x/sequence/1/0/3-3-0-0.tsfile.mods"));
+	CHECK(!is_there("edge-1/root.sg/sequence/1/0/9-9-0-0.tsfile.mods"));
+	CHECK(says("root.sg/schema.sql", "DELETE DATABASE root.sg\n"));
+}
+
 static void paths_stay_below(void)
 {
 	static const char *const bad[] = {"..", "a/b", ".hidden", ""};
@@ -618,6 +644,8 @@ int main(void)
 		 a_restate_removes_devices);
 	test_run("torn records do not apply", torn_records_do_not_apply);
 	test_run("schema is appended, once", schema_is_appended_once);
+	test_run("the end of a database is a deletion of all of its rows",
+		 the_end_of_a_database_is_its_rows);
 	test_run("no name leads out of the archive", paths_stay_below);
 	test_run("temporaries of a killed loader are removed",
 		 temporaries_of_a_killed_loader_go);

@@ -287,6 +287,38 @@ static void what_comes_and_goes(void)
 	is_said("one", before, "");
 }
 
+/* By a server that is the same for sure: with one statement, once, until it comes again. */
+static void a_database_that_is_dropped(void)
+{
+	struct err e = {0};
+
+	forget();
+	list(listing, DB S("a") S("b") "root.x||D\n");
+	is_said("one", NULL,
+		"CREATE DATABASE root.sg\n" MADE("a") MADE("b")
+			"CREATE DATABASE root.x\n");
+	CHECK(db_exec(&writing, "INSERT INTO listed VALUES(7, 'one', '')",
+		      &e) == 0);
+	list(listing, "root.x||D\n");
+	is_said("one", NULL, "");
+	list(before, "root.x||D\n");
+	is_said("two", before, ""); /* another server, which may never have had it */
+	forget();
+	list(listing, DB S("a") S("b") "root.x||D\n");
+	is_said("one", NULL,
+		"CREATE DATABASE root.sg\n" MADE("a") MADE("b")
+			"CREATE DATABASE root.x\n");
+	CHECK(db_exec(&writing, "INSERT INTO listed VALUES(7, 'one', '')",
+		      &e) == 0);
+	list(listing, "root.x||D\n");
+	is_said("one", before, "DELETE DATABASE root.sg\n");
+	is_said("one", NULL, "");
+	is_said("one", before, "");
+	list(listing, DB S("a") "root.x||D\n");
+	is_said("one", NULL, "CREATE DATABASE root.sg\n" MADE("a"));
+	is_said("one", NULL, "");
+}
+
 static void another_under_the_same_name(void)
 {
 	forget();
@@ -380,6 +412,8 @@ int main(void)
 	test_run("statements that alter", statements_that_alter);
 	test_run("lines that are none", lines_that_are_none);
 	test_run("what comes and goes", what_comes_and_goes);
+	test_run("a database that is dropped is said once, and made again",
+		 a_database_that_is_dropped);
 	test_run("another series under the same name",
 		 another_under_the_same_name);
 	test_run("another server takes nothing away",

@@ -77,6 +77,22 @@ static void removals_are_seen_in_any_line_and_case(void)
 	CHECK(!removes(""));
 }
 
+static bool drops(const char *text)
+{
+	return schema_drops(text, strlen(text));
+}
+
+static void the_end_of_a_database_is_seen(void)
+{
+	CHECK(drops("DELETE DATABASE root.sg\n"));
+	CHECK(drops("A\n drop  Database root.sg"));
+	CHECK(drops("DELETE STORAGE GROUP root.sg"));
+	CHECK(!drops("DELETE TIMESERIES root.sg.database"));
+	CHECK(!drops("CREATE DATABASE root.sg"));
+	CHECK(!drops("DELETE\nDATABASE root.sg"));
+	CHECK(!drops("DELETE DATABASE"));
+}
+
 int main(void)
 {
 	test_run("paths are compared node by node",
@@ -88,5 +104,6 @@ int main(void)
 		 what_leaves_a_database_is_named);
 	test_run("removals are seen in any line and case",
 		 removals_are_seen_in_any_line_and_case);
+	test_run("the end of a database is seen", the_end_of_a_database_is_seen);
 	return test_end();
 }

@@ -26,14 +26,14 @@ fake_says() {
 fake_was_told() { grep -qxF -- "$1" "$T/iotdb.said" 2>/dev/null; }
 fake_count() { grep -cxF -- "$1" "$T/iotdb.said" 2>/dev/null || true; }
 
-# fake_schema [ROW...]: databases root.sg; a row is what SHOW TIMESERIES has of a series, as
+# fake_schema [ROW...]: databases root.sg, or DATABASES, rows in JSON; a row is what SHOW TIMESERIES has of a series, as
 # JSON: path, alias, type, encoding, compression, tags, attributes. ALIGNED is a list of devices,
 # in JSON; MORE are further lines of the script.
 fake_schema() {
 	local IFS=,
 	fake_says ${MORE:+"$MORE"} \
 		'{"match": "SHOW CLUSTERID", "columns": ["ClusterId"], "rows": [["'"${IDENTITY-one}"'"]]}' \
-		'{"match": "SHOW DATABASES", "columns": ["Database"], "rows": [["root.sg"], ["root.__system"]]}' \
+		'{"match": "SHOW DATABASES", "columns": ["Database"], "rows": ['"${DATABASES-[\"root.sg\"],}"'["root.__system"]]}' \
 		'{"match": "SHOW DEVICES root.sg[.][*][*]", "columns": ["Device", "IsAligned"], "rows": ['"${ALIGNED:-}"']}' \
 		'{"match": "SHOW TIMESERIES .*", "columns": ["Timeseries", "Alias", "DataType", "Encoding", "Compression", "Tags", "Attributes"], "rows": ['"$*"']}'
 }
