@@ -165,6 +165,7 @@ static void on_closed(void *arg, enum call_end end, const struct err *why)
 		link_offline(l, why->text);
 		break;
 	case CALL_FOREIGN:
+		patience_busy(&l->patience);
 		link_offline(l, why->text);
 		break;
 	}

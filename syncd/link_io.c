@@ -437,7 +437,9 @@ static void perform(struct link *l, const struct upload_act *act)
 		link_error(l, act->text);
 		break;
 	case UP_CLOSE:
-		if (act->why == BYE_BUSY)
+		/* 0: what it said cannot be. */
+		if (act->why == BYE_BUSY || act->why == BYE_PROTOCOL ||
+		    act->why == 0)
 			patience_busy(&l->patience);
 		link_offline(l, act->text);
 		break;
@@ -628,6 +630,7 @@ void link_frame(struct link *l, const struct frame *f)
 		(void)snprintf(text, sizeof(text),
 			       "the receiver's %.32s is malformed",
 			       msg_name(f->type));
+		patience_busy(&l->patience);
 		link_offline(l, text);
 		return;
 	}

@@ -29,7 +29,7 @@ struct patience {
 
 void patience_init(struct patience *p, uint64_t now_ms);
 void patience_online(struct patience *p);
-/* It has no room (BYE BUSY). Who is let in and sent away again has got nowhere: the pauses
+/* It has no room (BYE BUSY), or one of the two does not understand the other. Who is let in and sent away again has got nowhere: the pauses
  * grow, though no further than PATIENCE_BUSY_MS, until something was taken. */
 void patience_busy(struct patience *p);
 void patience_moved(struct patience *p);

@@ -106,7 +106,8 @@ static int read_chunks(struct chunks *l, int fd, uint64_t len, struct err *e)
 		return -E2BIG;
 	if (r < 0)
 		return r;
-	qsort(l->c, l->n, sizeof *l->c, compare_chunks);
+	if (l->n)
+		qsort(l->c, l->n, sizeof *l->c, compare_chunks);
 	for (size_t i = 0; i < l->n; i++)
 		l->c[i].end = i + 1 < l->n ? l->c[i + 1].begin : len;
 	return 0;

@@ -110,13 +110,12 @@ static void talk(struct rpc *c)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct rpc c = {.connect_ms = 1000, .reply_ms = 1000};
-	CLEANUP(buf_release) struct buf b;
+	CLEANUP(buf_release) struct buf b = {.max = 2u << 20};
 	int fds[2];
 
 	if (size < 2)
 		return 0;
 	mend_types();
-	buf_init(&b, 2u << 20);
 	c.number = data[0] & 1 ? 10303 : 1300;
 	if (answers_of(data + 1, size - 1, &b) == 0 || buf_end(&b) ||
 	    b.len > 64u << 10)

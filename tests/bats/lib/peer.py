@@ -11,6 +11,9 @@ import time
 
 BLOCK = 262144
 HELLO, WELCOME, PARTIAL, ENTRY, BLOCK_, END, DURABLE, APPLIED, QUARANTINE, STATUS, PONG, DROP, BYE = range(1, 14)
+HELD, WANT, ASK_KEPT, KEPT, WAITS = 14, 15, 20, 21, 22
+OPTIONAL = 1
+LITERAL, SQUEEZED, REFERENCE, PREFIX = range(4)
 FILE, DELETE, SCHEMA, RESTATE = 1, 2, 3, 4
 PROBE, RESYNC = 1, 2
 
@@ -82,6 +85,28 @@ def schema_head(serial, database, length):
 def restate_head(serial, database, devices, first=-2**63, last=2**63 - 1, held=False, region=1):
     return _head(serial, RESTATE, database) + struct.pack("<Iqq", region, first, last) + lines(devices) + \
         struct.pack("<B", held)
+
+
+def held_file(database, name, unsequence=False, region=1, partition=0):
+    """A file by its identity, as HELD has it."""
+    return text(database) + struct.pack("<BIq4Q", unsequence, region, partition, *(int(n) for n in name.split("-")))
+
+
+def zstd_raw(data, claim=None, window=None):
+    """A zstd frame (RFC 8878) of raw blocks that claims to hold `claim` bytes, or names only a window."""
+    head = b"\x28\xb5\x2f\xfd" + (bytes([0, window]) if window is not None else
+                                   b"\xa0" + struct.pack("<I", len(data) if claim is None else claim))
+    blocks = [data[i:i + 65536] for i in range(0, len(data), 65536)] or [b""]
+    return head + b"".join(
+        struct.pack("<I", len(b) << 3 | (i == len(blocks) - 1))[:3] + b for i, b in enumerate(blocks))
+
+
+def zstd_same(byte, n, claim=None):
+    """n times the same byte, in a few bytes for each 128 KiB of it."""
+    head = b"\x28\xb5\x2f\xfd\xa0" + struct.pack("<I", n if claim is None else claim)
+    parts = [min(131072, n - i) for i in range(0, n, 131072)]
+    return head + b"".join(struct.pack("<I", k << 3 | 2 | (i == len(parts) - 1))[:3] + byte
+                           for i, k in enumerate(parts))
 
 
 class Closed(Exception):
@@ -167,6 +192,14 @@ class Peer:
 
     def block(self, serial, index, data, how=0, d=None):
         self.send(BLOCK_, struct.pack("<QQB", serial, index, how) + (d or digest(data)) + data, serial, len(data))
+
+    def held(self, serial, files, first=0, n=None):
+        self.send(HELD, struct.pack("<QII", serial, first, len(files) if n is None else n) + b"".join(files), serial)
+
+    def ranges(self, serial, index, d, ranges, how=REFERENCE, packed=b"", n=None):
+        """A block made of ranges (file, offset, length) of what HELD named."""
+        self.send(BLOCK_, struct.pack("<QQB", serial, index, how) + d + bytes([len(ranges) if n is None else n])
+                  + b"".join(struct.pack("<BQI", *r) for r in ranges) + packed, serial, len(packed))
 
     def end(self, serial, payload):
         self.send(END, struct.pack("<Q", serial) + entry_digest(payload), serial)
