@@ -294,11 +294,14 @@ static unsigned run_length(const struct batch *b, unsigned at)
 static void do_statement(struct batch *b, struct iotdb_item *it)
 {
 	struct err e = {0};
-	enum job_result result = it->job.kind == ENTRY_SCHEMA
-					 ? iotdb_schema(b->db, &it->job, &e)
-					 : iotdb_delete(b->db, &it->job, &e);
+	bool is_schema = it->job.kind == ENTRY_SCHEMA;
+	enum job_result result = is_schema ? iotdb_schema(b->db, &it->job, &e)
+					   : iotdb_delete(b->db, &it->job, &e);
 
-	types_forget(&b->db->types);
+	if (is_schema) {
+		types_forget(&b->db->types);
+		iotdb_forget_delete(b->db);
+	}
 	replicas_note_passed(&b->db->replicas);
 	if (it->job.kind == ENTRY_SCHEMA)
 		forget_databases(b->db); /* one may have been dropped */
@@ -314,6 +317,7 @@ static void step(struct batch *b, unsigned at)
 	if (it->job.kind == ENTRY_FILE) {
 		n = run_length(b, at);
 		iotdb_files(b->db, it, n);
+		iotdb_forget_delete(b->db);
 	} else {
 		do_statement(b, it);
 	}

@@ -51,6 +51,7 @@ struct iotdb {
 	bool is_blind; /* the server does not see load_dir: files go over the network */
 	bool is_swept;
 	struct types types; /* of this connection */
+	char *last_delete;  /* owned; done, and nothing else was since; NULL = none */
 	struct replicas replicas;
 	void (*done)(void *arg,
 		     struct iotdb_item *it); /* an item's result is final */
@@ -124,6 +125,8 @@ enum job_result iotdb_schema(struct iotdb *db, const struct load_job *j,
 void iotdb_exists(struct iotdb *db, const char *sql, const char *said);
 /* ALTER TIMESERIES without the alias that it gives; false when nothing is left. */
 bool iotdb_drop_alias(const char *sql, struct buf *out);
+/* Something else than a deletion is done: the last one would not be done with any more. */
+void iotdb_forget_delete(struct iotdb *db);
 /* The deletion records of a FILE as statements, because its server could not take them. */
 enum job_result iotdb_delete_beside(struct iotdb *db, const struct load_job *j,
 				    struct err *e);

@@ -32,6 +32,31 @@ static enum job_result say(struct iotdb *db, const char *sql,
 	return iotdb_result(db, r, reply, e);
 }
 
+/* ---- deletions ---- */
+
+void iotdb_forget_delete(struct iotdb *db)
+{
+	free(db->last_delete);
+	db->last_delete = NULL;
+}
+
+/* One DELETE at the edge may come as many entries, one for each file that it was found beside
+ * at a time of its own; the server writes each beside every file. */
+static enum job_result say_delete(struct iotdb *db, const char *sql,
+				  struct err *e)
+{
+	struct rpc_reply reply;
+	enum job_result result;
+
+	if (db->last_delete && strcmp(db->last_delete, sql) == 0)
+		return JOB_APPLIED;
+	iotdb_forget_delete(db);
+	result = say(db, sql, &reply, e);
+	if (result == JOB_APPLIED)
+		db->last_delete = xstrdup(sql);
+	return result;
+}
+
 /* ---- paths of one range of times, gathered ---- */
 
 struct deletes {
@@ -46,7 +71,6 @@ struct deletes {
 static bool deletes_flush(struct deletes *d)
 {
 	CLEANUP(buf_release) struct buf sql = {0};
-	struct rpc_reply reply;
 	int r;
 
 	if (!d->n || d->result != JOB_APPLIED)
@@ -60,7 +84,7 @@ static bool deletes_flush(struct deletes *d)
 			      err_words(-r));
 		d->result = JOB_QUARANTINE;
 	} else {
-		d->result = say(d->db, buf_str(&sql), &reply, d->e);
+		d->result = say_delete(d->db, buf_str(&sql), d->e);
 	}
 	buf_clear(&d->paths);
 	d->n = 0;
@@ -246,6 +270,7 @@ enum job_result iotdb_delete_beside(struct iotdb *db, const struct load_job *j,
 	int r = fd < 0 ? -errno : 0;
 
 	replicas_note_passed(&db->replicas);
+	iotdb_forget_delete(db);
 	buf_init(&b.d.paths, STATEMENT_MAX);
 	buf_init(&records, MODS_MAX);
 	b.d.result = read_records(j->mods_path, j->mods_kind, &records, e);

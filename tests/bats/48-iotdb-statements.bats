@@ -111,6 +111,21 @@ DELETE FROM root.sg.d1.* WHERE time >= 7 AND time <= 9" ]
 	[ -z "$(reasons)" ]
 }
 
+@test "a deletion that comes again is said once, and again behind a file" {
+	peer <<-'END'
+		p = Peer(port).hello(assigned=9)
+		p.file(1, "root.sg", "1-1-0-0", TINY)
+		for n in 2, 3, 4:
+		    p.delete(n, "root.sg", "root.sg.d1", b"DELETION,root.sg.d1.s1,99,5,5\n", first=n - 9)
+		p.file(5, "root.sg", "5-5-0-0", TINY, b"DELETION,root.sg.d1.s1,99999,5,5\n", 1)
+		p.delete(6, "root.sg", "root.sg.d1", b"DELETION,root.sg.d1.s1,99,5,5\n")
+		p.schema(7, "root.sg", b"CREATE TIMESERIES root.sg.d1.s2 WITH DATATYPE=INT64")
+		p.delete(8, "root.sg", "root.sg.d1", b"DELETION,root.sg.d1.s1,99,5,5\n")
+		p.until_applied(8)
+	END
+	[ "$(fake_count 'DELETE FROM root.sg.d1.s1 WHERE time = 5')" = 3 ]
+}
+
 @test "what this sender did not deliver is not touched: nothing is said to the server before RETRY" {
 	peer <<-'END'
 		p = Peer(port).hello(assigned=9)
