@@ -34,6 +34,9 @@ WEEK = 604800000
 BASE = 1700000000000 // WEEK * WEEK
 CASES = ("plain", "killed", "user", "path")
 PASSED_ON_S = 25  # a node that was away hears of deletions within 20 s (IoTConsensus)
+# A node writes down every 3 minutes how far its replicas are; what it said since it says again when it was
+# killed, also about files that came later. So the kills of the comparison wait for that.
+WRITTEN_DOWN_S = 190
 DEVICES, PARTITIONS = 6, 3
 
 
@@ -271,6 +274,7 @@ def compare(recording, cluster, database):
     for node in cluster.nodes:
         found[f"at_{node.name}"] = sides_differ(recording, scan(cluster, node, queries), node.name)
     if cluster.replicas > 1:
+        time.sleep(WRITTEN_DOWN_S)
         for node in cluster.nodes:
             cluster.kill(node)
             other = next(n for n in cluster.nodes if n is not node)
