@@ -196,6 +196,9 @@ static const char *const entry_words[] = {
 	"FALSE",
 };
 
+/* A privilege that lacks, below the number of a load (seen on 2.0.6). */
+#define NO_PERMISSION "No permissions for this operation"
+
 static enum iotdb_means find(const struct line *lines, size_t n, int code)
 {
 	for (size_t i = 0; i < n; i++)
@@ -220,6 +223,8 @@ enum iotdb_means iotdb_code_means(unsigned version, int code, bool may_retry,
 			? find(codes_0_13, ARRAY_LEN(codes_0_13), code)
 			: find(codes, ARRAY_LEN(codes), code);
 
+	if (means == MEANS_QUARANTINE && strstr(text, NO_PERMISSION))
+		return MEANS_STOP;
 	if (means == MEANS_RETRY &&
 	    has_words(text, entry_words, ARRAY_LEN(entry_words)))
 		return MEANS_QUARANTINE;

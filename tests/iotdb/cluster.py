@@ -10,7 +10,7 @@ played in the cloud:
 plain		nothing happens
 killed		the node that files go to is killed (kill -9) in mid-transfer, at every other step; the next
 		address of iotdb_rpc is used; the node comes back at the end
-user		the loader logs in as a user who has WRITE_DATA and MANAGE_DATABASE (see PRIVILEGES)
+user		the loader logs in as a user who has the privileges that docs/iotdb.md names, or -p NAME...
 path		load_via=path, all three nodes on this host: LOAD of a directory that the first one sees
 
 Afterwards every series is selected at every node, then with each node killed in turn (REPLICAS 2):
@@ -380,7 +380,7 @@ def main():
     args = p.parse_args()
     args.build = os.path.abspath(args.build)
     args.cases = args.cases or CASES
-    args.privileges = args.privileges or ["WRITE_DATA", "MANAGE_DATABASE"]
+    args.privileges = args.privileges or ["WRITE_DATA", "WRITE_SCHEMA", "READ_SCHEMA", "MANAGE_DATABASE", "MAINTAIN"]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     failed = 0
     for replicas in args.replicas or (1, 2):

@@ -268,6 +268,11 @@ static void sentences(void)
 {
 	char series[64];
 
+	CHECK(iotdb_code_means(20006, 1100, false,
+			       "Auto create or verify schema error. Detail: No "
+			       "permissions for this operation, please add "
+			       "privilege WRITE_SCHEMA on [root.a.d.s]") ==
+	      MEANS_STOP);
 	CHECK(iotdb_says_mismatch(
 		"Auto create or verify schema error. Detail: Measurement "
 		"PlainDeviceID{deviceID='root.plant.m2'}.count datatype not "
