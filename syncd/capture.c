@@ -15,6 +15,7 @@
 #include "lost.h"
 #include "pin.h"
 #include "pipes.h"
+#include "warm.h"
 
 #define BATCHES_UNDER_WAY 2
 #define SYNCFS_FROM 16 /* files: from here one syncfs(2) is cheaper */
@@ -38,6 +39,7 @@ struct batch {
 	bool is_again[CAPTURE_BATCH]; /* captured before, and wanted again */
 	struct capture_list *list_of[CAPTURE_BATCH];
 	/* out */
+	struct warm warm; /* of a file that came alone */
 	size_t n_done, n_outside;
 	uint64_t assigned, assigned_bytes;
 	bool is_dropped; /* the pipe is gone: nobody is told */
@@ -287,6 +289,9 @@ static int fill_transaction(struct batch *b, struct outbox_writer *w,
 	*blocked = pin_all(b, w);
 	if (!b->n_done && !b->n_outside)
 		return 0;
+	if (b->n == 1 && b->n_done && !b->pins[0].mods_len &&
+	    !b->pins[0].is_loose)
+		warm_read(&b->warm, b->pins[0].fd, b->pins[0].body_len);
 	r = sync_all(b);
 	return r ? r : add_entries(b, w);
 }
@@ -409,13 +414,14 @@ static void count_file(struct capture *c, const struct pin *p,
 	}
 }
 
-static void tell(struct capture *c, const struct batch *b)
+static void tell(struct capture *c, struct batch *b)
 {
 	if (b->n_done) {
 		c->n_pauses = 0;
 		clear_notes(c->edge);
+		b->warm.serial = b->assigned;
 		pipes_captured(c->edge->pipes, b->pipe, b->assigned,
-			       b->assigned_bytes);
+			       b->assigned_bytes, &b->warm);
 	}
 	if (b->refused.sys)
 		edge_note(c->edge, NOTE_FILE, b->refused.text);
@@ -435,6 +441,7 @@ static void batch_done(struct outbox_job *j)
 		count_file(c, &b->pins[i], b->list_of[i]);
 		finish_files(b->list_of[i], 1);
 	}
+	warm_release(&b->warm);
 	free(b);
 	pump(c);
 }

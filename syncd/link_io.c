@@ -9,6 +9,7 @@
 #include "link_inside.h"
 #include "lost.h"
 #include "progress.h"
+#include "warm.h"
 
 #define OUT_MAX (4u << 20)
 #define OUT_FLUSH 65536u
@@ -333,14 +334,35 @@ static bool may_squeeze(struct link *l, uint32_t len)
 	       travel_squeezes(&l->travel, link_way_rate(l), len);
 }
 
+/* What was read when it was captured. Answers come in the order of the READs. */
+static bool answer_warm(struct link *l, const struct upload_act *act)
+{
+	struct warm *w = l->pipe->warm;
+	struct payload *p;
+
+	if (!w || l->reads || l->n_jobs || act->may_refer)
+		return false;
+	p = warm_take(w, act->serial, act->len);
+	if (!p)
+		return false;
+	upload_block(l->upload, act->serial, act->index, w->digest, p, w->len,
+		     0);
+	drop_unused(l);
+	return true;
+}
+
 static void add_read(struct link *l, const struct upload_act *act)
 {
 	struct read_job *rj = l->reads;
 	const struct entry *en = act->entry;
 	bool is_again = l->is_again[act->serial % LINK_HEADS];
+	bool squeezes =
+		!(act->may_refer && is_again) && may_squeeze(l, act->len);
 	uint64_t bytes = 0;
 	size_t i;
 
+	if (!squeezes && answer_warm(l, act))
+		return;
 	if (!rj) {
 		rj = l->reads = xcalloc(1, sizeof(*rj));
 		rj->reader = &l->reader;
@@ -358,8 +380,7 @@ static void add_read(struct link *l, const struct upload_act *act)
 		.mods_kind = en->mods_kind,
 		.volume = l->volumes[act->serial % LINK_HEADS],
 		.data = take_buffer(l, act->len),
-		.may_squeeze = !(act->may_refer && is_again) &&
-			       may_squeeze(l, act->len),
+		.may_squeeze = squeezes,
 		.may_diff = act->may_refer && !is_again,
 	};
 	if (en->kind != ENTRY_FILE)

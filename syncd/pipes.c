@@ -438,7 +438,7 @@ void pipe_applied(struct pipes *ps, struct pipe *p, uint64_t serial)
 }
 
 void pipes_captured(struct pipes *ps, int64_t id, uint64_t assigned,
-		    uint64_t assigned_bytes)
+		    uint64_t assigned_bytes, struct warm *warm)
 {
 	struct pipe *p = pipes_by_id(ps, id);
 
@@ -446,8 +446,10 @@ void pipes_captured(struct pipes *ps, int64_t id, uint64_t assigned,
 		return;
 	p->row.assigned = assigned;
 	p->row.assigned_bytes = assigned_bytes;
+	p->warm = warm;
 	if (p->link)
 		link_assigned(p->link, assigned);
+	p->warm = NULL;
 }
 
 int64_t pipe_first_time(const struct pipe_row *row)

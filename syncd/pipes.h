@@ -26,6 +26,8 @@ struct quarantined {
 	char *reason; /* owned */
 };
 
+struct warm;
+
 struct pipe {
 	struct pipe *next;
 	struct pipe_row row;
@@ -42,6 +44,7 @@ struct pipe {
 	uint64_t saved_compressed_bytes; /* that did not travel: zstd, on a slow way */
 	/* From capture, of the oldest entry of each acknowledgement. */
 	struct histogram durable_after, applied_after;
+	struct warm *warm; /* borrowed; while what it belongs to is told (warm.h) */
 	bool is_progress_unsaved;
 	bool is_releasing; /* release.c */
 	bool is_filling;   /* lost.c: no link may connect */
@@ -100,9 +103,9 @@ void pipe_quarantine(struct pipes *ps, struct pipe *p,
 void pipe_waits(struct pipes *ps, struct pipe *p, const char *reason);
 void pipe_n_quarantined(struct pipes *ps, struct pipe *p, uint32_t n);
 
-/* What capture committed. */
+/* What capture committed. `warm`: of the last serial, or NULL. */
 void pipes_captured(struct pipes *ps, int64_t id, uint64_t assigned,
-		    uint64_t assigned_bytes);
+		    uint64_t assigned_bytes, struct warm *warm);
 /* Messages changed for all: the receiver hears of it. */
 void pipes_tell(struct pipes *ps);
 /* Durable and applied serials into the catalog. */

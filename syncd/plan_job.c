@@ -218,7 +218,7 @@ static void planned(struct outbox_job *j)
 		edge_note_over(pl->edge, NOTE_CATALOG);
 		if (pl->has_entries)
 			pipes_captured(pl->edge->pipes, pl->pipe, pl->assigned,
-				       pl->assigned_bytes);
+				       pl->assigned_bytes, NULL);
 		tell_news(pl);
 	}
 	pl->fn(pl->arg, pl->of, j->result);

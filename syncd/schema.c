@@ -301,7 +301,7 @@ static void committed(struct outbox_job *j)
 
 	if (j->result == 0 && c->has_entry)
 		pipes_captured(s->edge->pipes, p->pipe, c->assigned,
-			       c->assigned_bytes);
+			       c->assigned_bytes, NULL);
 	if (s->edge->is_ending) {
 		free(c);
 		return;
