@@ -297,7 +297,7 @@ static void ask_table(struct table *t, const char *what,
 		      int (*row)(void *, const struct rpc_row *))
 {
 	struct rpc_visit visit = {.row = row, .arg = t};
-	CLEANUP(buf_release) struct buf sql;
+	CLEANUP(buf_release) struct buf sql = {0};
 	enum job_result result;
 
 	if (t->result != JOB_APPLIED)

@@ -65,7 +65,7 @@ int outbox_fork(struct outbox_writer *w, int64_t pipe, uint64_t serial,
 {
 	sqlite3_stmt *st = w->st[W_SET_FORKS];
 	struct fork new = {.first = serial};
-	CLEANUP(buf_release) struct buf b;
+	CLEANUP(buf_release) struct buf b = {0};
 	struct forks f;
 	uint64_t released;
 	int r = bounds(w, pipe, &new.last, &released, e);

@@ -92,6 +92,10 @@ static void prepare(void)
 		"CREATE TABLE entry(pipe INTEGER, serial INTEGER, nonce "
 		"INTEGER,"
 		" volume INTEGER, is_loose INTEGER DEFAULT 0);"
+		"CREATE TABLE series(pipe INTEGER, database TEXT, path TEXT,"
+		" rest TEXT);"
+		"CREATE TABLE listed(pipe INTEGER, identity TEXT, digest "
+		"TEXT);"
 		"CREATE TABLE device(database TEXT, region INTEGER, path TEXT);"
 		"CREATE TABLE volume(id INTEGER, spool_dir TEXT)";
 	struct err e = {0};
