@@ -504,6 +504,29 @@ bool iotdb_may_load(struct iotdb *db, struct iotdb_item *it)
 	return r == 0;
 }
 
+/* 1.3.4 and later do not refuse a file when they are read-only: they try for seconds to make
+ * rows of it, and when they may write again meanwhile they do, without its deletion records. */
+static bool may_write(struct iotdb *db, struct iotdb_item *it)
+{
+	struct rpc_reply reply = {0};
+	struct err e = {0};
+	int r = rpc_version_number(db->rpc) >= IOTDB_1_3_4
+			? rpc_is_read_only(db->rpc, &e)
+			: 0;
+
+	if (r > 0)
+		(void)err_set(
+			&e, EROFS,
+			"IoTDB at %s is read-only: its disk is full, or "
+			"somebody said so (SET SYSTEM TO RUNNING ends it)",
+			rpc_address(db->rpc));
+	if (r)
+		iotdb_say(db, it,
+			  r > 0 ? JOB_RETRY : iotdb_result(db, r, &reply, &e),
+			  e.text);
+	return r == 0;
+}
+
 void iotdb_files(struct iotdb *db, struct iotdb_item *items, unsigned n)
 {
 	struct err e = {0};
@@ -515,7 +538,8 @@ void iotdb_files(struct iotdb *db, struct iotdb_item *items, unsigned n)
 		iotdb_say(db, &items[0], result, e.text);
 		return;
 	}
-	if (!settle(db, items, n) || !iotdb_may_load(db, &items[0]))
+	if (!settle(db, items, n) || !iotdb_may_load(db, &items[0]) ||
+	    !may_write(db, &items[0]))
 		return;
 	result = iotdb_make_database(db, items[0].job.file.database, &e);
 	if (result != JOB_APPLIED) {

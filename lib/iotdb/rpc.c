@@ -27,6 +27,7 @@ static unsigned number_of(const char *version)
 	return a * 10000 + b * 100 + c;
 }
 
+/* 1: it is read-only, as far as this version tells. */
 static int get_properties(struct rpc *c, struct err *e)
 {
 	WireProperties *p = g_object_new(TYPE_WIRE_PROPERTIES, NULL);
@@ -49,6 +50,7 @@ static int get_properties(struct rpc *c, struct err *e)
 			       p->timestampPrecision ? p->timestampPrecision
 						     : "");
 		c->number = number_of(c->version);
+		r = p->isReadOnly;
 	}
 	call_end(&k);
 	g_object_unref(p);
@@ -58,6 +60,11 @@ static int get_properties(struct rpc *c, struct err *e)
 			    "\"%s\"",
 			    c->address, c->version);
 	return r;
+}
+
+int rpc_is_read_only(struct rpc *c, struct err *e)
+{
+	return get_properties(c, e);
 }
 
 /* ---- log in ---- */

@@ -61,6 +61,8 @@ const char *rpc_precision(
 const char *rpc_address(
 	const struct rpc *c); /* "10.0.0.5:6667", for sentences */
 void rpc_set_limit(struct rpc *c, unsigned reply_ms);
+/* Asks: 1 when it is (told by 1.2 and later), 0 or -errno. Needs no privilege. */
+int rpc_is_read_only(struct rpc *c, struct err *e) MUST_CHECK;
 
 /* A bare connection, over which nothing is said, that tells when the server's process ends: a
  * descriptor of the caller's. -errno. */

@@ -87,6 +87,7 @@ struct WireCloseOperationReq {
 struct WireProperties {
 	1: string version
 	3: string timestampPrecision
+	6: bool isReadOnly # 1.2 on; before it was of another type
 }
 
 struct WirePipeReq {

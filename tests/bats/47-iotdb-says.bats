@@ -58,6 +58,13 @@ in_order() {
 	in_order
 }
 
+@test "read-only, 2.0: it is not even asked to load, because it would make rows of the files" {
+	fake_cloud
+	CURED='{"version": "2.0.6"}'
+	refused_then_cured "IoTDB at 127.0.0.1:$(cat "$T/iotdb.port") is read-only" '{"version": "2.0.6"}' '{"read_only": true}'
+	in_order
+}
+
 @test "out of memory, said as a load that failed" {
 	fake_cloud
 	refused_then_cured "Detail: forceAllocate: failed to allocate memory from query engine after 10 retries" \

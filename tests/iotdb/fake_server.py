@@ -13,6 +13,7 @@ sets what the server is:
 
 	{"version": "1.3.3", "precision": "ms"}
 	{"user": "root", "password": "secret"}		anybody else: 801
+	{"read_only": true}				so getProperties says
 	{"mute": "openSession"}				that call is never answered
 	{"unknown": ["pipeTransfer"]}			calls that this server does not have
 	{"drop": "getProperties"}			closes instead of answering that call
@@ -220,7 +221,7 @@ class Server:
 
     def do_getProperties(self, session, args):
         return fields(f_text(1, self.setting("version", "1.3.3")), f_list(2, STRING, []),
-                      f_text(3, self.setting("precision", "ms")))
+                      f_text(3, self.setting("precision", "ms")), f_bool(6, bool(self.setting("read_only"))))
 
     def do_openSession(self, session, args):
         req = args[1]
