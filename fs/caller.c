@@ -35,8 +35,3 @@ void caller_release(struct caller *who)
 	free(who->as);
 	who->as = NULL;
 }
-
-void caller_copy(struct caller *to, const struct caller *from)
-{
-	*to = (struct caller){.uid = from->uid, .as = xstrdup(from->as)};
-}

@@ -9,6 +9,5 @@
  * groups unless it is the user who mounted. */
 void caller_fill(struct caller *who, const struct fs *fs, fuse_req_t req);
 void caller_release(struct caller *who);
-void caller_copy(struct caller *to, const struct caller *from);
 
 #endif

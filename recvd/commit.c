@@ -95,11 +95,6 @@ void commit_free(struct commit *c)
 	free(c);
 }
 
-size_t commit_queued(const struct commit *c)
-{
-	return c->n_queued;
-}
-
 /* ---- the queue ---- */
 
 static void enqueue(struct commit *c, struct commit_item *it,

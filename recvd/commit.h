@@ -42,6 +42,4 @@ void commit_unwait(struct commit *c, struct commit_wait *w); /* safe when not wa
 /* At the end, when the catalog is closed: whoever still waits is called. */
 void commit_finish(struct commit *c);
 
-size_t commit_queued(const struct commit *c);
-
 #endif

@@ -77,11 +77,6 @@ bool ask_is_paused(const struct ask *a)
 	return a->not_before_ms > loop_now_ms(a->edge->loop);
 }
 
-int ask_pid(const struct ask *a)
-{
-	return (int)a->child.pid;
-}
-
 void ask_program(char *to, size_t size)
 {
 	char path[PROGRAM_MAX];

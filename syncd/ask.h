@@ -56,7 +56,6 @@ void ask_cancel(struct ask *a, struct ask_request *rq);
 /* The configuration changed: another program where it has to be another, and no pause. */
 void ask_changed(struct ask *a);
 bool ask_is_paused(const struct ask *a);
-int ask_pid(const struct ask *a); /* 0 = none */
 
 /* Beside syncd's own program. */
 void ask_program(char *to, size_t size);

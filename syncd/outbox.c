@@ -165,11 +165,6 @@ void outbox_submit(struct outbox *o, struct outbox_job *j)
 	worker_submit(o->worker, &j->job);
 }
 
-size_t outbox_pending(const struct outbox *o)
-{
-	return worker_pending(o->worker);
-}
-
 int outbox_begin(struct outbox_writer *w, struct err *e)
 {
 	return db_begin(&w->db, e);

@@ -162,7 +162,6 @@ struct outbox_job {
 };
 
 void outbox_submit(struct outbox *o, struct outbox_job *j);
-size_t outbox_pending(const struct outbox *o);
 
 int outbox_begin(struct outbox_writer *w, struct err *e) MUST_CHECK;
 int outbox_commit(struct outbox_writer *w, struct err *e) MUST_CHECK;

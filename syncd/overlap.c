@@ -39,11 +39,6 @@ void overlap_release(struct overlap *o)
 	memset(o, 0, sizeof(*o));
 }
 
-void overlap_clear(struct overlap *o)
-{
-	overlap_release(o);
-}
-
 bool overlap_ranges(const struct tsfile_range *a, const struct tsfile_range *b)
 {
 	return a->any && b->any && a->first <= b->last && b->first <= a->last;

@@ -22,7 +22,6 @@ struct overlap {
 };
 
 void overlap_release(struct overlap *o);
-void overlap_clear(struct overlap *o);
 
 /* A device, and any text, as numbers: equal ones have equal numbers. */
 uint64_t overlap_key(const struct tsfile_device *d);

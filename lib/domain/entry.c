@@ -45,15 +45,7 @@ void entry_release(struct entry *en)
 
 static void encode_file(const struct entry *en, struct buf *out)
 {
-	const struct fileid *f = &en->file;
-
-	wr_u8(out, f->unsequence);
-	wr_u32(out, f->region);
-	wr_i64(out, f->partition);
-	wr_u64(out, f->t);
-	wr_u64(out, f->v);
-	wr_u64(out, f->i);
-	wr_u64(out, f->c);
+	fileid_encode(&en->file, out);
 	wr_u64(out, en->body_len);
 	wr_u8(out, en->mods_len ? (uint8_t)en->mods_kind : MODS_NONE);
 	wr_u64(out, en->mods_len);
@@ -119,21 +111,11 @@ static enum mods_kind decode_mods_kind(struct rd *r)
 
 static bool decode_file(struct entry *en, struct rd *r)
 {
-	struct fileid *f = &en->file;
-
-	f->unsequence = decode_bool(r);
-	f->region = rd_u32(r);
-	f->partition = rd_i64(r);
-	f->t = rd_u64(r);
-	f->v = rd_u64(r);
-	f->i = rd_u64(r);
-	f->c = rd_u64(r);
+	if (!fileid_decode(&en->file, r))
+		return false;
 	en->body_len = rd_u64(r);
 	en->mods_kind = decode_mods_kind(r);
 	en->mods_len = rd_u64(r);
-	if (f->t > INT64_MAX || f->v > INT64_MAX || f->i > INT64_MAX ||
-	    f->c > INT64_MAX)
-		return false;
 	if (en->body_len == 0 || en->body_len > ENTRY_PAYLOAD_MAX - MODS_MAX)
 		return false;
 	return en->mods_len <= MODS_MAX &&

@@ -267,3 +267,29 @@ bool fileid_equal(const struct fileid *a, const struct fileid *b)
 	       a->partition == b->partition && a->t == b->t && a->v == b->v &&
 	       a->i == b->i && a->c == b->c;
 }
+
+void fileid_encode(const struct fileid *id, struct buf *out)
+{
+	wr_u8(out, id->unsequence);
+	wr_u32(out, id->region);
+	wr_i64(out, id->partition);
+	wr_u64(out, id->t);
+	wr_u64(out, id->v);
+	wr_u64(out, id->i);
+	wr_u64(out, id->c);
+}
+
+bool fileid_decode(struct fileid *id, struct rd *r)
+{
+	uint8_t unsequence = rd_u8(r);
+
+	id->unsequence = unsequence == 1;
+	id->region = rd_u32(r);
+	id->partition = rd_i64(r);
+	id->t = rd_u64(r);
+	id->v = rd_u64(r);
+	id->i = rd_u64(r);
+	id->c = rd_u64(r);
+	return !r->bad && unsequence <= 1 && id->t <= INT64_MAX &&
+	       id->v <= INT64_MAX && id->i <= INT64_MAX && id->c <= INT64_MAX;
+}

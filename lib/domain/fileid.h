@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+#include "ground/bytes.h"
 #include "ground/err.h"
 
 #define DATABASE_MAX 255 /* bytes; it is one directory name */
@@ -59,5 +60,10 @@ const char *fileid_name(const struct fileid *id, char *to);
 const char *fileid_space(const struct fileid *id); /* "sequence" or "unsequence" */
 
 bool fileid_equal(const struct fileid *a, const struct fileid *b);
+
+/* The identity on the wire, all but the database (protocol, section 3: u8 unsequence, u32
+ * region, i64 partition, u64 T, V, I, C). False: out of bounds, or the message ended. */
+void fileid_encode(const struct fileid *id, struct buf *out);
+bool fileid_decode(struct fileid *id, struct rd *r);
 
 #endif

@@ -51,31 +51,14 @@ void rd_ranges(struct rd *r, struct msg_block *m)
 static void wr_file(struct buf *b, const struct fileid *f)
 {
 	wr_str(b, f->database);
-	wr_u8(b, f->unsequence);
-	wr_u32(b, f->region);
-	wr_i64(b, f->partition);
-	wr_u64(b, f->t);
-	wr_u64(b, f->v);
-	wr_u64(b, f->i);
-	wr_u64(b, f->c);
+	fileid_encode(f, b);
 }
 
 static bool rd_file(struct rd *r, struct fileid *f)
 {
-	uint8_t unsequence;
-
 	rd_str(r, f->database, sizeof f->database);
-	unsequence = rd_u8(r);
-	f->unsequence = unsequence == 1;
-	f->region = rd_u32(r);
-	f->partition = rd_i64(r);
-	f->t = rd_u64(r);
-	f->v = rd_u64(r);
-	f->i = rd_u64(r);
-	f->c = rd_u64(r);
-	return !r->bad && unsequence <= 1 && name_is_plain(f->database) &&
-	       !database_is_internal(f->database) && f->t <= INT64_MAX &&
-	       f->v <= INT64_MAX && f->i <= INT64_MAX && f->c <= INT64_MAX;
+	return fileid_decode(f, r) && name_is_plain(f->database) &&
+	       !database_is_internal(f->database);
 }
 
 void msg_held_encode(const struct msg_held *m, struct buf *b)

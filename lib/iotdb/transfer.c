@@ -145,11 +145,6 @@ void transfer_close(struct transfer *t)
 	free(t);
 }
 
-const char *transfer_address(const struct transfer *t)
-{
-	return t->c->address;
-}
-
 bool transfer_takes_mods(const struct transfer *t)
 {
 	return t->c->number >= TRANSFER_MODS_FROM;

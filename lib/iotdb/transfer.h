@@ -24,7 +24,6 @@ int transfer_open(struct transfer **out, const struct rpc_login *login,
 		  struct rpc_reply *reply, struct err *e) MUST_CHECK;
 void transfer_close(struct transfer *t); /* NULL is nothing */
 
-const char *transfer_address(const struct transfer *t);
 /* Whether deletion records may go with a file. */
 #define TRANSFER_MODS_FROM 10300u
 bool transfer_takes_mods(const struct transfer *t);
