@@ -155,7 +155,7 @@ int rpc_connect(struct rpc **out, const struct rpc_login *login, struct err *e)
 		rpc_close(c);
 	else
 		*out = c;
-	return r;
+	return r < 0 ? r : 0;
 }
 
 int rpc_open(struct rpc **out, const struct rpc_login *login,
