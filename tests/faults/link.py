@@ -11,6 +11,7 @@ link is a byte of the protocol. SCRIPT is
 	APPLIED; then STOP PIPE
   again	the same, and a first connection was cut within a block before: PARTIAL
   drop	DROP PIPE: the connection that tells it; then CREATE PIPE, one file
+  held	RESYNC PIPE of what was delivered, one block of it damaged in the archive: HELD, blocks as references, WANT
 Then all must be applied and be in the archive byte for byte, nothing left at either side, no serial
 given out twice, and not more than one block for each cut must have come twice: of all bytes that passed
 the proxy for even N, of the payload that the receiver took for any N (a reset throws away what had arrived and was not
@@ -36,7 +37,7 @@ from pair import DAEMONS, PORT, File, NoAnswer, Pair, Violation, catalog
 from proxy import DOWN, UP, Proxy
 from stage import Stage, parser, report, run_all, tail
 
-SCRIPTS = ("plain", "again", "drop")
+SCRIPTS = ("plain", "again", "drop", "held")
 PER_PAIR = 14  # of at most four connections each: a sender has 64 at once
 HEAD = 24  # of a frame
 BLOCK = 262144
@@ -56,6 +57,7 @@ class Linked:
         pair.port = PORT + 1
         self.proxy = Proxy(address, pair.port, PORT, is_recording)
         self.round = 0
+        self.held = None  # of "held", which has pairs of its own
         self.sources, self.archived = [], []  # files at the edge; those that the archive must have
         try:
             for name in DAEMONS:
@@ -130,6 +132,22 @@ class Linked:
         with catalog(f"file:{self.pair.cloud}/catalog.db?mode=ro") as db:
             return not db.execute("SELECT 1 FROM incarnation WHERE dropped = 0").fetchall()
 
+    def resync(self, cuts):
+        """Of files that all are in the archive; a block of one is not as it was. How many bytes travel."""
+        literal = 0
+        if self.held is None:
+            self.seal((("blocks", True), ("tiny", True)))
+            self.held = self.sources[-2]
+            self.go(())
+            literal = sum(len(self.pair.material.bytes[f.kind]) for f in self.sources)
+        path = f"{self.pair.archive}/edge-1/{self.held.database}/{self.held.space}/1/0/{self.held.name}.tsfile"
+        with open(path, "r+b") as f:
+            f.seek(BLOCK + 1000)
+            f.write(bytes(64))
+        self.pair.syncd("RESYNC PIPE p")
+        self.go(cuts)
+        return literal + BLOCK
+
     # ---- cases ----
 
     def play(self, script, cuts):
@@ -138,6 +156,8 @@ class Linked:
             self.drop(cuts)
             self.create(())
             return 0
+        if script == "held":
+            return self.resync(cuts)
         kinds = (("tiny", False), ("tiny", True), ("staged", False), ("blocks", True))
         self.seal(kinds)
         if script == "again":
@@ -182,12 +202,13 @@ class Linked:
         self.pair.check_archive()
         self.pair.check_nothing_left(8, (None, ()))
         self.pair.check_message(3, (None, ()))
-        for f in self.archived[:-1]:  # what was looked at does not have to be again
+        for f in self.archived[:-1] if self.held is None else ():  # what was looked at does not have to be again
             path = f"{self.pair.archive}/edge-1/{f.database}/{f.space}/1/0/{f.name}.tsfile"
             os.unlink(path)
             if f.has_mods:
                 os.unlink(path + ".mods")
-        del self.archived[:-1]
+        if self.held is None:
+            del self.archived[:-1]
 
     def last_look(self):
         self.pair.syncd("START PIPE p")
@@ -238,7 +259,7 @@ def all_cases(stage):
     linked = Linked(stage, True)
     try:
         for script in SCRIPTS:
-            linked.play("plain", [])  # a steady state
+            linked.play("held" if script == "held" else "plain", [])  # a steady state
             linked.proxy.recorded.clear()
             linked.play(script, [])
             recorded = linked.proxy.recorded[1 if script == "again" else 0]
@@ -251,6 +272,13 @@ def all_cases(stage):
 
 def in_batches(cases, size):
     return [cases[i : i + size] for i in range(0, len(cases), size)]
+
+
+def batches(cases, size):
+    held = [c for c in cases if c.script == "held"]
+    all_of_them = in_batches([c for c in cases if c.script != "held"], size) + in_batches(held, size)
+    random.Random(len(cases)).shuffle(all_of_them)  # a sample has some of each
+    return all_of_them
 
 
 def arguments():
@@ -272,7 +300,7 @@ def main():
         if not exact:
             random.Random(args.seed).shuffle(cases)
         print(f"link: seed {args.seed}, {len(cases)} cases", flush=True)
-        for _, results in run_all(stage, run_batch, in_batches(cases, PER_PAIR if not args.seconds else 10), args.jobs,
+        for _, results in run_all(stage, run_batch, batches(cases, PER_PAIR if not args.seconds else 10), args.jobs,
                                   args.seconds):
             for case, result in results:
                 report("link", ":".join(map(str, case)), result)
