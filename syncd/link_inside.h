@@ -1,5 +1,5 @@
 /* The inside of a link, shared by link.c (when to connect), link_io.c (what goes
- * over the wire) and link_pace.c (how much of it). Nobody else includes this. */
+ * over the wire), link_saved.c (what need not) and link_pace.c (how much of it). Nobody else includes this. */
 #ifndef TSFERRY_LINK_INSIDE_H
 #define TSFERRY_LINK_INSIDE_H
 
@@ -15,6 +15,7 @@
 #define LINK_BUFFERS \
 	UPLOAD_READS	/* of BLOCK_LEN bytes; small payloads have their own */
 #define LINK_HEADS 1024 /* volumes remembered, by serial */
+#define LINK_BEHIND 64 /* more than UPLOAD_REFS */
 #define LINK_QUEUE_HIGH (512u << 10)
 #define LINK_BEAT_MS 10000
 #define LINK_LISTEN_MS 2500
@@ -58,6 +59,10 @@ struct link {
 	uint64_t pins[LINK_HEADS]; /* the nonces that name them in the spool */
 	bool is_again[LINK_HEADS]; /* it was an entry before: it refers to itself */
 	struct travel travel;
+	/* What prefixes saved of an entry, until its blocks are asked for; by serial. */
+	struct {
+		uint32_t saved, n;
+	} behind[LINK_BEHIND];
 	uint64_t resent_before; /* of machines that are gone */
 
 	/* link_pace.c */
@@ -93,6 +98,16 @@ void link_pump_soon(struct link *l);
 void link_frame(struct link *l, const struct frame *f);
 void link_send_status(struct link *l);
 void link_io_release(struct link *l);
+
+/* link_saved.c: an entry begins; a block travels so; it comes literally after all */
+void link_saved_begin(struct link *l, uint64_t serial);
+void link_saved_squeezed(struct link *l, const struct payload *p, uint32_t len);
+void link_saved_named(struct link *l, const struct upload_act *act);
+void link_saved_behind(struct link *l, const struct upload_act *act,
+		       const struct payload *p);
+void link_saved_not(struct link *l, const struct upload_act *act);
+
+/* link_io.c */
 void link_rate_sample(struct link *l);
 
 #endif

@@ -148,12 +148,6 @@ static void prefix_block(struct link *l, const struct payload *p,
 	memcpy(m->ranges, p->ranges, p->n_ranges * sizeof(*m->ranges));
 }
 
-static void note_saved(struct link *l, const struct payload *p, uint32_t len)
-{
-	if (p && p->packed)
-		l->pipe->saved_compressed_bytes += len - p->packed;
-}
-
 static void send_entry(struct link *l, const struct upload_act *act)
 {
 	const struct payload *p = act->data;
@@ -165,7 +159,8 @@ static void send_entry(struct link *l, const struct upload_act *act)
 			      .data_len =
 				      p && p->packed ? p->packed : act->len};
 
-	note_saved(l, p, act->len);
+	link_saved_squeezed(l, p, act->len);
+	link_saved_begin(l, act->serial);
 	msg_entry_encode(&m, &l->out);
 	give_buffer(l, act->data, act->len);
 	if (act->may_refer && l->is_again[act->serial % LINK_HEADS])
@@ -184,18 +179,18 @@ static void send_block(struct link *l, const struct upload_act *act)
 
 	if (p->n_ranges) {
 		prefix_block(l, p, &m);
-		l->pipe->saved_prefix_bytes += act->len - p->packed;
+		link_saved_behind(l, act, p);
 	} else if (act->may_refer && l->is_again[act->serial % LINK_HEADS]) {
 		m.how = BLOCK_REFERENCE;
 		m.n_ranges = 1;
 		m.ranges[0].offset = act->index * BLOCK_LEN;
 		m.ranges[0].len = act->len;
 		m.data_len = 0;
-		l->pipe->saved_reference_bytes += act->len;
+		link_saved_named(l, act);
 	} else {
-		if (act->is_wanted && l->is_again[act->serial % LINK_HEADS])
-			l->pipe->saved_reference_bytes -= act->len;
-		note_saved(l, p, act->len);
+		if (act->is_wanted)
+			link_saved_not(l, act);
+		link_saved_squeezed(l, p, act->len);
 	}
 	msg_block_encode(&m, &l->out);
 	give_buffer(l, act->data, act->len);

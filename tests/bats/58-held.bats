@@ -7,6 +7,7 @@ teardown() { pair_teardown; }
 
 metric() { value /metrics | awk -v k="tsferry_recvd_$1" '$1 == k { print $2 }'; }
 saved() { value /p/progress | awk '$1 == "saved_reference_bytes" { print $2 }'; }
+behind() { value /p/progress | awk '$1 == "saved_prefix_bytes" { print $2 }'; }
 retries() { value /p/progress | awk '$1 == "retries" { print $2 }'; }
 
 kept_are() { [ "$(find "$DATADIR/.tsferry-spool/sources" -type f | wc -l)" = "$1" ]; }
@@ -74,7 +75,16 @@ arrived() { [ -n "$(find "$ARCHIVE" -name "$1")" ]; }
 	cp "$source.resource" "$product.resource"
 	wait_until 20 arrived "${product##*/}"
 	cmp "$product" "$(find "$ARCHIVE" -name "${product##*/}")"
-	[ "$(value /p/progress | awk '$1 == "saved_prefix_bytes" { print $2 }')" -ge 1400000 ]
+	before=$(behind)
+	[ "$before" -ge 1400000 ]
+	# what the receiver does not hold any more comes literally, and saved nothing
+	rm -r "$ARCHIVE/edge-1/root.big"
+	again=${source/%-0-0.tsfile/-2-0.tsfile}
+	cp "$source" "$again"
+	cp "$source.resource" "$again.resource"
+	wait_until 20 arrived "${again##*/}"
+	cmp "$again" "$(find "$ARCHIVE" -name "${again##*/}")"
+	[ "$(behind)" = "$before" ]
 	# no longer: they go with the next entry that is released
 	edge_conf diff_max_bytes 1M
 	statement 'LOAD CONFIGURATION'

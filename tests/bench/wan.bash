@@ -128,12 +128,14 @@ thin_line() {
 }
 
 wan_thin() {
-	local n bytes before t options
+	local n bytes zstd before t options
 	mkdir -p "$W/data/sequence" "$W/data/unsequence"
 	real_files
 	n=$(find "$W/plain" -type f | wc -l)
 	bytes=$(find "$W/plain" -type f -printf '%s\n' | awk '{ n += $1 } END { print n }')
-	echo "wan line=thin files=$n bytes=$bytes"
+	# what zstd makes of each file by itself, without a head, a digest or a packet around it
+	zstd=$(find "$W/plain" -type f -exec sh -c 'for f; do zstd -q -3 --no-check -c "$f" | wc -c; done' sh {} + | awk '{ n += $1 } END { print n }')
+	echo "wan line=thin what=files files=$n bytes=$bytes zstd_bytes=$zstd zstd_of_bytes=$(ratio "$zstd" "$bytes" %.3f)"
 	way_up -d 20 -r 1250000
 	before=$(went_up)
 	pair_up "$W/data"
@@ -142,6 +144,8 @@ wan_thin() {
 	reaches durable_serial "$n"
 	until [ "$(progress remaining_entries)" = 0 ]; do sleep 0.02; done # what followed again too
 	thin_line tsferry "$bytes" "$before" "$(since "$t")"
+	n=$((bytes - $(progress saved_bytes)))
+	echo "wan line=thin what=payload payload_bytes=$n payload_of_bytes=$(ratio "$n" "$bytes" %.3f)"
 	pair_down "$W/data"
 	for options in -a -az; do
 		rsyncd_up "$W/rs"
