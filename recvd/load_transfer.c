@@ -11,6 +11,7 @@
  * is settled the same way. */
 
 #define IDLE_EVERY_MS 100
+#define IDLE_UNTOLD_MS 10000 /* where the user may not ask (MAINTAIN) */
 
 bool iotdb_is_remote(const struct iotdb *db)
 {
@@ -160,10 +161,14 @@ void iotdb_wait_idle(struct iotdb *db, unsigned limit_ms)
 	uint64_t until_ms = clock_mono_ms() + limit_ms;
 	unsigned n;
 	struct rpc_visit visit = {.row = see_load, .arg = &n};
+	int r;
 
 	do {
 		n = 0;
-		if (rpc_query(db->rpc, "SHOW QUERIES", &visit, NULL, NULL) < 0)
+		r = rpc_query(db->rpc, "SHOW QUERIES", &visit, NULL, NULL);
+		if (r == -EREMOTEIO)
+			(void)poll(NULL, 0, IDLE_UNTOLD_MS);
+		if (r < 0)
 			return;
 		if (n)
 			(void)poll(NULL, 0, IDLE_EVERY_MS);
