@@ -50,25 +50,12 @@ static const char *source_path(const struct volume *v, const struct fileid *f,
 	return to;
 }
 
-/* A data directory has one of these two; the place for a disk that is not mounted has
- * neither. */
-static bool is_data_dir(const struct volume *v)
-{
-	char path[DATA_DIR_LEN + 16];
-
-	(void)snprintf(path, sizeof(path), "%s/sequence", v->data_dir);
-	if (access(path, F_OK) == 0)
-		return true;
-	(void)snprintf(path, sizeof(path), "%s/unsequence", v->data_dir);
-	return access(path, F_OK) == 0;
-}
-
 static enum source look_at_source(const struct volume *v,
 				  const struct entry *en, struct stat *st)
 {
 	char path[PATH_LEN];
 
-	if (!v || !is_data_dir(v))
+	if (!v || !spool_is_data_dir(v))
 		return SOURCE_UNKNOWN;
 	if (stat(source_path(v, &en->file, path), st) == 0)
 		return (uint64_t)st->st_size == en->body_len ? SOURCE_SAME

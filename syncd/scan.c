@@ -494,6 +494,7 @@ static void take_volumes(struct scan *s, const struct walk *w)
 		struct volume *v = &s->edge->spool.volumes[i];
 
 		v->is_ready = w->volumes[i].is_ready;
+		v->is_used = w->volumes[i].is_used;
 		v->dev = w->volumes[i].dev;
 		v->ino = w->volumes[i].ino;
 		v->over_bytes = w->volumes[i].over_bytes;
@@ -584,6 +585,12 @@ static void time_to_walk(struct loop_timer *t)
 	else
 		loop_timer_set(s->edge->loop, &s->next,
 			       (uint64_t)interval_ms(s));
+}
+
+void scan_changed(struct scan *s)
+{
+	if (s && !s->walk && !s->edge->is_ending)
+		time_to_walk(&s->next);
 }
 
 static void forget_stamps(void *arg, struct partition *p)

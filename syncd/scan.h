@@ -23,6 +23,8 @@ void scan_free(struct scan *s); /* after the catalog's thread ended as well */
 
 /* Everything is listed anew: a pipe began to capture, events were lost. */
 void scan_everything(struct scan *s);
+/* The configuration changed: a walk begins, and the next one is as far away as it says now. */
+void scan_changed(struct scan *s);
 void scan_wait(struct scan *s, struct scan_waiter *w);
 void scan_unwait(struct scan *s, struct scan_waiter *w);
 

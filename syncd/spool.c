@@ -72,6 +72,17 @@ const struct volume *spool_volume(const struct spool *s, int64_t id)
 	return NULL;
 }
 
+bool spool_is_data_dir(const struct volume *v)
+{
+	char path[DATA_DIR_LEN + 16];
+
+	(void)snprintf(path, sizeof(path), "%s/sequence", v->data_dir);
+	if (access(path, F_OK) == 0)
+		return true;
+	(void)snprintf(path, sizeof(path), "%s/unsequence", v->data_dir);
+	return access(path, F_OK) == 0;
+}
+
 static int check_data_dir(const struct volume *v, struct err *e)
 {
 	struct stat st;

@@ -27,7 +27,8 @@ struct volume {
 	char spool_dir[SPOOL_DIR_LEN];
 	bool is_configured; /* false: only what is pinned there counts */
 	bool is_ready;
-	dev_t dev; /* of the spool, when ready */
+	bool is_used; /* it was seen to be a data directory, or files are known */
+	dev_t dev;    /* of the spool, when ready */
 	ino_t ino;
 	uint64_t
 		alone_bytes; /* what only the spool still holds, at the last look */
@@ -46,6 +47,10 @@ struct spool {
 int spool_load(struct spool *s, const struct settings *set, struct outbox *o,
 	       struct err *e) MUST_CHECK;
 const struct volume *spool_volume(const struct spool *s, int64_t id);
+
+/* Blocks. A data directory has `sequence` or `unsequence`; the place for a disk that is not mounted
+ * has neither. */
+bool spool_is_data_dir(const struct volume *v);
 
 /* Blocks. Makes the spool when its data directory is there, checks whose it is; dev and
  * ino of `v` (a copy) are set. -ENOENT: the data directory is away; -ESTALE: another

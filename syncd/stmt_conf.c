@@ -6,6 +6,7 @@
 #include "ask.h"
 #include "flush.h"
 #include "link.h"
+#include "scan.h"
 #include "schema.h"
 #include "stmt.h"
 
@@ -52,6 +53,7 @@ static void take_effect(struct edge *e)
 	ask_changed(e->ask);
 	schema_changed(e->schema);
 	flush_changed(e->flush);
+	scan_changed(e->scan);
 }
 
 static void loaded(struct job *j)

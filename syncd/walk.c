@@ -189,6 +189,23 @@ static void note_type(struct walk *w, const char *path)
 	}
 }
 
+/* Before a spool is made where the disk's own will stand. A new IoTDB's directory is as
+ * empty, but then nothing is known. */
+static bool is_unmounted(struct walk *w, struct volume *v)
+{
+	bool is_empty = !spool_is_data_dir(v);
+
+	v->is_used |= !is_empty || w->has_known;
+	if (!is_empty || !v->is_used || access(v->data_dir, F_OK))
+		return false;
+	(void)err_set(&w->away, ENOENT,
+		      "data directory %s: has neither sequence nor unsequence, "
+		      "so its disk is taken for unmounted, and nothing of it "
+		      "for gone (mount it, or take it out of data_dirs)",
+		      v->data_dir);
+	return true;
+}
+
 static void walk_volume(struct walk *w, size_t i)
 {
 	struct volume *v = &w->volumes[i];
@@ -197,6 +214,10 @@ static void walk_volume(struct walk *w, size_t i)
 	int r;
 
 	v->is_ready = false;
+	if (is_unmounted(w, v)) {
+		w->n_away++;
+		return;
+	}
 	r = spool_check(v, w->state, &e);
 	if (access(v->data_dir, F_OK)) {
 		w->n_away++;
@@ -243,11 +264,24 @@ static void add_known(struct walk *w)
 	(void)sqlite3_finalize(st);
 }
 
+static bool has_known(struct walk *w)
+{
+	sqlite3_stmt *st;
+	bool has;
+
+	if (db_prepare(&w->known->db, &st, "SELECT 1 FROM known LIMIT 1", NULL))
+		return false;
+	has = db_row(&w->known->db, st, NULL) == 1;
+	(void)sqlite3_finalize(st);
+	return has;
+}
+
 void walk_run(struct job *j)
 {
 	struct walk *w = CONTAINER_OF(j, struct walk, job);
 	size_t i;
 
+	w->has_known = w->known && has_known(w);
 	for (i = 0; i < w->n_volumes; i++)
 		walk_volume(w, i);
 	if (w->known)

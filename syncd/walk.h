@@ -21,11 +21,13 @@ struct walk {
 	int inotify_fd;
 	/* Look at deletion files also where events tell of them. */
 	bool looks_at_mods;
-	struct volume
-		volumes[DATA_DIRS_MAX]; /* copies; is_ready, dev, ino, over_bytes are out */
+	struct volume volumes
+		[DATA_DIRS_MAX]; /* copies; is_ready, is_used, dev, ino, over_bytes are out */
 	size_t n_volumes;
 	struct listing_db *
 		known; /* partitions of which files are known are seen too; or NULL */
+
+	bool has_known; /* the job's own */
 
 	/* out */
 	struct watch_dir
@@ -34,7 +36,7 @@ struct walk {
 	bool is_limit_reached; /* of watches */
 	bool is_network; /* a volume is on a file system that tells of nothing */
 	size_t n_away;	 /* data directories that are not there */
-	struct err away, spool, list; /* one sentence each; sys 0 = none */
+	struct err away, spool, list;	/* one sentence each; sys 0 = none */
 	struct err over[DATA_DIRS_MAX]; /* why a volume is over its bounds */
 };
 
