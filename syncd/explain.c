@@ -14,6 +14,7 @@
 #include "listing.h"
 #include "overlap.h"
 #include "settings.h"
+#include "spool.h"
 
 #define REPAIRED_T (UINT64_C(1) << 62) /* iotdb-formats, section 2.1 */
 
@@ -28,6 +29,7 @@ struct explaining {
 	struct place *places; /* owned */
 	size_t n, cap;
 	unsigned long n_sent, n_held;
+	uint64_t bytes; /* of what is sent */
 	struct err err;
 };
 
@@ -162,6 +164,14 @@ static int compare_places(const void *a, const void *b)
 	       (pa->partition < pb->partition);
 }
 
+static bool has_spaces(const char *data_dir)
+{
+	struct volume v;
+
+	(void)snprintf(v.data_dir, sizeof(v.data_dir), "%s", data_dir);
+	return spool_is_data_dir(&v);
+}
+
 static int find_places(struct explaining *x)
 {
 	size_t i, n = 0;
@@ -173,6 +183,14 @@ static int find_places(struct explaining *x)
 					 .path = x->set.facts.dirs[i],
 					 .below = ""};
 
+		if (!has_spaces(top.path))
+			return err_set(&x->err, ENOENT,
+				       "%s has neither sequence nor "
+				       "unsequence: expected what stands in "
+				       "dn_data_dirs (data/datanode/data; "
+				       "data/data of IoTDB 0.13), its disk "
+				       "mounted",
+				       top.path);
 		r = look_into(&top);
 	}
 	if (r || !x->n)
@@ -188,19 +206,18 @@ static int find_places(struct explaining *x)
 
 /* ---- one partition ---- */
 
+#define OF_WHAT ", its sources not known"
+
 static const char *origin(const struct living *f)
 {
 	if (f->t >= REPAIRED_T && f->v == 0)
 		return "; a product of repair, its source unknown";
 	if (f->c && f->i)
-		return "; a product of inner and cross compaction, no journal "
-		       "names its sources";
+		return "; a product of inner and cross compaction" OF_WHAT;
 	if (f->c)
-		return "; a product of cross compaction, no journal names its "
-		       "sources";
+		return "; a product of cross compaction" OF_WHAT;
 	if (f->i)
-		return "; a product of inner compaction, no journal names its "
-		       "sources";
+		return "; a product of inner compaction" OF_WHAT;
 	return "";
 }
 
@@ -243,6 +260,7 @@ static void print_sent(struct explaining *x, const struct listing *l,
 	}
 	wins = overlap_hits(below, fd, &range);
 	overlap_add(below, fd, &range);
+	x->bytes += ends.len;
 	(void)printf("%lu send %s: %" PRIu64 " bytes%s%s%s\n", ++x->n_sent,
 		     fileid_path(&id, path), ends.len,
 		     wins ? "; wins over rows of files before it" : "",
@@ -390,7 +408,8 @@ int explain_run(const char *conf_path, const char *data_dir)
 			     x->set.facts.version[0]
 				     ? x->set.facts.version
 				     : "of unknown version, taken as 1.3.3 or "
-				       "later",
+				       "later (else say iotdb_version in a "
+				       "file, and --explain -c FILE)",
 			     x->set.precedence == PRECEDENCE_BY_VERSION
 				     ? "the higher version wins"
 				     : "unsequence wins over sequence, then "
@@ -400,7 +419,9 @@ int explain_run(const char *conf_path, const char *data_dir)
 	for (i = 0; r == 0 && i < x->n; i++)
 		r = explain_place(x, &x->places[i]);
 	if (r == 0)
-		(void)printf("# %lu to send, %lu not\n", x->n_sent, x->n_held);
+		(void)printf("# %lu to send, %" PRIu64
+			     " bytes in %zu partitions; %lu not\n",
+			     x->n_sent, x->bytes, x->n, x->n_held);
 	else
 		(void)fprintf(stderr, "syncd: %s\n", x->err.text);
 	free(x->places);

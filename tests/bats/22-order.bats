@@ -131,5 +131,8 @@ known_is() { [ "$(sqlite3 "$EDGE/state/catalog.db" "SELECT $1")" = "$2" ]; }
 		FROM known ORDER BY database, region, partition, serial" | diff "$T/said" -
 	run -0 "$TSFERRY_BUILD/syncd/syncd" --explain -c "$T/syncd.conf"
 	has ' to send, '
+	has '^# [0-9]+ to send, [0-9]+ bytes in [0-9]+ partitions; [0-9]+ not$'
 	run -1 "$TSFERRY_BUILD/syncd/syncd" --explain "$T/nowhere"
+	run -1 "$TSFERRY_BUILD/syncd/syncd" --explain "$T" # a level too high
+	has 'has neither sequence nor unsequence: expected what stands in dn_data_dirs'
 }
