@@ -221,7 +221,8 @@ struct sim_edge {
 	unsigned index, sender;
 	struct sim_outbox cat, old; /* old: a copy that may be put back */
 	bool has_old;
-	uint32_t *files; /* contents: what IoTDB has */
+	uint64_t n_filled; /* when `old` was taken */
+	uint32_t *files;   /* contents: what IoTDB has */
 	unsigned n_files, cap_files;
 	uint64_t gone[SIM_PIPES + 1]; /* pins up to here are unlinked */
 	uint64_t

@@ -137,7 +137,8 @@ static void answer_read(struct sim *s, struct sim_edge *e,
 		err = -EIO;
 	if (err) {
 		s->stats[STAT_READ_ERRORS]++;
-		if (err == -EIO && s->fail_read && sim_chance(s, 300))
+		if (err == -EIO && s->fail_read &&
+		    sim_chance(s, e->has_old ? 900 : 300))
 			e->rotten = rd->nonce;
 		s->fail_read = s->fail_read && err == -ENOENT;
 		upload_block(e->u, rd->serial, rd->index, (struct digest){{0}},

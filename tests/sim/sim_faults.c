@@ -195,9 +195,12 @@ static void fault_edge_copy(struct sim *s)
 
 	if (!s->is_edge_put_back || !e)
 		return;
-	if (!e->has_old || sim_chance(s, 300)) {
+	/* One from before a serial was filled is worth keeping. */
+	if (!e->has_old ||
+	    (e->n_filled == s->stats[STAT_FILLED] && sim_chance(s, 300))) {
 		edge_catalog_copy(&e->old, &e->cat);
 		e->has_old = true;
+		e->n_filled = s->stats[STAT_FILLED];
 	} else if (s->n_put_backs > 0 && s->n_pipes < SIM_PIPES / 2) {
 		put_edge_back(s, e);
 	}
@@ -275,6 +278,7 @@ bool fault_step(struct sim *s)
 	    sim_chance(s, 200)) {
 		fault_edge_copy(s);
 		fault_cloud_copy(s);
+		s->fail_read |= s->is_edge_put_back && sim_chance(s, 300);
 		return true;
 	}
 	if (sim_chance(s, 100))

@@ -66,9 +66,7 @@ static const struct {
 	 PLANT_PASS_SILENTLY,
 	 {"nothing is lost", "released is applied"}},
 	/* what was queued behind a failed group is committed */
-	{"hole",
-	 PLANT_HOLE,
-	 {"serials without holes", "everything drains"}},
+	{"hole", PLANT_HOLE, {"serials without holes", "everything drains"}},
 	/* staged files stay */
 	{"orphan", PLANT_ORPHAN, {"no orphan files"}},
 	/* RESYNC begins where the old incarnation was */
