@@ -165,8 +165,9 @@ static int wait_for(const struct nodes *nodes, uint64_t left_ms, struct err *e)
 		(void)err_set(
 			e, EAGAIN,
 			"data node %s: files behind a deletion wait until "
-			"every node of the cluster runs, or is removed "
-			"from it",
+			"every "
+			"node runs, or is removed (from the cluster, and from "
+			"iotdb_rpc)",
 			nodes->away);
 	else
 		(void)err_set(e, EAGAIN,
