@@ -80,7 +80,8 @@ class Edge:
         for d in ("edge", "cloud", "archive"):
             os.makedirs(work + "/" + d)
         self.write("syncd.conf", state_dir=work + "/edge", control_socket=work + "/syncd.sock", sender_name="edge-1",
-                   iotdb_home=self.iotdb, spool_min_free=0)
+                   iotdb_home=self.iotdb, spool_min_free=0,
+                   **({"iotdb_rpc": "127.0.0.1:%d" % self.port, "inferred_deletes": "send"} if options.rpc else {}))
         self.write("recvd.conf", state_dir=work + "/cloud", control_socket=work + "/recvd.sock", bind="127.0.0.1",
                    pipe_server_port=0, archive_dir=self.archive, staging_min_free=0, loader=HERE + "/loader")
 
@@ -327,7 +328,7 @@ class Soak:
     def run(self):
         self.edge.start()
         self.server = Server(self.edge.port)
-        for sql in self.load.begin():
+        for sql in self.load.begin(anchored=not self.options.rpc):
             self.do(sql)
         chaos = Chaos(self.edge, self.options.seed)
         chaos.start()
@@ -361,6 +362,7 @@ def main():
     p.add_argument("--crash", type=float, default=240, help="seconds between two deaths of the server, on average")
     p.add_argument("--dirs", type=int, default=1, help="data directories")
     p.add_argument("--start", type=int, help="the pipe's start time")
+    p.add_argument("--rpc", action="store_true", help="syncd may ask the server; no row stays at the partitions' fronts")
     p.add_argument("--keep", help="a directory to work in, kept")
     options = p.parse_args()
     options.build = os.path.abspath(options.build)

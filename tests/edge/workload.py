@@ -68,11 +68,14 @@ class Workload:
         self.model = {}
         self.waiting = []  # statements of one decision that are not said yet
 
-    def begin(self):
-        """With a row that stays at the front of each partition: what is missing before the first row
-        that is left may be a TTL's work, and a RESTATE leaves it in the cloud (docs/edge.md)."""
+    def begin(self, anchored=True):
+        """With a row that stays at the front of each partition, where syncd cannot ask: what is missing
+        before the first row that is left may be a TTL's work, and stays in the cloud (docs/edge.md)."""
         out = []
         for d in DATABASES:
+            if not anchored:
+                out += ["CREATE DATABASE " + d]
+                continue
             out += ["CREATE DATABASE " + d, "CREATE TIMESERIES %s.anchor.l INT64" % d,
                     Statement("INSERT INTO %s.anchor(time, l) VALUES %s" % (d, ", ".join(
                         "(%d, %d)" % (PARTITION * i, i) for i in range(-1, 100))),

@@ -65,18 +65,23 @@ a_is() { [ "$(answer edge "SELECT a FROM $DB.d WHERE time = $1")" = "${2:+$1$'\t
 	pair_start
 	# Many series, so that writing the sequence file takes its time; the overwrite is small.
 	script <<-'END'
+		def insert(sql, tries=5): # 1.3.3 stumbles now and then over the FLUSH beside it (305)
+		    try: s.run(sql)
+		    except Exception as e:
+		        if not tries or not str(e).startswith("305"): raise
+		        insert(sql, tries - 1)
 		names = ["s%d" % i for i in range(300)]
 		base = 0
 		for round in range(8):
 		    for t in range(60):
-		        s.run("INSERT INTO %s.d(time, %s) VALUES (%d, %s)" % (db, ", ".join(names), base + t, ", ".join("%d" % (t + i) for i in range(300))))
+		        insert("INSERT INTO %s.d(time, %s) VALUES (%d, %s)" % (db, ", ".join(names), base + t, ", ".join("%d" % (t + i) for i in range(300))))
 		    other = Server(port)
 		    thread = threading.Thread(target=lambda: other.run("FLUSH %s true" % db))
 		    thread.start()
-		    s.run("INSERT INTO %s.d(time, s1, s2) VALUES (%d, -1, -2)" % (db, base + 7))
+		    insert("INSERT INTO %s.d(time, s1, s2) VALUES (%d, -1, -2)" % (db, base + 7))
 		    s.run("FLUSH %s false" % db)
 		    thread.join()
-		    s.run("INSERT INTO %s.d(time, s1, s2) VALUES (%d, -3, -4)" % (db, base + 8))
+		    insert("INSERT INTO %s.d(time, s1, s2) VALUES (%d, -3, -4)" % (db, base + 8))
 		    base += 60
 	END
 	equal
