@@ -60,7 +60,8 @@ static const char *const statements[N_STATEMENTS] = {
 	[DEL_ENTRY] = "DELETE FROM entry WHERE id = ?",
 	[DEL_QUARANTINE] = "DELETE FROM quarantine WHERE entry = ?",
 	[LOWEST] = "SELECT min(id) FROM entry WHERE id >= ? AND id <= ?",
-	[SET_APPLIED] = "UPDATE incarnation SET applied = ifnull(?, durable) "
+	[SET_APPLIED] = "UPDATE incarnation SET applied = min(ifnull(?, durable), "
+			"durable) "
 			"WHERE seq = ?",
 	[GET_APPLIED] = "SELECT applied FROM incarnation WHERE seq = ?",
 	[SET_STATE] = "UPDATE entry SET state = ? WHERE id = ?",

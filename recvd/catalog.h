@@ -121,10 +121,28 @@ int catalog_add_entry(struct catalog *c, const struct entry_row *row, struct err
 int catalog_set_durable(struct catalog *c, int64_t incarnation, uint64_t serial, uint64_t nonce,
 			struct err *e) MUST_CHECK;
 
+/* ---- how far it is durable (catalog_early.c) ---- */
+
+/* Where one incarnation stands, while a group is stored; begins with zeros. */
+struct catalog_reach {
+	int64_t incarnation; /* 0: none yet */
+	struct early_one durable; /* the highest serial without a hole below it */
+	struct early_one next;	  /* the lowest above it; serial 0: none */
+	bool has_moved, has_passed;
+};
+
+/* Behind catalog_add_entry(): it is durable. 0: so far as at->durable says now, which may
+ * be further than the entry; 1: it is early, something of a lower serial is not here. */
+int catalog_reach(struct catalog *c, struct catalog_reach *at, int64_t incarnation,
+		  const struct early_one *one, struct err *e) MUST_CHECK;
+/* Stores it; at the end, too. */
+int catalog_reach_end(struct catalog *c, struct catalog_reach *at, struct err *e) MUST_CHECK;
+
 /* Applied or skipped: the entry and its quarantine are gone. */
 int catalog_end_entry(struct catalog *c, int64_t incarnation, uint64_t serial, struct err *e)
 	MUST_CHECK;
-/* The lowest serial that is not applied, minus one; stored and answered. */
+/* The lowest serial that is not applied, minus one, and not above the durable one; stored and
+ * answered. */
 int catalog_advance(struct catalog *c, int64_t incarnation, uint64_t *applied, struct err *e)
 	MUST_CHECK;
 /* Quarantines an entry, or gives a quarantined one a new reason; *id is its number.
@@ -192,6 +210,10 @@ int catalog_each_incarnation(struct catalog_reader *r,
 			     struct err *e) MUST_CHECK; /* oldest first */
 int catalog_each_domain(struct catalog_reader *r, int (*fn)(void *, const struct domain_row *),
 			void *arg, struct err *e) MUST_CHECK;
+/* What is early of all incarnations, ascending. */
+int catalog_each_early(struct catalog_reader *r,
+		       int (*fn)(void *, int64_t incarnation, const struct early_one *one),
+		       void *arg, struct err *e) MUST_CHECK;
 /* Serials of an incarnation whose payload is a staged file, ascending; retained ones too. */
 int catalog_each_file(struct catalog_reader *r, int64_t incarnation,
 		      int (*fn)(void *, uint64_t serial), void *arg, struct err *e) MUST_CHECK;

@@ -22,6 +22,8 @@ struct commit_item {
 	struct domain *domain;
 	int64_t seq, domain_id;
 	bool is_domain_new;
+	bool is_early; /* the keeper's word: one in front of it is not durable */
+	struct early_one reached; /* otherwise: so far it is now */
 	uint64_t ticket;
 	struct digest digest;
 	struct entry entry;	 /* owned; with a file: the file's */
@@ -242,16 +244,22 @@ static int put_item(struct catalog *cat, const struct commit_item *it,
 static int group_run(struct catalog_task *t, struct catalog *cat, struct err *e)
 {
 	struct commit *c = CONTAINER_OF(t, struct commit, task);
+	struct catalog_reach at = {0};
+	int r = 0;
 
-	for (const struct commit_item *it = c->group; it; it = it->next) {
-		int r = put_item(cat, it, e);
+	for (struct commit_item *it = c->group; r >= 0 && it; it = it->next) {
+		struct early_one one = {it->entry.serial, it->entry.nonce};
 
-		if (r >= 0 && (!it->next || it->next->seq != it->seq))
-			r = catalog_set_durable(cat, it->seq, it->entry.serial,
-						it->entry.nonce, e);
-		if (r < 0)
-			return r;
+		r = put_item(cat, it, e);
+		if (r >= 0)
+			r = catalog_reach(cat, &at, it->seq, &one, e);
+		it->is_early = r > 0;
+		it->reached = at.durable;
 	}
+	if (r >= 0)
+		r = catalog_reach_end(cat, &at, e);
+	if (r < 0)
+		return r;
 	(void)!file_space(c->d->stage.fd, &c->free_bytes, &c->total_bytes);
 	return 0;
 }
@@ -262,13 +270,19 @@ static void take_durable(struct commit *c, struct commit_item *it)
 {
 	struct recvd *d = c->d;
 	struct incarnation *i = it->incarnation;
+	const struct early_one one = {it->entry.serial, it->entry.nonce};
 
 	it->domain->is_stored = true;
 	it->domain->n_entries++;
 	if (it->entry.kind == ENTRY_SCHEMA)
 		turn_let_go(it->domain); /* it may be the cure */
-	i->row.durable = it->entry.serial;
-	i->row.durable_nonce = it->entry.nonce;
+	if (it->is_early) {
+		early_add(&i->early, &one);
+	} else {
+		i->row.durable = it->reached.serial;
+		i->row.durable_nonce = it->reached.nonce;
+		early_pass(&i->early, it->reached.serial);
+	}
 	i->changed_ms = 0; /* set once per group, below */
 	d->room.staged_bytes += entry_payload_len(&it->entry);
 	i->sender->staged_bytes += entry_payload_len(&it->entry);
@@ -410,6 +424,11 @@ static void group_durable(struct commit *c, struct commit_item *group)
 
 	for (struct commit_item *it = group; it; it = it->next)
 		take_durable(c, it);
+	for (struct commit_item *it = group; it; it = it->next)
+		if (it->is_early && it->incarnation->session)
+			session_early(it->incarnation->session,
+				      &(struct early_one){it->entry.serial,
+							  it->entry.nonce});
 	for (struct commit_item *it = group; it; it = it->next) {
 		struct incarnation *i = it->incarnation;
 

@@ -128,6 +128,11 @@ void receive_known(struct receive *r, const struct receive_known *k)
 	r->n_quarantined = k->n_quarantined;
 	r->told_quarantined = 0; /* the WELCOME does not tell it */
 	r->next_entry = r->next_stage = k->durable + 1;
+	if (k->early && !is_probe) {
+		early_copy(&r->known, k->early);
+		early_copy(&r->passed, k->early);
+	}
+	r->say_early = !is_probe && proto_can(r->version, PROTO_EARLY);
 	if (is_probe)
 		free_known(k);
 	else
@@ -181,17 +186,23 @@ void receive_failed(struct receive *r, const char *sentence)
 
 uint64_t receive_uncommitted(const struct receive *r)
 {
-	return r->state == RECEIVE_LIVE ? r->next_stage - 1 - r->durable : 0;
+	return r->state == RECEIVE_LIVE ? r->n_out : 0;
 }
 
 void receive_committed(struct receive *r, uint64_t serial)
 {
+	size_t n_early;
+
 	rx_settle(r);
 	if (r->state != RECEIVE_LIVE)
 		return;
 	assert(serial < r->next_stage);
-	if (serial > r->durable)
-		r->durable = serial;
+	if (serial <= r->durable)
+		return;
+	n_early = r->passed.n;
+	early_pass(&r->passed, serial);
+	r->n_out -= serial - r->durable - (n_early - r->passed.n);
+	r->durable = serial;
 }
 
 void receive_applied(struct receive *r, uint64_t serial, uint32_t n_quarantined)
@@ -215,6 +226,8 @@ static int next_progress(struct receive *r, struct receive_act *act)
 {
 	if (r->state != RECEIVE_LIVE)
 		return 0;
+	if (rx_early_next(r, act))
+		return 1;
 	if (r->durable > r->told_durable) {
 		r->told_durable = r->durable;
 		return say(act, RX_DURABLE, r->durable);
@@ -242,6 +255,12 @@ static int next_greeting(struct receive *r, struct receive_act *act)
 		r->say_welcome = false;
 		act->welcome = r->welcome;
 		return say(act, RX_WELCOME, 0);
+	}
+	if (r->say_early) {
+		r->say_early = false;
+		act->early = r->known.ones;
+		act->n_early = r->known.n;
+		return say(act, RX_EARLY, 0);
 	}
 	return rx_found_next(r, act);
 }

@@ -4,8 +4,9 @@
  * The owner (session.c, or tests/sim) gives it decoded messages and completions, and
  * after each takes actions with receive_next() until there is none. The machine checks
  * order, bounds and every digest; it acknowledges a serial only after the owner said
- * that its commit is durable. An entry becomes durable as a whole, in serial order;
- * blocks of later entries may be written before.
+ * that its commit is durable. An entry becomes durable as a whole, and in serial order among
+ * those of its database; blocks of later entries may be written before. Where an edge says
+ * LATER, what belongs to other databases passes that entry and is told as EARLY.
  *
  * What a failed write, sync or commit means: the owner calls receive_failed(); the
  * machine says BYE_BUSY and closes. Nothing is retried on the same descriptor: the edge
@@ -13,7 +14,7 @@
 #ifndef TSFERRY_RECEIVE_H
 #define TSFERRY_RECEIVE_H
 
-#include "domain/proto.h"
+#include "early.h"
 
 #ifndef RECEIVE_OPEN_MAX
 #define RECEIVE_OPEN_MAX 64u	     /* entries begun and not complete */
@@ -29,6 +30,7 @@ enum receive_act_kind {
 	RX_LOOKUP,  /* who is this (the HELLO is in `hello`): receive_known() or receive_refuse() */
 	RX_WELCOME, /* send it; `welcome` */
 	RX_PARTIAL, /* send it; `partial` */
+	RX_EARLY,   /* send it: `early`, borrowed until the next event; behind the WELCOME also none */
 	RX_OPEN,    /* entry `entry` begins in blocks: make or reuse its partial file; receive_opened() */
 	RX_WRITE,   /* block `index` at `offset`: data is borrowed until the next event; receive_written() */
 	RX_FETCH,   /* block `index` at `offset`, `len` bytes, is made from held files: `block` and
@@ -57,6 +59,8 @@ struct receive_act {
 	struct msg_welcome welcome;
 	struct msg_partial partial;
 	struct msg_applied applied;
+	const struct early_one *early;
+	size_t n_early;
 	struct msg_bye bye;
 };
 
@@ -73,6 +77,7 @@ struct receive_known {
 	uint8_t instance[ID_LEN];
 	uint64_t durable, durable_nonce, applied;
 	uint32_t n_quarantined;
+	const struct early *early; /* borrowed; NULL: none */
 	struct receive_partial *partials; /* array of n; the array is the caller's, contents are taken */
 	size_t n_partials;
 	bool is_doubted; /* the partials are as their lists say, and not read yet: none becomes
@@ -95,6 +100,7 @@ void receive_known(struct receive *r, const struct receive_known *k);
 void receive_refuse(struct receive *r, enum bye_why why, const char *sentence);
 
 void receive_entry(struct receive *r, struct msg_entry *m); /* takes what its entry owns */
+void receive_later(struct receive *r, const struct msg_later *m);
 void receive_block(struct receive *r, const struct msg_block *m);
 void receive_held(struct receive *r, const struct msg_held *m);
 void receive_end(struct receive *r, const struct msg_end *m);
@@ -111,7 +117,9 @@ void receive_fetched(struct receive *r, uint64_t serial, uint64_t index, bool is
 void receive_believed(struct receive *r);
 /* Entries handed over for a commit that has not been told. */
 uint64_t receive_uncommitted(const struct receive *r);
-void receive_committed(struct receive *r, uint64_t serial); /* every staged entry up to it */
+void receive_committed(struct receive *r, uint64_t serial); /* every entry up to it */
+/* A staged one, while one in front of it is not. */
+void receive_early(struct receive *r, const struct early_one *one);
 void receive_applied(struct receive *r, uint64_t serial, uint32_t n_quarantined);
 /* A write, sync or commit failed, or there is no room: sentence for the edge. */
 void receive_failed(struct receive *r, const char *sentence);

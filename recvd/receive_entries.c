@@ -1,7 +1,7 @@
 /* Entries on their way: open, waiting for their turn, staged.
  *
- * Serials come in order and are staged in order. An inline entry whose turn it is goes
- * straight through, borrowed from the message. Behind an incomplete one it waits: small
+ * Serials come in order and are staged in order, but for those that pass (receive_early.c).
+ * An inline entry whose turn it is goes straight through, borrowed from the message. Behind an incomplete one it waits: small
  * ones in memory, within RECEIVE_KEPT_MAX, others in a partial file of one block, which
  * is what they become at the end anyway. */
 #include <assert.h>
@@ -40,12 +40,18 @@ void rx_settle(struct receive *r)
 	}
 	if (!r->has_now)
 		entry_release(&r->now.en);
+	if (r->is_told)
+		r->tell.n = 0;
+	r->is_told = false;
 }
 
 void rx_entries_release(struct receive *r)
 {
 	for (uint64_t s = r->next_stage; s < r->next_entry; s++)
 		rx_entry_free(*slot_of(r, s));
+	early_release(&r->known);
+	early_release(&r->passed);
+	early_release(&r->tell);
 	for (size_t i = 0; i < r->n_found; i++)
 		rx_entry_free(r->found[i]);
 	entry_release(&r->now.en);
@@ -56,9 +62,23 @@ void rx_entries_release(struct receive *r)
 
 /* An ENTRY */
 
-/* Into the ring; takes what `en` owns. NULL: refused, the connection is over. */
-static struct rx_entry *wait_begins(struct receive *r, struct rx_entry *x,
-				    struct entry *en)
+/* The next serial that is expected: behind it, and behind what is durable already. */
+static void next_comes(struct receive *r)
+{
+	do
+		r->next_entry++;
+	while (rx_is_early(r, r->next_entry));
+}
+
+/* What a LATER had announced comes in its place. */
+static void leave_place(struct receive *r, struct rx_entry *later)
+{
+	r->head_bytes -= later->head_bytes;
+	rx_entry_free(later);
+}
+
+struct rx_entry *rx_wait_begins(struct receive *r, struct rx_entry *x,
+				struct entry *en)
 {
 	if (!x) {
 		x = xcalloc(1, sizeof(*x));
@@ -76,8 +96,11 @@ static struct rx_entry *wait_begins(struct receive *r, struct rx_entry *x,
 		return NULL;
 	}
 	r->head_bytes += x->head_bytes;
+	if (x->en.serial < r->next_entry)
+		leave_place(r, *slot_of(r, x->en.serial));
+	else
+		next_comes(r);
 	*slot_of(r, x->en.serial) = x;
-	r->next_entry++;
 	return x;
 }
 
@@ -130,7 +153,7 @@ static void entry_in_blocks(struct receive *r, struct msg_entry *m)
 		       m->entry.serial, r->n_open);
 		return;
 	}
-	x = wait_begins(r, rx_found_match(r, &m->entry, true), &m->entry);
+	x = rx_wait_begins(r, rx_found_match(r, &m->entry, true), &m->entry);
 	if (!x || !make_blocks(r, x))
 		return;
 	r->n_open++;
@@ -148,8 +171,8 @@ static void inline_passes(struct receive *r, struct msg_entry *m)
 	r->write_data = m->data;
 	r->now.len = m->data_len;
 	r->has_now = true;
-	r->next_entry++;
-	r->next_stage++;
+	next_comes(r);
+	r->next_stage = r->next_entry;
 }
 
 static bool is_block_held(const struct rx_entry *x, const struct digest *block)
@@ -162,7 +185,7 @@ static bool is_block_held(const struct rx_entry *x, const struct digest *block)
 static void inline_waits(struct receive *r, struct msg_entry *m,
 			 const struct digest *block, struct rx_entry *found)
 {
-	struct rx_entry *x = wait_begins(r, found, &m->entry);
+	struct rx_entry *x = rx_wait_begins(r, found, &m->entry);
 
 	if (!x)
 		return;
@@ -249,12 +272,24 @@ static void entry_inline(struct receive *r, struct msg_entry *m)
 		inline_waits(r, m, &block, found);
 }
 
+/* Whether it is the one whose turn it is, or that a LATER announced. */
+static bool is_expected(struct receive *r, const struct entry *en)
+{
+	const struct rx_entry *x = rx_at(r, en->serial);
+
+	return en->serial == r->next_entry ||
+	       (x && x->is_later &&
+		strcmp(x->en.file.database, en->file.database) == 0);
+}
+
 void receive_entry(struct receive *r, struct msg_entry *m)
 {
 	uint64_t serial = m->entry.serial;
 
 	rx_settle(r);
-	if (r->state == RECEIVE_LIVE && serial != r->next_entry)
+	if (r->state == RECEIVE_LIVE && rx_entry_again(r, &m->entry))
+		; /* it is here, and is said once more */
+	else if (r->state == RECEIVE_LIVE && !is_expected(r, &m->entry))
 		rx_bye(r, BYE_PROTOCOL, serial,
 		       "entry %" PRIu64 " came, expected entry %" PRIu64,
 		       serial, r->next_entry);
@@ -363,6 +398,8 @@ void receive_block(struct receive *r, const struct msg_block *m)
 	struct rx_entry *x;
 
 	rx_settle(r);
+	if (rx_is_early(r, m->serial))
+		return;
 	x = rx_find_open(r, m->serial, "a BLOCK");
 	if (!x)
 		return;
@@ -422,6 +459,8 @@ void receive_end(struct receive *r, const struct msg_end *m)
 	struct rx_entry *x;
 
 	rx_settle(r);
+	if (rx_is_early(r, m->serial))
+		return;
 	x = rx_find_open(r, m->serial, "an END");
 	if (!x)
 		return;
@@ -477,8 +516,9 @@ static int next_stage(struct receive *r, struct receive_act *act)
 	if (r->state != RECEIVE_LIVE || r->next_stage == r->next_entry)
 		return 0;
 	x = *slot_of(r, r->next_stage);
-	if (!x->is_ended || x->n_writing > 0 || x->is_opening ||
-	    (x->is_found && r->is_doubted))
+	if (!rx_is_ready(r, x))
+		x = rx_early_ready(r);
+	if (!x)
 		return 0;
 	act->kind = x->is_file ? RX_STAGE_FILE : RX_STAGE;
 	act->serial = x->en.serial;
@@ -491,7 +531,10 @@ static int next_stage(struct receive *r, struct receive_act *act)
 		r->kept_bytes -= x->len;
 	}
 	r->head_bytes -= x->head_bytes;
-	*slot_of(r, r->next_stage++) = NULL;
+	*slot_of(r, x->en.serial) = NULL;
+	while (r->next_stage < r->next_entry && !*slot_of(r, r->next_stage))
+		r->next_stage++;
+	r->n_out++;
 	x->next = r->spent;
 	r->spent = x;
 	return 1;
@@ -500,6 +543,7 @@ static int next_stage(struct receive *r, struct receive_act *act)
 static int next_now(struct receive *r, struct receive_act *act)
 {
 	r->has_now = false;
+	r->n_out++;
 	act->kind = RX_STAGE;
 	act->serial = r->now.en.serial;
 	act->nonce = r->now.en.nonce;

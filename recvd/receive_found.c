@@ -8,6 +8,7 @@ static bool partial_is_sound(const struct receive *r,
 			     const struct receive_partial *p)
 {
 	return p->entry.serial > r->durable &&
+	       !rx_is_early(r, p->entry.serial) &&
 	       p->entry.serial <= r->hello.assigned && p->n_blocks > 0 &&
 	       p->present && p->digests &&
 	       p->n_blocks == block_count(entry_payload_len(&p->entry));
@@ -40,7 +41,8 @@ void rx_found_take(struct receive *r, const struct receive_known *k)
 			continue;
 		}
 		/* Files of durable serials are the catalog's business. */
-		if (p->entry.serial > r->durable)
+		if (p->entry.serial > r->durable &&
+		    !rx_is_early(r, p->entry.serial))
 			rx_discard(r, p->entry.serial, p->entry.nonce);
 		entry_release(&p->entry);
 		free(p->present);

@@ -13,6 +13,8 @@ void receive_held(struct receive *r, const struct msg_held *m)
 	struct rx_entry *x;
 
 	rx_settle(r);
+	if (rx_is_early(r, m->serial))
+		return;
 	x = rx_find_open(r, m->serial, "a HELD");
 	if (!x)
 		return;

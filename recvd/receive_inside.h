@@ -1,13 +1,14 @@
 /* The inside of the receive machine, shared by its parts: receive.c holds the
  * dialogue (HELLO, WELCOME, progress, BYE), receive_found.c what was found half received,
- * receive_entries.c the entries on their way, receive_held.c their blocks that do not
- * travel.
+ * receive_entries.c the entries on their way, receive_early.c those that pass others,
+ * receive_held.c blocks that do not travel.
  * Nobody else includes this.
  *
  *	durable < next_stage <= next_entry
  *
  * next_entry is the serial that must come next, next_stage the oldest one that is not
- * yet handed over for a commit. What lies between waits in a ring over the serial. */
+ * yet handed over for a commit. What lies between waits in a ring over the serial; NULL there:
+ * it is handed over already, or was durable before. */
 #ifndef TSFERRY_RECEIVE_INSIDE_H
 #define TSFERRY_RECEIVE_INSIDE_H
 
@@ -50,6 +51,7 @@ struct rx_entry {
 	struct digest digest; /* of the entry, when ended */
 	bool is_file, is_ended;
 	bool is_found; /* half received before this connection */
+	bool is_later; /* only its serial and database are known */
 	bool is_ending; /* END came, `digest` is what it said; blocks are still missing */
 	struct fileid *held; /* owned: files that its blocks refer to */
 	uint32_t n_held;
@@ -72,7 +74,7 @@ struct receive {
 	uint32_t n_quarantined, told_quarantined;
 
 	/* Acts that wait to be taken. */
-	bool say_lookup, say_welcome, say_drop, say_bye;
+	bool say_lookup, say_early, say_welcome, say_drop, say_bye;
 	struct msg_bye bye;
 	size_t partial_at;	     /* the next of `found` to tell of */
 	uint64_t partial_block;	     /* and from which block on */
@@ -86,6 +88,14 @@ struct receive {
 	struct msg_block fetch; /* its data borrowed from the message */
 	struct msg_want *wants; /* owned; to be said */
 	size_t n_wants, cap_wants;
+
+	/* receive_early.c */
+	bool has_later;	     /* the edge knows what EARLY means */
+	struct early known;  /* as receive_known() said */
+	struct early passed; /* durable above `durable` */
+	struct early tell;   /* which the edge has not heard */
+	bool is_told;	     /* it has, since the last event */
+	uint64_t n_out;	     /* handed over, and not told of */
 
 	/* receive_entries.c */
 	uint64_t next_entry, next_stage;
@@ -116,6 +126,21 @@ int rx_found_next(struct receive *r, struct receive_act *act);
 struct rx_entry *rx_found_match(struct receive *r, const struct entry *en,
 				bool may_use);
 int rx_entries_next(struct receive *r, struct receive_act *act);
+/* Into the ring; takes what `en` owns, and `x` (NULL: a new one). NULL: refused, the
+ * connection is over. */
+struct rx_entry *rx_wait_begins(struct receive *r, struct rx_entry *x, struct entry *en);
+static inline bool rx_is_ready(const struct receive *r, const struct rx_entry *x)
+{
+	return x->is_ended && x->n_writing == 0 && !x->is_opening &&
+	       !(x->is_found && r->is_doubted);
+}
+/* receive_early.c: durable since before this connection. */
+bool rx_is_early(const struct receive *r, uint64_t serial);
+/* An entry that is; the edge need not know it. Another one of its serial ends the connection. */
+bool rx_entry_again(struct receive *r, const struct entry *en);
+/* The next that may be handed over before its turn; NULL. */
+struct rx_entry *rx_early_ready(struct receive *r);
+int rx_early_next(struct receive *r, struct receive_act *act);
 /* The entry at a serial that is not handed over yet; NULL. */
 struct rx_entry *rx_at(struct receive *r, uint64_t serial);
 /* One that is open, or BYE. */

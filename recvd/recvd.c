@@ -138,6 +138,17 @@ static int take_domain(void *arg, const struct domain_row *row)
 	return 0;
 }
 
+static int take_early(void *arg, int64_t incarnation,
+		      const struct early_one *one)
+{
+	struct incarnation *i = senders_incarnation(arg, incarnation);
+
+	if (!i)
+		return -EBADMSG;
+	early_add(&i->early, one);
+	return 0;
+}
+
 static int load_catalog(struct recvd *d, struct err *e)
 {
 	int r = catalog_each_sender(&d->reader, take_sender, &d->senders, e);
@@ -145,6 +156,8 @@ static int load_catalog(struct recvd *d, struct err *e)
 	if (r >= 0)
 		r = catalog_each_incarnation(&d->reader, take_incarnation,
 					     &d->senders, e);
+	if (r >= 0)
+		r = catalog_each_early(&d->reader, take_early, &d->senders, e);
 	if (r >= 0)
 		r = catalog_each_domain(&d->reader, take_domain, d, e);
 	if (r >= 0)

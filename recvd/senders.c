@@ -20,6 +20,7 @@ static void incarnation_free(struct incarnation *i)
 		free(d->database);
 		free(d);
 	}
+	early_release(&i->early);
 	free(i->mirror.state);
 	free(i->mirror.message);
 	free(i->mirror.progress);

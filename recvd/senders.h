@@ -11,6 +11,7 @@
 #define TSFERRY_SENDERS_H
 
 #include "catalog.h"
+#include "early.h"
 #include "ground/keys.h"
 #include "quota.h"
 #include "stage.h"
@@ -44,6 +45,7 @@ struct incarnation {
 	struct incarnation *older; /* of its sender */
 	struct sender *sender;
 	struct incarnation_row row;
+	struct early early; /* durable above row.durable */
 	char dir[STAGE_DIR_MAX];
 	struct domain *domains;
 	unsigned n_domains;

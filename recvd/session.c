@@ -198,6 +198,13 @@ void session_committed(struct session *s, uint64_t serial)
 	session_crowd_moved(s);
 }
 
+void session_early(struct session *s, const struct early_one *one)
+{
+	if (!s->rx || s->state != SESSION_LIVE)
+		return;
+	receive_early(s->rx, one);
+}
+
 void session_applied(struct session *s)
 {
 	if (!s->rx || s->state != SESSION_LIVE)

@@ -76,6 +76,8 @@ void session_bye(struct session *s, enum bye_why why, const char *sentence);
 
 /* From the commit and the applier. */
 void session_committed(struct session *s, uint64_t serial);
+/* In front of it: an entry that passed one that is not committed. */
+void session_early(struct session *s, const struct early_one *one);
 void session_failed(struct session *s, const char *sentence);
 void session_applied(struct session *s);
 /* Why nothing is applied; said when it is not what the edge heard last. "": it is. */

@@ -410,6 +410,8 @@ static void act_send(struct session *s, const struct receive_act *act)
 		msg_welcome_encode(&act->welcome, &b);
 	} else if (act->kind == RX_PARTIAL) {
 		msg_partial_encode(&act->partial, &b);
+	} else if (act->kind == RX_EARLY) {
+		early_encode(act->early, act->n_early, &b);
 	} else if (act->kind == RX_DURABLE) {
 		struct msg_durable m = {.serial = act->serial};
 
@@ -433,6 +435,7 @@ static void act_on(struct session *s, const struct receive_act *act)
 	case RX_LOOKUP:
 		session_lookup(s, act->hello);
 		break;
+	case RX_EARLY:
 	case RX_WELCOME:
 	case RX_PARTIAL:
 	case RX_DURABLE:

@@ -220,18 +220,22 @@ struct sweep {
 	struct incarnation *incarnation;
 	char dir[STAGE_DIR_MAX];
 	uint64_t durable;
+	struct early early; /* owned */
 };
 
 static void sweep_run(struct job *j)
 {
 	struct sweep *w = CONTAINER_OF(j, struct sweep, job);
 
-	(void)!stage_sweep(&w->d->stage, w->dir, w->durable, NULL);
+	(void)!stage_sweep(&w->d->stage, w->dir, w->durable, &w->early, NULL);
 }
 
 static void sweep_done(struct job *j)
 {
-	free(CONTAINER_OF(j, struct sweep, job));
+	struct sweep *w = CONTAINER_OF(j, struct sweep, job);
+
+	early_release(&w->early);
+	free(w);
 }
 
 static void sweep_start(struct commit_wait *wait)
@@ -239,6 +243,7 @@ static void sweep_start(struct commit_wait *wait)
 	struct sweep *w = CONTAINER_OF(wait, struct sweep, wait);
 
 	w->durable = w->incarnation->row.durable;
+	early_copy(&w->early, &w->incarnation->early);
 	w->job.run = sweep_run;
 	w->job.done = sweep_done;
 	worker_submit(w->d->writer, &w->job);
@@ -357,6 +362,7 @@ static void answer(struct session *s)
 		k.durable = i->row.durable;
 		k.durable_nonce = i->row.durable_nonce;
 		k.applied = i->row.applied;
+		k.early = &i->early;
 		k.n_quarantined = i->n_quarantined;
 		i->session = s;
 	}
@@ -412,6 +418,7 @@ struct scan_job {
 	char dir[STAGE_DIR_MAX];
 	uint64_t durable, free_bytes, total_bytes;
 	bool must_read; /* the lists alone were wrong */
+	struct early early; /* owned */
 	struct stage_partial *partials;
 	size_t n;
 	int result;
@@ -426,7 +433,7 @@ static void scan_run(struct job *j)
 	w->result = stage_make_dir(w->stage, w->dir, &w->err);
 	if (w->result >= 0)
 		w->result = (w->must_read ? stage_scan : stage_lists)(
-			w->stage, w->dir, w->durable, &w->partials, &w->n,
+			w->stage, w->dir, w->durable, &w->early, &w->partials, &w->n,
 			&w->err);
 }
 
@@ -456,6 +463,7 @@ static void scan_done(struct job *j)
 		tell_all_quarantine(s);
 		apply_tell(s->d->apply, s);
 	}
+	early_release(&w->early);
 	free(w);
 }
 
@@ -471,6 +479,7 @@ static void step_scan(struct commit_wait *wait)
 	w->stage = &s->d->stage;
 	w->durable = s->incarnation->row.durable;
 	w->must_read = s->incarnation->is_doubtful;
+	early_copy(&w->early, &s->incarnation->early);
 	(void)snprintf(w->dir, sizeof w->dir, "%s", s->incarnation->dir);
 	s->n_jobs++;
 	worker_submit(s->d->writer, &w->job);

@@ -121,6 +121,16 @@ static void got_block(struct session *s, const struct frame *f)
 		receive_block(s->rx, &m);
 }
 
+static void got_later(struct session *s, const struct frame *f)
+{
+	struct msg_later m;
+
+	if (msg_later_decode(&m, f) < 0)
+		receive_bad(s->rx, "a LATER that does not decode");
+	else
+		receive_later(s->rx, &m);
+}
+
 static void got_held(struct session *s, const struct frame *f)
 {
 	CLEANUP_FREE struct msg_held *m = xcalloc(1, sizeof *m);
@@ -190,6 +200,9 @@ static bool got_frame(struct session *s, const struct frame *f)
 		break;
 	case MSG_HELD:
 		got_held(s, f);
+		break;
+	case MSG_LATER:
+		got_later(s, f);
 		break;
 	case MSG_END:
 		got_end(s, f);

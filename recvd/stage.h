@@ -24,7 +24,7 @@
 #define TSFERRY_STAGE_H
 
 #include "domain/entry.h"
-#include "domain/proto.h"
+#include "early.h"
 
 #define STAGE_DIR_MAX 64
 #define STAGE_NAME_MAX 96
@@ -71,8 +71,8 @@ void stage_file_done(struct stage *s, struct stage_file *f); /* durable: the lis
 /* What is half received and stands the test of reading it again, from the disk and not from a
  * cache in which a failed sync may have left bytes that no disk has. An array of
  * stage_partial, at most STAGE_PARTIALS_MAX; owned by the caller. What does not decode
- * is removed; of serials up to `durable`, whose files are the catalog's, only the list
- * is. So `durable` must be what is committed, with no commit under way. */
+ * is removed; of serials up to `durable` and of early ones (NULL: none), whose files are the
+ * catalog's, only the list is. So these must be what is committed, with no commit under way. */
 struct stage_partial {
 	struct entry entry;
 	uint64_t n_blocks;
@@ -80,19 +80,20 @@ struct stage_partial {
 	struct digest *digests;
 };
 
-int stage_scan(struct stage *s, const char *dir, uint64_t durable, struct stage_partial **out,
-	       size_t *n, struct err *e) MUST_CHECK;
+int stage_scan(struct stage *s, const char *dir, uint64_t durable, const struct early *early,
+	       struct stage_partial **out, size_t *n, struct err *e) MUST_CHECK;
 /* The same as the lists say it, in no more time than they take; nothing of it may become
  * durable before stage_look() read it. */
-int stage_lists(struct stage *s, const char *dir, uint64_t durable, struct stage_partial **out,
-		size_t *n, struct err *e) MUST_CHECK;
+int stage_lists(struct stage *s, const char *dir, uint64_t durable, const struct early *early,
+		struct stage_partial **out, size_t *n, struct err *e) MUST_CHECK;
 /* Reads blocks [from, end) of those that `p` says are there; what they are not is not present
  * in `p` any more. How many these were; -errno when nothing can be read. from_disk: not from
  * a cache that an earlier process left; to be said with the first blocks. */
 int stage_look(struct stage *s, const char *dir, struct stage_partial *p, uint64_t from,
 	       uint64_t end, bool from_disk) MUST_CHECK;
 /* Removes what is half received, without a look; the same about `durable`. */
-int stage_sweep(struct stage *s, const char *dir, uint64_t durable, struct err *e) MUST_CHECK;
+int stage_sweep(struct stage *s, const char *dir, uint64_t durable, const struct early *early,
+		struct err *e) MUST_CHECK;
 void stage_partials_free(struct stage_partial *p, size_t n);
 
 /* Names of a serial, whatever its kind; nothing there is no error. */
@@ -117,7 +118,7 @@ int stage_sync_dir(struct stage *s, const char *dir, struct err *e) MUST_CHECK;
  * incarnation that is not dropped. `files`: ascending serials that the catalog has as
  * files. Returns how many names went. */
 int stage_clean(struct stage *s, const char *dir, bool keep_partials, uint64_t durable,
-		const uint64_t *files, size_t n_files, struct err *e) MUST_CHECK;
+		const struct early *early, const uint64_t *files, size_t n_files, struct err *e) MUST_CHECK;
 /* Removes every directory that is not in `known` (n names, sorted with strcmp). */
 int stage_clean_unknown(struct stage *s, const char *const *known, size_t n, struct err *e)
 	MUST_CHECK;

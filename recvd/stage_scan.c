@@ -38,10 +38,18 @@ struct scan {
 	struct stage *stage;
 	const char *dir;
 	uint64_t durable;
+	const struct early *early; /* NULL: none */
 	bool lists_only; /* the blocks are not read */
 	uint64_t serials[STAGE_PARTIALS_MAX];
 	size_t n;
 };
+
+/* Its files are the catalog's. */
+static bool is_durable(const struct scan *s, uint64_t serial)
+{
+	return serial <= s->durable ||
+	       (s->early && early_find(s->early, serial));
+}
 
 static int gather(void *arg, const char *name, unsigned char d_type)
 {
@@ -155,7 +163,7 @@ static int read_partial(struct scan *s, uint64_t serial,
 	CLEANUP(close_source) struct source src = {-1, -1, 0};
 	int r;
 
-	if (serial <= s->durable)
+	if (is_durable(s, serial))
 		return -ESTALE;
 	stage_name(serial, STAGE_LIST_SUFFIX, name);
 	list_fd = stage_open_in(s->stage, s->dir, name, O_RDWR);
@@ -215,7 +223,7 @@ static void remove_partial(const struct scan *s, uint64_t serial)
 {
 	char name[STAGE_NAME_MAX];
 
-	if (serial > s->durable) {
+	if (!is_durable(s, serial)) {
 		stage_remove(s->stage, s->dir, serial);
 		return;
 	}
@@ -249,26 +257,31 @@ static int run_scan(struct scan *scan, struct stage_partial **out, size_t *n,
 }
 
 int stage_scan(struct stage *s, const char *dir, uint64_t durable,
-	       struct stage_partial **out, size_t *n, struct err *e)
+	       const struct early *early, struct stage_partial **out, size_t *n, struct err *e)
 {
-	struct scan scan = {.stage = s, .dir = dir, .durable = durable};
+	struct scan scan = {
+		.stage = s, .dir = dir, .durable = durable, .early = early};
 
 	return run_scan(&scan, out, n, e);
 }
 
 int stage_lists(struct stage *s, const char *dir, uint64_t durable,
-		struct stage_partial **out, size_t *n, struct err *e)
+		const struct early *early, struct stage_partial **out, size_t *n, struct err *e)
 {
-	struct scan scan = {
-		.stage = s, .dir = dir, .durable = durable, .lists_only = true};
+	struct scan scan = {.stage = s,
+			    .dir = dir,
+			    .durable = durable,
+			    .early = early,
+			    .lists_only = true};
 
 	return run_scan(&scan, out, n, e);
 }
 
 int stage_sweep(struct stage *s, const char *dir, uint64_t durable,
-		struct err *e)
+		const struct early *early, struct err *e)
 {
-	struct scan scan = {.stage = s, .dir = dir, .durable = durable};
+	struct scan scan = {
+		.stage = s, .dir = dir, .durable = durable, .early = early};
 	int r = gather_lists(&scan, e);
 
 	for (size_t i = 0; r >= 0 && i < scan.n; i++)
@@ -326,13 +339,14 @@ static int clean_one(void *arg, const char *name, unsigned char d_type)
 }
 
 int stage_clean(struct stage *s, const char *dir, bool keep_partials,
-		uint64_t durable, const uint64_t *files, size_t n_files,
-		struct err *e)
+		uint64_t durable, const struct early *early,
+		const uint64_t *files, size_t n_files, struct err *e)
 {
 	struct clean c = {
 		.stage = s, .dir = dir, .files = files, .n_files = n_files};
 	struct scan scan = {
-		.stage = s, .dir = dir, .durable = durable, .lists_only = true};
+		.stage = s, .dir = dir, .durable = durable, 
+		.early = early, .lists_only = true};
 	struct stage_partial *partials = NULL;
 	CLEANUP_CLOSE int fd =
 		file_open_beneath(s->fd, dir, O_RDONLY | O_DIRECTORY, 0);

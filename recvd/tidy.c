@@ -11,6 +11,7 @@ struct kept_dir {
 	char dir[STAGE_DIR_MAX];
 	bool is_dropped;
 	uint64_t durable;
+	struct early early; /* owned */
 };
 
 struct tidying {
@@ -60,6 +61,7 @@ static int tidy_one(struct tidying *t, struct catalog_reader *reader,
 
 	return r < 0 ? r
 		     : stage_clean(t->stage, k->dir, !k->is_dropped, k->durable,
+				   &k->early,
 				   files.v, files.n, &t->err);
 }
 
@@ -119,6 +121,8 @@ static void tidy_done(struct job *j)
 			   t->n_removed);
 	t->d->is_tidy = true;
 	apply_kick(t->d->apply);
+	for (size_t i = 0; i < t->n; i++)
+		early_release(&t->dirs[i].early);
 	free(t->dirs);
 	free(t);
 }
@@ -149,6 +153,7 @@ void tidy_staging(struct recvd *d)
 			k->seq = i->row.seq;
 			k->is_dropped = i->row.dropped;
 			k->durable = i->row.durable;
+			early_copy(&k->early, &i->early);
 			(void)snprintf(k->dir, sizeof k->dir, "%s", i->dir);
 		}
 	t->job.run = tidy_run;

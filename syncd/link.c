@@ -384,6 +384,17 @@ uint64_t link_resent_bytes(const struct link *l)
 	return l->resent_before + upload_resent_bytes(l->upload);
 }
 
+void link_early(const struct link *l, uint64_t *entries, uint64_t *bytes)
+{
+	*entries = upload_early_entries(l->upload);
+	*bytes = upload_early_bytes(l->upload);
+}
+
+bool link_is_early(const struct link *l, uint64_t serial)
+{
+	return l && upload_is_early(l->upload, serial);
+}
+
 void link_print(const struct link *l, struct buf *out)
 {
 	char when[CLOCK_TEXT_LEN];

@@ -26,5 +26,8 @@ void link_print(const struct link *l, struct buf *out);
 bool link_is_online(const struct link *l);
 uint64_t link_rate(struct link *l); /* bytes a second, lately */
 uint64_t link_resent_bytes(const struct link *l);
+/* Entries that are durable above the durable serial, and their bytes. */
+void link_early(const struct link *l, uint64_t *entries, uint64_t *bytes);
+bool link_is_early(const struct link *l, uint64_t serial); /* NULL: no */
 
 #endif

@@ -167,6 +167,14 @@ static void send_entry(struct link *l, const struct upload_act *act)
 		send_held(l, act);
 }
 
+static void send_later(struct link *l, const struct upload_act *act)
+{
+	struct msg_later m = {.serial = act->serial};
+
+	memcpy(m.database, act->entry->file.database, sizeof(m.database));
+	msg_later_encode(&m, &l->out);
+}
+
 static void send_block(struct link *l, const struct upload_act *act)
 {
 	const struct payload *p = act->data;
@@ -404,7 +412,8 @@ static void note_attempt(struct link *l, const struct upload_act *act)
 /* Filled while no link is there, so that nothing of it can be on its way. */
 static void lose(struct link *l, const struct upload_act *act)
 {
-	lost_fill(l->edge, l->pipe, act->serial, (int)act->n, act->text);
+	lost_fill(l->edge, l->pipe, act->serial, (int)act->n, act->beyond,
+		  act->text);
 	link_offline(l, act->text);
 }
 
@@ -426,6 +435,9 @@ static void perform(struct link *l, const struct upload_act *act)
 		break;
 	case UP_READ:
 		add_read(l, act);
+		break;
+	case UP_SEND_LATER:
+		send_later(l, act);
 		break;
 	case UP_SEND_ENTRY:
 		send_entry(l, act);
@@ -507,9 +519,22 @@ static int take_welcome(struct link *l, const struct frame *f)
 	if (r == 0) {
 		pipe_waits(l->edge->pipes, l->pipe, "");
 		upload_welcome(l->upload, &m);
-		link_welcome(l);
+		if (!upload_awaits_early(l->upload))
+			link_welcome(l);
 	}
 	return r;
+}
+
+static int take_early(struct link *l, const struct frame *f)
+{
+	struct msg_early m;
+	int r = msg_early_decode(&m, f);
+
+	if (r < 0)
+		return r;
+	upload_early(l->upload, &m);
+	link_welcome(l);
+	return 0;
 }
 
 static int take_applied(struct link *l, const struct frame *f)
@@ -614,6 +639,8 @@ static int take_frame(struct link *l, const struct frame *f)
 	switch (is_spoken ? f->type : 0) {
 	case MSG_WELCOME:
 		return take_welcome(l, f);
+	case MSG_EARLY:
+		return take_early(l, f);
 	case MSG_PARTIAL:
 		return take_partial(l, f);
 	case MSG_DURABLE:

@@ -20,6 +20,7 @@ struct filling {
 	int64_t pipe;
 	uint64_t from;
 	int err; /* errno of the entry at `from` */
+	uint64_t beyond; /* the receiver may have what stands behind it, up to here */
 	char why[MESSAGE_LEN / 2];
 	struct spool spool; /* a copy */
 
@@ -296,9 +297,10 @@ static int run_filling(struct outbox_job *job, struct outbox_writer *w)
 		return r;
 	do {
 		r = fill_next(f, w, &from);
-	} while (r == 1 && f->n < FILL_MAX && ++n_looked < LOOK_MAX);
+	} while (r == 1 && !f->beyond && f->n < FILL_MAX && ++n_looked < LOOK_MAX);
 	if (r >= 0 && f->n)
-		r = outbox_fork(w, f->pipe, f->from, &job->err);
+		r = outbox_fork(w, f->pipe,
+				f->beyond ? f->beyond + 1 : f->from, &job->err);
 	if (r >= 0 && f->n)
 		r = outbox_commit(w, &job->err);
 	else
@@ -342,7 +344,7 @@ static void filled(struct outbox_job *job)
 }
 
 void lost_fill(struct edge *e, struct pipe *p, uint64_t serial, int err,
-	       const char *why)
+	       uint64_t beyond, const char *why)
 {
 	struct filling *f = xcalloc(1, sizeof(*f));
 
@@ -350,6 +352,7 @@ void lost_fill(struct edge *e, struct pipe *p, uint64_t serial, int err,
 	f->pipe = p->row.id;
 	f->from = serial;
 	f->err = err;
+	f->beyond = beyond;
 	(void)snprintf(f->why, sizeof(f->why), "%s", why);
 	f->spool = e->spool;
 	f->job.is_bare = true;

@@ -92,7 +92,8 @@ struct queue_view {
 static int show_entry(void *arg, struct outbox_entry *en)
 {
 	const struct queue_view *v = arg;
-	bool is_durable = en->entry.serial <= v->pipe->row.durable;
+	bool is_durable = en->entry.serial <= v->pipe->row.durable ||
+			  link_is_early(v->pipe->link, en->entry.serial);
 	char text[FILEID_PATH_MAX + 64];
 	const char *name = entry_text(&en->entry, text, sizeof(text));
 	const char *blank = strchr(name, ' ');

@@ -41,6 +41,7 @@ void upload_free(struct upload *u)
 	if (!u)
 		return;
 	upload_window_stop(u);
+	upload_early_stop(u);
 	free(u);
 }
 
@@ -79,6 +80,13 @@ void upload_lost(struct upload *u, uint64_t serial, int err, const char *fmt,
 {
 	va_list ap;
 
+	/* Of what was sent behind it, or passed it, the receiver may have the old entry. */
+	u->lost_beyond = upload_sent_serial(u);
+	if (u->n_there_early &&
+	    u->there_early[u->n_there_early - 1].serial > u->lost_beyond)
+		u->lost_beyond = u->there_early[u->n_there_early - 1].serial;
+	if (u->lost_beyond <= serial)
+		u->lost_beyond = 0;
 	va_start(ap, fmt);
 	end_with(u, fmt, ap);
 	va_end(ap);
@@ -91,6 +99,7 @@ void upload_lost(struct upload *u, uint64_t serial, int err, const char *fmt,
 void upload_cut(struct upload *u)
 {
 	upload_window_stop(u);
+	upload_early_stop(u);
 	u->state = UPLOAD_OFF;
 	u->version = 0;
 	u->say_hello = u->ask_nonce = u->say_close = u->say_lost = false;
@@ -121,16 +130,29 @@ static void go_live(struct upload *u)
 static void history_fits(struct upload *u)
 {
 	u->durable = u->there_durable;
-	u->known_serial = u->there_durable;
-	u->known_nonce = u->there_nonce;
 	u->state = UPLOAD_LISTING;
 	if (u->partials_left == 0)
 		go_live(u);
 }
 
+/* The durable serial is the same history's; now the highest of those that passed. */
+static void durable_fits(struct upload *u)
+{
+	u->known_serial = u->there_durable;
+	u->known_nonce = u->asked.nonce;
+	if (u->n_there_early == 0) {
+		history_fits(u);
+		return;
+	}
+	u->asked = u->there_early[u->n_there_early - 1];
+	u->ask_nonce = true;
+}
+
 static void compare_nonces(struct upload *u, uint64_t here)
 {
-	if (here == u->there_nonce)
+	if (here == u->asked.nonce && u->asked.serial == u->there_durable)
+		durable_fits(u);
+	else if (here == u->asked.nonce)
 		history_fits(u);
 	else if (here == 0)
 		upload_stop(u,
@@ -140,7 +162,7 @@ static void compare_nonces(struct upload *u, uint64_t here)
 			    "know: this edge was rolled back to an older copy, "
 			    "or is "
 			    "a clone; " CURE,
-			    u->there_durable, u->there_nonce);
+			    u->asked.serial, u->asked.nonce);
 	else
 		upload_stop(u,
 			    "entry %" PRIu64
@@ -149,7 +171,7 @@ static void compare_nonces(struct upload *u, uint64_t here)
 			    " there, %016" PRIx64
 			    " here): this edge was rolled back "
 			    "to an older copy, or is a clone; " CURE,
-			    u->there_durable, u->there_nonce, here);
+			    u->asked.serial, u->asked.nonce, here);
 }
 
 /* Below it nothing can be sent again: what was applied may be gone from here. */
@@ -159,18 +181,20 @@ static uint64_t history_floor(const struct upload *u)
 }
 
 /* Design, section 3: what HELLO must never overlook. */
-static void check_history(struct upload *u)
+void upload_check_history(struct upload *u)
 {
-	uint64_t floor = history_floor(u);
+	uint64_t floor = history_floor(u), last = u->there_durable;
 
-	if (u->there_durable > u->assigned)
+	if (u->n_there_early)
+		last = u->there_early[u->n_there_early - 1].serial;
+	if (last > u->assigned)
 		upload_stop(
 			u,
 			"the receiver holds entries up to %" PRIu64
 			", the outbox here assigned only %" PRIu64
 			": this edge was rolled back to an older copy, or is a "
 			"clone; " CURE,
-			u->there_durable, u->assigned);
+			last, u->assigned);
 	else if (u->there_durable < floor)
 		upload_stop(
 			u,
@@ -188,7 +212,7 @@ static void check_history(struct upload *u)
 			"what lies between once more; " CURE,
 			u->there_applied, floor);
 	else if (u->there_durable == 0)
-		history_fits(u);
+		durable_fits(u);
 	else if (u->there_durable == u->known_serial && u->known_nonce != 0)
 		compare_nonces(u, u->known_nonce);
 	else
@@ -219,16 +243,18 @@ void upload_welcome(struct upload *u, const struct msg_welcome *m)
 		return;
 	}
 	u->there_durable = m->durable;
-	u->there_nonce = m->durable_nonce;
+	u->asked = (struct early_one){m->durable, m->durable_nonce};
 	u->there_applied = m->applied;
 	u->partials_left = m->n_partials;
 	u->state = UPLOAD_CHECKING;
-	check_history(u);
+	u->awaits_early = proto_can(u->version, PROTO_EARLY);
+	if (!u->awaits_early)
+		upload_check_history(u);
 }
 
 void upload_nonce(struct upload *u, uint64_t serial, uint64_t nonce)
 {
-	if (u->state == UPLOAD_CHECKING && serial == u->there_durable)
+	if (u->state == UPLOAD_CHECKING && serial == u->asked.serial)
 		compare_nonces(u, nonce);
 }
 
@@ -255,7 +281,7 @@ void upload_durable(struct upload *u, const struct msg_durable *m)
 {
 	if (u->state == UPLOAD_LEAVING || u->state == UPLOAD_OFF)
 		return;
-	if (u->state != UPLOAD_LIVE || m->serial > upload_sent_serial(u)) {
+	if (u->state != UPLOAD_LIVE || !upload_may_be_durable(u, m->serial)) {
 		upload_leave(u, 0,
 			     "the receiver says durable up to %" PRIu64
 			     ", but only %" PRIu64 " was sent",
@@ -264,8 +290,11 @@ void upload_durable(struct upload *u, const struct msg_durable *m)
 						     : 0);
 		return;
 	}
-	if (m->serial > u->durable)
-		upload_window_durable(u, m->serial);
+	if (m->serial <= u->durable)
+		return;
+	upload_early_reach(u, m->serial);
+	upload_window_durable(u, m->serial);
+	u->is_single = false;
 }
 
 void upload_applied(struct upload *u, const struct msg_applied *m)
@@ -333,7 +362,7 @@ static void bye_mismatch(struct upload *u, const struct msg_bye *m)
 	unsigned n;
 
 	if (u->state != UPLOAD_LIVE || m->serial <= u->durable ||
-	    m->serial > upload_sent_serial(u) + u->send_open) {
+	    m->serial > upload_sent_serial(u) + u->next.send_open) {
 		upload_leave(u, 0,
 			     "the receiver says that entry %" PRIu64
 			     " does not verify, which is not under way: %s",
@@ -366,8 +395,11 @@ void upload_bye(struct upload *u, const struct msg_bye *m)
 		upload_stop(u, "%s", m->text);
 		u->end_why = m->why;
 		return;
-	case BYE_STOPPING:
 	case BYE_BUSY:
+		u->is_single = true; /* what was put off may need the room */
+		upload_leave(u, m->why, "%s", m->text);
+		return;
+	case BYE_STOPPING:
 	case BYE_TAKEN_OVER:
 	case BYE_PROTOCOL:
 		upload_leave(u, m->why, "%s", m->text);
@@ -397,6 +429,7 @@ static int say_end(struct upload *u, struct upload_act *act)
 	if (act->kind == UP_LOST) {
 		act->serial = u->lost_serial;
 		act->n = (uint64_t)u->lost_err;
+		act->beyond = u->lost_beyond;
 	}
 	u->say_error = u->say_close = u->say_lost = false;
 	return 1;
@@ -453,9 +486,12 @@ int upload_next(struct upload *u, struct upload_act *act)
 	}
 	if (u->ask_nonce) {
 		u->ask_nonce = false;
-		return say_serial(act, UP_NONCE, u->there_durable);
+		return say_serial(act, UP_NONCE, u->asked.serial);
 	}
-	return u->state == UPLOAD_LIVE ? upload_window_next(u, act) : 0;
+	if (u->state == UPLOAD_LIVE && upload_window_next(u, act))
+		return 1;
+	/* A head that came may be another one than the receiver has. */
+	return u->say_error ? say_end(u, act) : 0;
 }
 
 uint16_t upload_version(const struct upload *u)

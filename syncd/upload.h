@@ -3,7 +3,9 @@
  *
  * The owner (link.c, or tests/sim) calls the event functions and after each of them
  * takes actions with upload_next() until it answers UP_NONE. Serials are sent in
- * order; bytes of several entries may be under way together. The machine keeps per
+ * order; bytes of several entries may be under way together. Where the receiver says EARLY,
+ * a long entry, and what belongs to its database, is put off (LATER), and what stands behind
+ * it travels beside it. The machine keeps per
  * entry under way a head and its block digests' running list, never payload: what is
  * not yet acknowledged can be read again. Bounds: UPLOAD_WINDOW_ENTRIES entries and
  * UPLOAD_WINDOW_BYTES bytes sent and not durable (the oldest entry, however large, does
@@ -44,6 +46,13 @@
 #ifndef UPLOAD_REFER_MIN
 #define UPLOAD_REFER_MIN 2048u
 #endif
+/* So many entries may be put off; the oldest of them travels. Longer payloads are. */
+#ifndef UPLOAD_LATER
+#define UPLOAD_LATER 256u
+#endif
+#ifndef UPLOAD_LATER_MIN
+#define UPLOAD_LATER_MIN (1u << 20)
+#endif
 /* upload_ahead() of a way on which entries that are rows at the receiver never refer. */
 #define UPLOAD_AHEAD_FAST (4u << 20)
 
@@ -56,6 +65,7 @@ enum upload_act_kind {
 	UP_NONCE,	/* ask the catalog for nonce(serial), an entry's or the last released one's:
 			 * upload_nonce() */
 	UP_READ,	/* block `index` of entry `serial`: upload_block(), in the order of the READs */
+	UP_SEND_LATER,	/* the database is the entry's */
 	UP_SEND_ENTRY,	/* head; `is_inline` with data, which is NULL for an empty payload;
 			 * `may_refer`: HELD follows */
 	UP_SEND_BLOCK,
@@ -65,7 +75,8 @@ enum upload_act_kind {
 	UP_ATTEMPT,	/* entry `serial` failed to verify there, or to be read here; `n`
 			 * attempts so far; text */
 	UP_LOST,	/* entry `serial` cannot be read any more: close the link, give the
-			 * serial another entry, connect again; `n` is the errno; text */
+			 * serial another entry, connect again; `n` is the errno; text; `beyond`: up to there the
+			 * receiver may have what stands behind it; 0: nothing of it */
 	UP_ERROR,	/* the pipe must stop: text */
 	UP_CLOSE,	/* close the link; text says why; class of BYE in `why` (0 = ours) */
 };
@@ -76,6 +87,7 @@ struct upload_act {
 	uint64_t offset; /* UP_READ: in the payload */
 	uint32_t len;	 /* UP_READ, UP_SEND_BLOCK, inline data */
 	bool is_inline; /* UP_SEND_ENTRY: the payload travels with it */
+	uint64_t beyond;
 	bool is_wanted; /* UP_SEND_BLOCK: the receiver asked for it */
 	bool may_refer; /* UP_SEND_ENTRY, UP_SEND_BLOCK: it need not travel literally; UP_READ:
 			 * so it will be, as far as is known */
@@ -99,6 +111,9 @@ void upload_assigned(struct upload *u, uint64_t last); /* committed entries up t
 
 void upload_welcome(struct upload *u, const struct msg_welcome *m);
 void upload_partial(struct upload *u, const struct msg_partial *m);
+void upload_early(struct upload *u, const struct msg_early *m);
+/* The WELCOME came, and the EARLY that belongs to it did not yet. */
+bool upload_awaits_early(const struct upload *u);
 void upload_durable(struct upload *u, const struct msg_durable *m);
 void upload_applied(struct upload *u, const struct msg_applied *m);
 void upload_want(struct upload *u, const struct msg_want *m);
@@ -134,6 +149,10 @@ uint16_t upload_version(const struct upload *u);
 
 /* For status and tests. */
 uint64_t upload_durable_serial(const struct upload *u);
+/* What is durable there above the durable serial, as far as is known. */
+uint64_t upload_early_entries(const struct upload *u);
+uint64_t upload_early_bytes(const struct upload *u);
+bool upload_is_early(const struct upload *u, uint64_t serial);
 uint64_t upload_applied_serial(const struct upload *u);
 uint64_t upload_resent_bytes(const struct upload *u);
 

@@ -1,6 +1,7 @@
 /* The inside of the upload machine, shared by its two halves: upload.c holds the
  * dialogue (greeting, histories, progress, farewell), upload_window.c what is under way
- * (heads, reads, sends), upload_refer.c what the receiver may hold. Nobody else includes this.
+ * (heads, reads, sends), upload_lane.c what is put off, upload_early.c what is durable above
+ * the durable serial, upload_refer.c what the receiver may hold. Nobody else includes this.
  *
  * Serials under way, in order:
  *
@@ -8,7 +9,11 @@
  *
  * send_serial is the entry whose frames are next, read_serial the one whose blocks are
  * read next, heads_end the first head not yet here, fetch_end the first not asked for.
- * Everything is a ring over the serial, so that an event costs no search. */
+ * Everything is a ring over the serial, so that an event costs no search.
+ *
+ * There are two lanes. One is these cursors; what they put off goes into the other, a queue
+ * with its own read and send cursor. Reads of both are answered in one order, so that who
+ * is next to be sent is told by the block that was read first. */
 #ifndef TSFERRY_UPLOAD_INSIDE_H
 #define TSFERRY_UPLOAD_INSIDE_H
 
@@ -47,8 +52,10 @@ struct upload_done {
 };
 
 struct upload_sent {
-	uint64_t nonce, bytes;
+	uint64_t nonce, bytes, len;
 	bool may_refer;
+	bool is_later; /* it is put off, and not wholly sent */
+	bool is_early; /* durable before its turn */
 };
 
 /* An entry of which blocks may be asked for: sent, or being sent, and not durable. */
@@ -58,7 +65,7 @@ struct upload_ref {
 	unsigned n_missed;
 };
 
-#define UPLOAD_REF_SPAN 512u   /* entries that are sent behind the oldest of them */
+#define UPLOAD_REF_SPAN UPLOAD_WINDOW_ENTRIES /* entries that are sent behind the oldest of them */
 #define UPLOAD_REF_MISSES 4u   /* of an entry, then the rest of it is literal */
 #define UPLOAD_REF_FAILURES 8u /* entries with a miss, when they are more than half */
 #define UPLOAD_WANTS_MAX (1u << 16)
@@ -68,6 +75,19 @@ struct upload_run {
 	uint64_t serial, nonce, first;
 	uint32_t n;
 	struct digest *digests; /* owned */
+};
+
+struct upload_lane {
+	bool read_open, send_open; /* the entry at the cursor has begun */
+	uint64_t read_index, send_index;
+	size_t read_run, send_run;
+	struct digest_list list; /* of the entry while send_open */
+	uint64_t mark_serial, mark_index; /* furthest block ever sent */
+};
+
+struct upload_later {
+	struct entry en; /* owned */
+	bool is_held;
 };
 
 struct upload_failing {
@@ -86,11 +106,17 @@ struct upload {
 
 	/* What the WELCOME said, until it is checked. */
 	uint16_t version; /* agreed; 0: none yet */
-	uint64_t there_durable, there_nonce, there_applied;
+	uint64_t there_durable, there_applied;
+	struct early_one asked;	      /* whose nonce is to be the same here */
+	struct early_one *there_early; /* owned; of this link's beginning */
+	size_t n_there_early;
+	bool awaits_early, has_early; /* the receiver lets entries pass */
+	bool is_single; /* it was BUSY: one behind the other until it is further */
 	uint32_t partials_left;
 
 	/* Acts that wait to be taken. */
 	bool say_hello, ask_nonce, say_attempt, say_error, say_close, say_lost;
+	uint64_t lost_beyond;
 	struct upload_failing attempt;
 	char attempt_text[SENTENCE_MAX + 1];
 	uint64_t lost_serial;
@@ -100,13 +126,15 @@ struct upload {
 
 	/* upload_window.c */
 	struct upload_run *runs; /* owned; NULL while there are none */
-	size_t n_runs, read_run, send_run;
+	size_t n_runs;
 	uint64_t n_have;
 	struct entry heads[UPLOAD_HEADS];
 	uint64_t fetch_end, heads_end, read_serial, send_serial;
-	uint64_t read_index, send_index;
-	bool read_open, send_open; /* the entry at the cursor has begun */
-	struct digest_list list;   /* of send_serial while send_open */
+	struct upload_lane next, later; /* at read_serial, send_serial; at read_later, first_later */
+	struct upload_later *laters; /* owned; a ring; NULL: none was put off yet */
+	uint64_t first_later, read_later, end_later;
+	uint64_t passed_bytes; /* read of `next` since one of `later` was */
+	uint64_t n_early, early_bytes;
 	struct upload_sent sent[UPLOAD_WINDOW_ENTRIES];
 	uint64_t window_bytes; /* sent or being read, not durable */
 	bool has_room;
@@ -124,7 +152,6 @@ struct upload {
 	struct upload_done wanted[UPLOAD_READS]; /* read; the oldest first */
 	unsigned n_wanted;
 	uint64_t n_referred, n_failed; /* entries of this link; of them with a miss */
-	uint64_t mark_serial, mark_index; /* furthest block ever sent */
 	uint64_t resent_bytes;
 };
 
@@ -137,13 +164,46 @@ void upload_window_durable(struct upload *u,
 void upload_window_partial(struct upload *u, const struct msg_partial *m);
 int upload_window_next(struct upload *u, struct upload_act *act);
 
+/* upload_lane.c */
+
+/* Whether `en`, whose turn it is, is to be put off; -1: it has to wait. */
+int upload_puts_off(const struct upload *u, const struct entry *en);
+/* Takes what `en` owns. */
+void upload_put_off(struct upload *u, struct entry *en, bool is_held);
+void upload_lane_stop(struct upload *u);
+/* The entry that is read, or sent, of those put off; NULL: none. */
+struct upload_later *upload_later_read(struct upload *u);
+struct upload_later *upload_later_sent(struct upload *u);
+const struct upload_later *upload_later_at(const struct upload *u, uint64_t serial);
+/* It is wholly sent. */
+void upload_later_over(struct upload *u);
+/* Whether every block of an entry up to `index` was sent. */
+bool upload_block_was_sent(const struct upload *u, uint64_t serial, uint64_t index);
+
+/* upload.c: WELCOME, and EARLY where there is one, are here. */
+void upload_check_history(struct upload *u);
+
+/* upload_early.c */
+
+/* NULL: it is not among those that the receiver told of at the beginning. */
+const struct early_one *upload_was_early(const struct upload *u, uint64_t serial);
+/* The read cursor is at it: it is not sent. */
+void upload_skip_early(struct upload *u, const struct entry *en);
+/* DURABLE up to `serial` may be, or the receiver is mistaken. */
+bool upload_may_be_durable(const struct upload *u, uint64_t serial);
+/* It is: cursors that did not come so far are there. */
+void upload_early_reach(struct upload *u, uint64_t serial);
+void upload_early_passed(struct upload *u, struct upload_sent *sent);
+void upload_early_stop(struct upload *u);
+
 /* upload_refer.c */
 
 /* The entry at the read cursor begins: 1 when its blocks may refer, 0 when not, -1 when it
  * has to wait for others. */
-int upload_refer_begins(struct upload *u, const struct entry *en);
+int upload_refer_begins(struct upload *u, const struct entry *en, bool is_held);
 bool upload_refer_block(const struct upload *u, uint64_t serial);
 void upload_refer_durable(struct upload *u);
+void upload_refer_early(struct upload *u, uint64_t serial);
 void upload_refer_stop(struct upload *u);
 int upload_refer_read(struct upload *u, struct upload_act *act);
 int upload_refer_send(struct upload *u, struct upload_act *act);
@@ -152,6 +212,11 @@ void upload_keep_unused(struct upload *u, void *data);
 struct upload_read *upload_add_read(struct upload *u, const struct entry *en,
 				    uint64_t index, struct upload_act *act);
 unsigned upload_attempts(const struct upload *u, uint64_t serial);
+
+static inline struct upload_sent *upload_sent_of(struct upload *u, uint64_t serial)
+{
+	return &u->sent[serial % UPLOAD_WINDOW_ENTRIES];
+}
 
 static inline uint64_t upload_sent_serial(const struct upload *u)
 {

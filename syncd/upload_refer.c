@@ -38,15 +38,14 @@ static uint64_t least_len(const struct upload *u)
 
 static bool is_worth_it(const struct upload *u, const struct entry *en)
 {
-	return u->is_held[en->serial % UPLOAD_HEADS] &&
-	       entry_payload_len(en) > least_len(u) &&
+	return entry_payload_len(en) > least_len(u) &&
 	       proto_can(u->version, PROTO_REFERENCE) &&
 	       upload_attempts(u, en->serial) == 0 &&
 	       (u->n_failed < UPLOAD_REF_FAILURES ||
 		u->n_failed < u->n_referred / 2);
 }
 
-int upload_refer_begins(struct upload *u, const struct entry *en)
+int upload_refer_begins(struct upload *u, const struct entry *en, bool is_held)
 {
 	size_t slot;
 
@@ -54,12 +53,13 @@ int upload_refer_begins(struct upload *u, const struct entry *en)
 		if (u->refs[i].serial &&
 		    en->serial > u->refs[i].serial + UPLOAD_REF_SPAN)
 			return -1;
-	if (!is_worth_it(u, en))
+	if (!is_held || !is_worth_it(u, en))
 		return 0;
 	slot = find_ref(u, 0);
 	if (slot == UPLOAD_REFS)
 		return -1;
 	u->refs[slot] = (struct upload_ref){.serial = en->serial, .en = *en};
+	u->refs[slot].en.devices = NULL;
 	u->n_referred++;
 	return 1;
 }
@@ -83,6 +83,14 @@ void upload_refer_durable(struct upload *u)
 	for (size_t i = 0; i < UPLOAD_REFS; i++)
 		if (u->refs[i].serial <= u->durable)
 			u->refs[i].serial = 0;
+}
+
+void upload_refer_early(struct upload *u, uint64_t serial)
+{
+	size_t i = find_ref(u, serial);
+
+	if (i < UPLOAD_REFS)
+		u->refs[i].serial = 0;
 }
 
 void upload_refer_stop(struct upload *u)
@@ -119,9 +127,7 @@ static bool was_sent(const struct upload *u, const struct msg_want *m)
 
 	if (!en || m->index >= block_count(entry_payload_len(en)))
 		return false;
-	return m->serial < u->send_serial ||
-	       (m->serial == u->send_serial && u->send_open &&
-		m->index < u->send_index);
+	return upload_block_was_sent(u, m->serial, m->index);
 }
 
 void upload_want(struct upload *u, const struct msg_want *m)

@@ -32,6 +32,8 @@ PROTO_AGAIN(drop)
 PROTO_AGAIN(bye)
 PROTO_AGAIN(ask_kept)
 PROTO_AGAIN(kept)
+PROTO_AGAIN(later)
+PROTO_AGAIN(early)
 PROTO_AGAIN(held)
 PROTO_AGAIN(want)
 
@@ -76,6 +78,8 @@ static inline int proto_again(const struct frame *f, struct buf *out)
 		[MSG_ASK_KEPT] = ask_kept_again,
 		[MSG_KEPT] = kept_again,
 		[MSG_WAITS] = waits_again,
+		[MSG_LATER] = later_again,
+		[MSG_EARLY] = early_again,
 		[MSG_HELD] = held_again,
 		[MSG_WANT] = want_again,
 	};

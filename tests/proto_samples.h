@@ -145,6 +145,20 @@ static inline struct msg_kept kept(void)
 				 .runs = kept_runs};
 }
 
+/* Entries 5 and 9. */
+static const uint8_t early_ones[32] = {
+	[0] = 5, [8] = 77, [16] = 9, [24] = 78};
+
+static inline struct msg_early early(void)
+{
+	return (struct msg_early){.n = 2, .ones = early_ones};
+}
+
+static inline struct msg_later later(void)
+{
+	return (struct msg_later){.serial = 4, .database = "root.a"};
+}
+
 static inline struct msg_block reference(void)
 {
 	struct msg_block m = block();
@@ -185,7 +199,7 @@ static inline struct msg_held held(void)
 
 /* make() adds one frame, of form 0 to N_FORMS - 1. */
 enum {
-	N_FORMS = 23
+	N_FORMS = 25
 };
 
 static inline void make(unsigned form, struct buf *b)
@@ -202,6 +216,8 @@ static inline void make(unsigned form, struct buf *b)
 	struct msg_kept ke = kept();
 	struct msg_block re = reference(), pre = prefixed();
 	struct msg_held he = held();
+	struct msg_later la = later();
+	struct msg_early ea = early();
 
 	switch (form) {
 	case 0:
@@ -276,6 +292,12 @@ static inline void make(unsigned form, struct buf *b)
 		return;
 	case 22:
 		msg_want_encode(&(struct msg_want){.serial = 4, .index = 3}, b);
+		return;
+	case 23:
+		msg_later_encode(&la, b);
+		return;
+	case 24:
+		msg_early_encode(&ea, b);
 		return;
 	}
 }

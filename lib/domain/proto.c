@@ -46,6 +46,8 @@ static const struct {
 	[MSG_ASK_KEPT] = {"ASK_KEPT", ID_LEN},
 	[MSG_KEPT] = {"KEPT", ID_LEN + 8 + 1 + 4 + KEPT_RUNS_MAX * 16},
 	[MSG_WAITS] = {"WAITS", TEXT_LEN(FIELD(msg_waits, reason))},
+	[MSG_LATER] = {"LATER", 8 + 2 + DATABASE_MAX},
+	[MSG_EARLY] = {"EARLY", 4 + EARLY_MAX * 16},
 	[MSG_HELD] = {"HELD", 8 + 2 * 4 + HELD_FILES_MAX *HELD_FILE_LEN},
 	[MSG_WANT] = {"WANT", 2 * 8},
 };

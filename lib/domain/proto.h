@@ -3,12 +3,14 @@
  *
  *	edge				cloud
  *	HELLO ------------------------->
- *	      <------------------------- WELCOME, then n_partials PARTIAL
+ *	      <------------------------- WELCOME, EARLY (version 3), n_partials PARTIAL
  *	ENTRY (payload inline) -------->
  *	ENTRY, BLOCK ..., END --------->
+ *	LATER instead of an ENTRY -----> (version 3)
  *	HELD before BLOCKs that refer -> (version 2)
  *	      <------------------------- WANT a block literally (version 2)
  *	      <------------------------- DURABLE n   (cumulative, after the commit)
+ *	      <------------------------- EARLY n ... (version 3: before their turn)
  *	      <------------------------- APPLIED n   (cumulative), QUARANTINE, WAITS
  *	STATUS ------------------------>
  *	      <------------------------- PONG
@@ -50,6 +52,8 @@ enum msg_type {
 	MSG_WAITS = 22,
 	MSG_HELD = 14, /* version 2 */
 	MSG_WANT = 15, /* version 2 */
+	MSG_LATER = 16, /* version 3 */
+	MSG_EARLY = 17, /* version 3 */
 };
 
 #define ID_LEN 16	    /* instances, incarnations */
@@ -225,6 +229,32 @@ struct msg_kept {
 
 void msg_kept_run(const struct msg_kept *m, uint32_t i, uint64_t *first, uint64_t *last);
 
+/* Instead of an ENTRY whose turn it is: it comes when there is time, and what belongs to other
+ * databases may pass it. */
+struct msg_later {
+	uint64_t serial;
+	char database[DATABASE_MAX + 1];
+};
+
+#ifndef EARLY_MAX
+#define EARLY_MAX 4096u /* entries above the durable serial that are durable */
+#endif
+
+struct early_one {
+	uint64_t serial, nonce;
+};
+
+/* Entries that are durable although one of a lower serial is not, ascending. Directly behind
+ * the WELCOME, always: all of them, or none; later those that became it. */
+struct msg_early {
+	uint32_t n;
+	const uint8_t *ones; /* n * 16; borrowed */
+};
+
+struct early_one msg_early_one(const struct msg_early *m, uint32_t i);
+/* Adds one to what becomes `ones`. */
+void early_one_add(const struct early_one *one, struct buf *b);
+
 /* The maximum length of a type's message, 0 for an unknown type (for frame_take). */
 uint32_t msg_len_max(uint16_t type);
 const char *msg_name(uint16_t type);
@@ -249,6 +279,8 @@ void msg_drop_encode(const struct msg_drop *m, struct buf *b);
 void msg_bye_encode(const struct msg_bye *m, struct buf *b);
 void msg_ask_kept_encode(const struct msg_ask_kept *m, struct buf *b);
 void msg_kept_encode(const struct msg_kept *m, struct buf *b);
+void msg_later_encode(const struct msg_later *m, struct buf *b);
+void msg_early_encode(const struct msg_early *m, struct buf *b);
 void msg_held_encode(const struct msg_held *m, struct buf *b);
 void msg_want_encode(const struct msg_want *m, struct buf *b);
 
@@ -268,6 +300,8 @@ int msg_drop_decode(struct msg_drop *m, const struct frame *f) MUST_CHECK;
 int msg_bye_decode(struct msg_bye *m, const struct frame *f) MUST_CHECK;
 int msg_ask_kept_decode(struct msg_ask_kept *m, const struct frame *f) MUST_CHECK;
 int msg_kept_decode(struct msg_kept *m, const struct frame *f) MUST_CHECK;
+int msg_later_decode(struct msg_later *m, const struct frame *f) MUST_CHECK;
+int msg_early_decode(struct msg_early *m, const struct frame *f) MUST_CHECK;
 int msg_held_decode(struct msg_held *m, const struct frame *f) MUST_CHECK;
 int msg_want_decode(struct msg_want *m, const struct frame *f) MUST_CHECK;
 

@@ -7,6 +7,7 @@ static const uint16_t features_since[PROTO_FEATURES] = {
 	[PROTO_SQUEEZED] = 2,
 	[PROTO_REFERENCE] = 2,
 	[PROTO_PREFIX] = 2,
+	[PROTO_EARLY] = 3,
 };
 
 /* 0: in every one, and before one is agreed. */
@@ -16,7 +17,8 @@ static const uint16_t types_since[] = {
 	[MSG_DURABLE] = 1, [MSG_APPLIED] = 1,  [MSG_QUARANTINE] = 1,
 	[MSG_STATUS] = 1,  [MSG_PONG] = 1,     [MSG_DROP] = 1,
 	[MSG_BYE] = 0,	   [MSG_ASK_KEPT] = 1, [MSG_KEPT] = 1,
-	[MSG_WAITS] = 1,	   [MSG_HELD] = 2,     [MSG_WANT] = 2,
+	[MSG_WAITS] = 1,   [MSG_LATER] = 3,    [MSG_EARLY] = 3,
+	[MSG_HELD] = 2,	   [MSG_WANT] = 2,
 };
 
 uint16_t proto_common(uint16_t min, uint16_t max)

@@ -19,7 +19,7 @@
 #	define PROTO_VERSION_MIN 1u
 #endif
 #ifndef PROTO_VERSION_MAX
-#	define PROTO_VERSION_MAX 2u
+#	define PROTO_VERSION_MAX 3u
 #endif
 
 /* What not every version has. Each stands with the version that brought it in
@@ -29,6 +29,7 @@ enum proto_feature {
 	PROTO_SQUEEZED, /* BLOCK: a zstd frame (how 1); ENTRY: its payload as one */
 	PROTO_REFERENCE, /* BLOCK: ranges of held files (how 2); HELD, WANT */
 	PROTO_PREFIX,	 /* BLOCK: zstd behind ranges of held files (how 3) */
+	PROTO_EARLY,	 /* LATER, EARLY: entries that pass others of a lower serial */
 	PROTO_FEATURES
 };
 

@@ -85,13 +85,36 @@ static void put_applied(struct rd *in)
 	msg_applied_encode(&m, &model->stream);
 }
 
+/* Of entries near the first that is not durable; right or not. */
+static void put_early(uint8_t how)
+{
+	struct msg_early m = {.n = how >> 2 & 3};
+	CLEANUP(buf_release) struct buf ones;
+
+	buf_init(&ones, 256);
+	for (uint32_t i = 0; i < m.n; i++) {
+		struct early_one one = {.serial = model->durable + 2 + 2 * i};
+
+		one.nonce = model_nonce(one.serial) ^ (how & 16 ? 2 : 0);
+		early_one_add(&one, &ones);
+	}
+	m.ones = buf_data(&ones);
+	msg_early_encode(&m, &model->stream);
+}
+
 static void put_quarantine(struct rd *in)
 {
 	struct msg_quarantine m = {.id = 1 + rd_u8(in) % 4u,
 				   .serial = 1 + rd_u8(in),
 				   .reason = "why"};
+	uint8_t how;
 
-	m.is_over = rd_u8(in) & 1;
+	how = rd_u8(in);
+	if (how & 2) {
+		put_early(how);
+		return;
+	}
+	m.is_over = how & 1;
 	msg_quarantine_encode(&m, &model->stream);
 }
 
@@ -114,7 +137,9 @@ static void open_call(void)
 		return;
 	c->is_open = true;
 	model->has_hello = model->may_send = false;
-	model->next = model->open = 0;
+	model->next = model->open[0] = model->open[1] = 0;
+	memset(model->is_later, 0, sizeof(model->is_later));
+	model->has_early = false;
 	buf_clear(&model->stream);
 	buf_clear(&model->tail);
 	c->ev->opened(c->arg, "");
@@ -243,6 +268,7 @@ static void deliver(void)
 			return;
 		}
 		model->may_send |= f.type == MSG_WELCOME;
+		model->has_early |= f.type == MSG_EARLY;
 		c->ev->frame(c->arg, &f);
 		buf_consume(&model->stream, (size_t)n);
 	}

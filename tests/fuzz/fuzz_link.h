@@ -35,7 +35,9 @@ struct edge_model {
 	/* of the connection */
 	bool has_hello, may_send, has_want;
 	uint64_t next;	  /* the serial of the next ENTRY; 0: none was sent */
-	uint64_t open;	  /* the entry whose blocks and END are due */
+	uint64_t open[2]; /* entries whose blocks and END are due; 0: none */
+	bool is_later[64]; /* by serial: put off, and not here yet */
+	bool has_early;	   /* EARLY was said: some are put off, some are left out */
 	uint64_t durable; /* as told to the pipe */
 	uint64_t applied;
 };

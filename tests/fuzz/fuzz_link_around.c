@@ -246,12 +246,13 @@ void kept_unanswered(struct kept **k)
 }
 
 void lost_fill(struct edge *e, struct pipe *p, uint64_t serial, int err,
-	       const char *why)
+	       uint64_t beyond, const char *why)
 {
 	(void)e;
 	(void)p;
 	(void)serial; /* every entry of the model can be read */
 	(void)err;
+	(void)beyond;
 	(void)why;
 }
 

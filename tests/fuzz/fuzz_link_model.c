@@ -28,6 +28,9 @@ struct entry model_entry(uint64_t serial)
 			   .kind = ENTRY_FILE,
 			   .file = {.database = "root.a"}};
 
+	if (serial % 3 == 0)
+		memcpy(en.file.database, "root.b", 7);
+
 	en.body_len = model_len(serial);
 	if (en.body_len == 0) {
 		en.kind = ENTRY_RESTATE;
@@ -94,24 +97,63 @@ static void heard_hello(const struct frame *f)
 	model->has_hello = true;
 }
 
+/* One that was put off comes when it likes; the others in order, without a hole but for
+ * what the receiver said it has. */
+static void heard_in_turn(uint64_t serial)
+{
+	bool *is_later = &model->is_later[serial % 64];
+
+	if (*is_later && serial < model->next) {
+		*is_later = false;
+		return;
+	}
+	FUZZ_MUST(!model->next || serial == model->next ||
+		  (model->has_early && serial > model->next));
+	model->next = serial + 1;
+}
+
+static bool is_open(uint64_t serial)
+{
+	return serial && (model->open[0] == serial || model->open[1] == serial);
+}
+
+static void open_entry(uint64_t serial)
+{
+	size_t i = model->open[0] != 0;
+
+	FUZZ_MUST(model->open[i] == 0 && (i == 0 || model->has_early));
+	model->open[i] = serial;
+}
+
+static void heard_later(const struct frame *f)
+{
+	struct msg_later m;
+
+	FUZZ_MUST(msg_later_decode(&m, f) == 0);
+	FUZZ_MUST(model->may_send && model->has_early);
+	FUZZ_MUST(m.serial <= model->pipe.row.assigned);
+	FUZZ_MUST(!model->is_later[m.serial % 64]);
+	heard_in_turn(m.serial);
+	model->is_later[m.serial % 64] = true;
+}
+
 static void heard_entry(const struct frame *f)
 {
 	struct digest d;
 	struct msg_entry m;
 
 	FUZZ_MUST(msg_entry_decode(&m, f) == 0);
-	FUZZ_MUST(model->may_send && !model->open);
+	FUZZ_MUST(model->may_send);
 	FUZZ_MUST(m.entry.serial <= model->pipe.row.assigned);
-	FUZZ_MUST(!model->next || m.entry.serial == model->next);
+	heard_in_turn(m.entry.serial);
 	FUZZ_MUST(entry_payload_len(&m.entry) == model_len(m.entry.serial));
-	model->next = m.entry.serial + 1;
 	if (m.is_inline) {
 		d = model_digest(m.entry.serial);
 		FUZZ_MUST(digest_equal(&d, &m.digest));
 		FUZZ_MUST(!m.data_len ||
 			  memcmp(m.data, model->block, m.data_len) == 0);
 	} else {
-		model->open = m.entry.serial;
+		open_entry(m.entry.serial);
 	}
 	entry_release(&m.entry);
 }
@@ -121,9 +163,9 @@ static void heard_block(const struct frame *f)
 	struct msg_block m;
 
 	FUZZ_MUST(msg_block_decode(&m, f) == 0);
-	FUZZ_MUST(m.serial == model->open || model->has_want);
+	FUZZ_MUST(is_open(m.serial) || model->has_want);
 	if (m.how == BLOCK_REFERENCE) {
-		FUZZ_MUST(m.serial == model->open && m.n_ranges == 1);
+		FUZZ_MUST(is_open(m.serial) && m.n_ranges == 1);
 		return;
 	}
 	FUZZ_MUST(m.data_len == block_len(model_len(m.serial), m.index));
@@ -135,8 +177,8 @@ static void heard_end(const struct frame *f)
 	struct msg_end m;
 
 	FUZZ_MUST(msg_end_decode(&m, f) == 0);
-	FUZZ_MUST(m.serial == model->open);
-	model->open = 0;
+	FUZZ_MUST(is_open(m.serial));
+	model->open[model->open[0] != m.serial] = 0;
 }
 
 static void heard_status(const struct frame *f)
@@ -151,7 +193,7 @@ static void heard_held(const struct frame *f)
 	CLEANUP_FREE struct msg_held *m = xcalloc(1, sizeof(*m));
 
 	FUZZ_MUST(msg_held_decode(m, f) == 0);
-	FUZZ_MUST(m->serial == model->open && m->n == 1);
+	FUZZ_MUST(is_open(m->serial) && m->n == 1);
 }
 
 static void heard_frame(const struct frame *f)
@@ -176,6 +218,9 @@ static void heard_frame(const struct frame *f)
 	case MSG_HELD:
 		heard_held(f);
 		return;
+	case MSG_LATER:
+		heard_later(f);
+		return;
 	case MSG_WANT:
 	case MSG_WELCOME:
 	case MSG_PARTIAL:
@@ -183,6 +228,7 @@ static void heard_frame(const struct frame *f)
 	case MSG_APPLIED:
 	case MSG_QUARANTINE:
 	case MSG_WAITS:
+	case MSG_EARLY:
 	case MSG_PONG:
 	case MSG_DROP:
 	case MSG_BYE:

@@ -63,6 +63,8 @@ static struct entry some_entry(struct cloud *c, struct rd *in)
 		.file = {.database = "root.a"},
 	};
 
+	if (what & 32)
+		memcpy(en.file.database, "root.b", 7);
 	if (en.serial == 0 || en.serial > ENTRY_SERIAL_MAX)
 		en.serial = 1;
 	if (en.kind != ENTRY_RESTATE)
@@ -168,6 +170,19 @@ static void put_end(struct cloud *c, struct rd *in)
 	msg_end_encode(&m, &c->stream);
 }
 
+/* The next one, or one near it, comes when there is time. */
+static void put_later(struct cloud *c, uint8_t how)
+{
+	struct msg_later m = {.serial = c->next + (how >> 4 & 1),
+			      .database = "root.a"};
+
+	if (how & 4)
+		memcpy(m.database, "root.b", 7);
+	msg_later_encode(&m, &c->stream);
+	if (m.serial == c->next)
+		c->next++;
+}
+
 static void put_status(struct cloud *c)
 {
 	struct msg_status m = {.state = "RUNNING", .progress = "a 1\n"};
@@ -184,6 +199,8 @@ static void put_drop(struct cloud *c, struct rd *in)
 
 static void step(struct cloud *c, enum op op, struct rd *in)
 {
+	uint8_t how;
+
 	switch (op) {
 	case OP_VERBATIM:
 		peer_verbatim(in, &c->stream);
@@ -225,7 +242,10 @@ static void step(struct cloud *c, enum op op, struct rd *in)
 		owner_fail(c);
 		break;
 	case OP_ROOM:
-		c->d.settings.staging_max_bytes = rd_u8(in) & 1;
+		how = rd_u8(in);
+		c->d.settings.staging_max_bytes = how & 1;
+		if (how & 2)
+			put_later(c, how);
 		break;
 	case OP_SLOW:
 		c->is_slow = !c->is_slow;

@@ -16,6 +16,13 @@ struct model_entry {
 	bool is_open;
 };
 
+struct model_staged {
+	uint64_t serial; /* 0: none */
+	struct early_one one;
+	struct digest database;
+	bool is_told; /* as early */
+};
+
 struct model_job {
 	uint64_t serial, index;
 	bool is_write, is_fetch, is_good;
@@ -36,6 +43,7 @@ struct cloud {
 
 	uint64_t durable, told_durable, staged, applied, told_applied;
 	uint32_t partials_left;
+	struct model_staged out[MODEL_ENTRIES]; /* by serial; what is staged */
 	struct model_entry entries[MODEL_ENTRIES]; /* by serial */
 	struct model_job jobs[MODEL_JOBS];
 	size_t n_jobs;

@@ -117,26 +117,69 @@ static void act_fetch(struct cloud *c, const struct receive_act *a)
 	c->jobs[c->n_jobs - 1].is_good = a->digest.b[0] & 1;
 }
 
+static struct model_staged *out_at(struct cloud *c, uint64_t serial)
+{
+	return &c->out[serial % MODEL_ENTRIES];
+}
+
+static bool is_out(struct cloud *c, uint64_t serial)
+{
+	return out_at(c, serial)->serial == serial;
+}
+
+/* Once, and behind everything of its database that has a lower serial: so none of a higher
+ * one may be out already. */
+static void out(struct cloud *c, const struct receive_act *a)
+{
+	const char *db = a->entry->file.database;
+	struct digest d = digest_block(db, strlen(db));
+
+	FUZZ_MUST(a->serial > c->staged && !is_out(c, a->serial));
+	for (uint64_t s = a->serial + 1; s < a->serial + MODEL_ENTRIES; s++)
+		FUZZ_MUST(!is_out(c, s) || out_at(c, s)->one.nonce == 0 ||
+			  !digest_equal(&out_at(c, s)->database, &d));
+	*out_at(c, a->serial) = (struct model_staged){
+		.serial = a->serial,
+		.one = {a->serial, a->nonce},
+		.database = d,
+	};
+	while (is_out(c, c->staged + 1))
+		c->staged++;
+}
+
+static void act_early(struct cloud *c, const struct receive_act *a)
+{
+	uint64_t before = c->durable;
+
+	FUZZ_MUST(c->is_welcomed);
+	FUZZ_MUST(a->n_early <= EARLY_MAX);
+	for (size_t i = 0; i < a->n_early; i++) {
+		const struct model_staged *x = out_at(c, a->early[i].serial);
+
+		FUZZ_MUST(a->early[i].serial > before);
+		FUZZ_MUST(x->serial == a->early[i].serial && x->is_told);
+		before = a->early[i].serial;
+	}
+}
+
 static void act_stage(struct cloud *c, const struct receive_act *a)
 {
 	struct digest block = digest_block(a->data, a->len);
 	struct digest d = digest_entry_single(&block, a->len);
 
-	FUZZ_MUST(a->serial == c->staged + 1);
 	FUZZ_MUST(a->len == entry_payload_len(a->entry));
 	FUZZ_MUST(digest_equal(&d, &a->digest));
-	c->staged++;
+	out(c, a);
 }
 
 static void act_stage_file(struct cloud *c, const struct receive_act *a)
 {
 	struct model_entry *x = entry_at(c, a->serial);
 
-	FUZZ_MUST(a->serial == c->staged + 1);
 	FUZZ_MUST(x->is_open && x->serial == a->serial && x->n_writing == 0);
 	FUZZ_MUST(x->nonce == a->nonce);
 	x->is_open = false;
-	c->staged++;
+	out(c, a);
 }
 
 /* What is said decodes at the edge. */
@@ -216,6 +259,9 @@ static void act_on(struct cloud *c, const struct receive_act *a)
 	case RX_PARTIAL:
 		act_partial(c, a);
 		break;
+	case RX_EARLY:
+		act_early(c, a);
+		break;
 	case RX_OPEN:
 		act_open(c, a);
 		break;
@@ -239,7 +285,7 @@ static void act_on(struct cloud *c, const struct receive_act *a)
 		act_progress(c, a);
 		break;
 	case RX_DISCARD:
-		FUZZ_MUST(a->serial > c->durable);
+		FUZZ_MUST(a->serial > c->durable && !is_out(c, a->serial));
 		if (entry_at(c, a->serial)->serial == a->serial)
 			entry_at(c, a->serial)->is_open = false;
 		break;
@@ -388,11 +434,23 @@ static struct receive_partial found(struct rd *in, uint64_t durable)
 	return p;
 }
 
+/* Durable since before; of which database nobody remembers. */
+static void known_early(struct cloud *c, struct early *early, uint64_t serial)
+{
+	struct early_one one = {serial, 1 + serial % 4};
+
+	early_add(early, &one);
+	*out_at(c, serial) = (struct model_staged){
+		.serial = serial, .one = {serial, 0}, .is_told = true};
+}
+
 void owner_known(struct cloud *c, struct rd *in)
 {
 	uint8_t what = rd_u8(in);
 	struct receive_partial partials[3];
 	struct receive_known k = {.instance = {1}, .partials = partials};
+	struct early early = {0};
+	uint8_t early_how;
 	bool is_probe;
 
 	if (c->s.state != SESSION_LOOKUP)
@@ -405,13 +463,19 @@ void owner_known(struct cloud *c, struct rd *in)
 	c->durable = c->told_durable = c->staged = k.durable;
 	c->applied = c->told_applied = k.applied;
 	c->next = k.durable + 1;
-	is_probe = rd_u8(in) & 1;
+	early_how = rd_u8(in);
+	is_probe = early_how & 1;
 	if (!is_probe) {
 		c->s.sender = &c->sender;
 		c->s.incarnation = &c->incarnation;
 	}
+	for (uint64_t i = 0; i < 3; i++)
+		if (early_how >> (i + 1) & 1)
+			known_early(c, &early, k.durable + 2 + i);
+	k.early = &early;
 	c->s.state = SESSION_LIVE;
 	receive_known(c->s.rx, &k);
+	early_release(&early);
 	session_pump(&c->s);
 }
 
@@ -441,6 +505,11 @@ void owner_commit(struct cloud *c)
 {
 	if (!c->s.rx || c->s.state != SESSION_LIVE)
 		return;
+	for (uint64_t s = c->staged + 1; s < c->staged + MODEL_ENTRIES; s++)
+		if (is_out(c, s) && !out_at(c, s)->is_told) {
+			out_at(c, s)->is_told = true;
+			receive_early(c->s.rx, &out_at(c, s)->one);
+		}
 	c->durable = c->staged;
 	receive_committed(c->s.rx, c->staged);
 	session_pump(&c->s);

@@ -68,6 +68,9 @@ static void act_on(struct cloud *c, const struct receive_act *a)
 	case RX_WELCOME:
 		msg_welcome_encode(&a->welcome, &c->said);
 		break;
+	case RX_EARLY:
+		CHECK(false); /* not to one of version 1 */
+		return;
 	case RX_PARTIAL:
 		msg_partial_encode(&a->partial, &c->said);
 		break;
@@ -162,6 +165,8 @@ static void take(struct cloud *c, const struct frame *f)
 	case MSG_APPLIED:
 	case MSG_QUARANTINE:
 	case MSG_WAITS:
+	case MSG_LATER:
+	case MSG_EARLY:
 	case MSG_PONG:
 	case MSG_BYE:
 	case MSG_ASK_KEPT:

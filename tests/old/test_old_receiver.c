@@ -125,6 +125,9 @@ static void act_on(struct edge *e, const struct upload_act *a)
 	case UP_READ:
 		answer_read(e, a);
 		break;
+	case UP_SEND_LATER:
+		CHECK(false); /* it never said EARLY */
+		return;
 	case UP_SEND_ENTRY:
 		say_entry(e, a);
 		break;

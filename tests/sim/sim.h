@@ -71,6 +71,9 @@ enum sim_plant {
 	PLANT_DEAF,
 	PLANT_MISCOUNT,
 	PLANT_FALSE_STOP,
+	PLANT_PASS_OWN,
+	PLANT_FORGET_EARLY,
+	PLANT_LEAVE_HOLE,
 };
 
 enum sim_stat {
@@ -116,6 +119,9 @@ enum sim_stat {
 	STAT_WANTED,
 	STAT_PREFIXED,
 	STAT_UNPACKED,
+	STAT_LATER,
+	STAT_EARLY,
+	STAT_EARLY_KEPT,
 	STAT_N,
 };
 
@@ -178,6 +184,7 @@ struct sim_link {
 	unsigned farewell; /* pipe that says its DROP here; 0 = an upload */
 	bool is_said;
 	bool is_unfit; /* the WELCOME that came contradicts the edge */
+	uint64_t left; /* PLANT_LEAVE_HOLE: never sent */
 	unsigned id, epoch, n_writes;
 	uint64_t acked;
 	struct buf up, down;	      /* on their way */
@@ -257,6 +264,7 @@ struct sim_row {
 	unsigned seq;
 	uint64_t serial, nonce;
 	uint32_t len;
+	bool is_early; /* it passed one that is not durable */
 	bool is_file,
 		is_late;  /* late: tried again while others were let pass */
 	unsigned link_id; /* while staged: who brought it */
@@ -269,7 +277,8 @@ struct sim_inc {
 	unsigned pipe, sender;
 	bool is_dropped;
 	uint64_t durable, applied, cap;
-	struct sim_row *rows; /* serial 1 .. durable */
+	uint64_t end; /* the highest serial that has a row */
+	struct sim_row *rows; /* 1 .. end; behind durable some are empty (nonce 0) */
 };
 
 struct sim_catalog {
@@ -441,6 +450,7 @@ void edge_cut(struct sim *s, struct sim_edge *e);
 void edge_end_upload(struct sim *s, struct sim_edge *e);
 void edge_begin_upload(struct sim *s, struct sim_edge *e);
 void edge_pump(struct sim *s, struct sim_edge *e);
+void edge_early(struct sim *s, struct sim_edge *e, const struct msg_early *m);
 void edge_welcome(struct sim *s, struct sim_edge *e, struct msg_welcome *m);
 void edge_applied(struct sim *s, struct sim_edge *e, struct msg_applied *m);
 void edge_answer_fetch(struct sim *s, struct sim_edge *e, uint64_t serial,
@@ -459,7 +469,8 @@ void edge_away(struct sim *s, struct sim_edge *e);
 struct sim_pipe *edge_pipe(struct sim_edge *e); /* not dropped; NULL */
 struct sim_pipe *edge_live(struct sim_edge *e); /* when there is one */
 uint64_t edge_assign(struct sim *s, struct sim_edge *e, uint32_t content);
-void edge_fill(struct sim *s, struct sim_edge *e, uint64_t serial);
+void edge_fill(struct sim *s, struct sim_edge *e, uint64_t serial,
+	       uint64_t beyond);
 void edge_add_file(struct sim_edge *e, uint32_t content);
 void edge_create_pipe(struct sim *s, struct sim_edge *e);
 void edge_resync(struct sim *s, struct sim_edge *e, const char *why);
@@ -482,6 +493,11 @@ void cloud_session_end(struct sim *s, struct sim_link *l);
 void cloud_fail_session(struct sim *s, struct sim_link *l, const char *why);
 struct incarnation *cloud_incarnation(struct sim *s, unsigned seq);
 struct domain *cloud_domain(struct sim *s, unsigned seq, unsigned db);
+
+static inline bool inc_has(const struct sim_inc *inc, uint64_t serial)
+{
+	return serial <= inc->end && inc->rows[serial].nonce;
+}
 
 /* sim_hello.c: who is it, and what do we have of it */
 bool cloud_step_lookup(struct sim *s);

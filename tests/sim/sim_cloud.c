@@ -33,11 +33,11 @@ static void remember(struct sim *s, unsigned seq)
 		x = senders_add(all, &sender);
 	pipe_id(inc->pipe, row.id);
 	(void)incarnation_add(all, x, &row);
-	for (uint64_t i = inc->applied + 1; i <= inc->durable; i++) {
+	for (uint64_t i = inc->applied + 1; i <= inc->end; i++) {
 		const struct sim_row *r = &inc->rows[i];
 		struct domain *dom;
 
-		if (r->state == ROW_APPLIED || r->state == ROW_SKIPPED)
+		if (!r->nonce || r->state == ROW_APPLIED || r->state == ROW_SKIPPED)
 			continue;
 		dom = cloud_domain(s, seq, sim_content_of(s, r->nonce)->db);
 		dom->n_entries++;
@@ -101,6 +101,18 @@ static void act_durable(struct sim *s, struct sim_link *l, uint64_t serial)
 	msg_durable_encode(&m, &l->down);
 }
 
+/* As good as DURABLE. */
+static void act_early(struct sim *s, struct sim_link *l,
+		      const struct receive_act *a)
+{
+	s->stats[receive_is_welcomed(l->r) && l->acked ? STAT_EARLY
+						       : STAT_EARLY_KEPT] +=
+		a->n_early;
+	for (size_t i = 0; i < a->n_early && !s->broken; i++)
+		store_check_acknowledged(s, l, a->early[i].serial);
+	early_encode(a->early, a->n_early, &l->down);
+}
+
 static void act_lookup(struct sim *s, struct sim_link *l,
 		       const struct msg_hello *m)
 {
@@ -125,6 +137,9 @@ static void act_on(struct sim *s, struct sim_link *l,
 	case RX_PARTIAL:
 		s->stats[STAT_PARTIALS]++;
 		msg_partial_encode(&a->partial, &l->down);
+		return;
+	case RX_EARLY:
+		act_early(s, l, a);
 		return;
 	case RX_OPEN:
 		store_open(s, l, a->entry);

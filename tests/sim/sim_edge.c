@@ -136,17 +136,41 @@ static void pretend(const struct sim *s, struct sim_edge *e,
 		m->durable_nonce = p->nonces[m->durable];
 }
 
+static void admitted(struct sim_edge *e)
+{
+	if (!e->link || e->link->is_unfit)
+		return;
+	e->error = EDGE_FINE;
+	e->is_away = false;
+	patience_online(&e->patience);
+}
+
+void edge_early(struct sim *s, struct sim_edge *e, const struct msg_early *m)
+{
+	const struct sim_pipe *p = edge_live(e);
+	bool is_first = upload_awaits_early(e->u);
+
+	for (uint32_t i = 0; i < m->n; i++) {
+		struct early_one one = msg_early_one(m, i);
+
+		e->link->is_unfit |= is_first &&
+				     (one.serial > p->assigned ||
+				      p->nonces[one.serial] != one.nonce);
+	}
+	upload_early(e->u, m);
+	edge_pump(s, e);
+	if (is_first)
+		admitted(e);
+}
+
 void edge_welcome(struct sim *s, struct sim_edge *e, struct msg_welcome *m)
 {
 	e->link->is_unfit = is_unfit(e, m);
 	pretend(s, e, m);
 	upload_welcome(e->u, m);
 	edge_pump(s, e);
-	if (!e->link || e->link->is_unfit)
-		return;
-	e->error = EDGE_FINE;
-	e->is_away = false;
-	patience_online(&e->patience);
+	if (e->u && !upload_awaits_early(e->u))
+		admitted(e);
 }
 
 void edge_applied(struct sim *s, struct sim_edge *e, struct msg_applied *m)
@@ -187,6 +211,29 @@ static void act_error(struct sim *s, struct sim_edge *e,
 	edge_away(s, e);
 }
 
+static const struct sim_inc *inc_of(const struct sim *s,
+				    const struct sim_pipe *p)
+{
+	for (unsigned seq = s->cloud.cat.n; seq > 0; seq--)
+		if (s->cloud.cat.inc[seq].pipe == p->id &&
+		    s->cloud.cat.inc[seq].sender == p->sender)
+			return &s->cloud.cat.inc[seq];
+	return NULL;
+}
+
+/* A serial that is durable, early or not, keeps its entry. */
+static void check_fill(struct sim *s, const struct sim_edge *e,
+		       const struct sim_pipe *p, uint64_t serial)
+{
+	const struct sim_inc *inc = inc_of(s, p);
+
+	if (inc && inc_has(inc, serial) && e->link &&
+	    e->link->epoch == s->cloud.epoch && !s->edges[1].is_used &&
+	    inc->rows[serial].nonce == p->nonces[serial])
+		sim_broken(s, "only what is not durable is filled",
+			   "entry %" PRIu64, serial);
+}
+
 /* What cannot be read any more must be gone, or have been refused by the disk. */
 static void act_lost(struct sim *s, struct sim_edge *e,
 		     const struct upload_act *a)
@@ -198,11 +245,12 @@ static void act_lost(struct sim *s, struct sim_edge *e,
 	if (a->serial <= upload_durable_serial(e->u))
 		sim_broken(s, "only what is not durable is filled",
 			   "entry %" PRIu64, a->serial);
+	check_fill(s, e, p, a->serial);
 	if (a->n != EIO && a->serial > e->gone[p->id])
 		sim_broken(s, "no false loss", "%s", a->text);
 	edge_cut(s, e);
 	edge_away(s, e);
-	edge_fill(s, e, a->serial);
+	edge_fill(s, e, a->serial, a->beyond);
 }
 
 static void act_close(struct sim *s, struct sim_edge *e,
@@ -216,16 +264,6 @@ static void act_close(struct sim *s, struct sim_edge *e,
 		sim_broken(s, "honest peers", "%s", a->text);
 	edge_cut(s, e);
 	edge_away(s, e);
-}
-
-static const struct sim_inc *inc_of(const struct sim *s,
-				    const struct sim_pipe *p)
-{
-	for (unsigned seq = s->cloud.cat.n; seq > 0; seq--)
-		if (s->cloud.cat.inc[seq].pipe == p->id &&
-		    s->cloud.cat.inc[seq].sender == p->sender)
-			return &s->cloud.cat.inc[seq];
-	return NULL;
 }
 
 /* What the edge is told is durable: the other catalog says the same. */
@@ -264,6 +302,18 @@ static void act_applied(struct sim *s, struct sim_edge *e, uint64_t serial)
 }
 
 /* ---- acts ---- */
+
+static void act_later(struct sim *s, struct sim_edge *e,
+		      const struct upload_act *a)
+{
+	struct msg_later m = {.serial = a->serial};
+
+	s->stats[STAT_LATER]++;
+	memcpy(m.database, a->entry->file.database, sizeof(m.database));
+	msg_later_encode(&m, &e->link->up);
+	if (s->plant == PLANT_LEAVE_HOLE && !e->link->left)
+		e->link->left = a->serial;
+}
 
 static void act_hello(struct sim_edge *e, const struct upload_act *a)
 {
@@ -350,7 +400,9 @@ static void act_send(struct sim *s, struct sim_edge *e,
 {
 	struct buf *up = &e->link->up;
 
-	if (a->kind == UP_SEND_ENTRY) {
+	if (e->link->left && a->serial == e->link->left) {
+		; /* PLANT_LEAVE_HOLE */
+	} else if (a->kind == UP_SEND_ENTRY) {
 		struct msg_entry m = {
 			.entry = *a->entry,
 			.is_inline = a->is_inline,
@@ -429,7 +481,7 @@ static void act_fetch(struct sim *s, struct sim_edge *e,
 
 static bool is_send(enum upload_act_kind kind)
 {
-	return kind == UP_SEND_ENTRY || kind == UP_SEND_BLOCK ||
+	return kind == UP_SEND_LATER || kind == UP_SEND_ENTRY || kind == UP_SEND_BLOCK ||
 	       kind == UP_SEND_END;
 }
 
@@ -448,6 +500,9 @@ static void do_act(struct sim *s, struct sim_edge *e,
 		return;
 	case UP_READ:
 		act_read(s, e, a);
+		return;
+	case UP_SEND_LATER:
+		act_later(s, e, a);
 		return;
 	case UP_SEND_ENTRY:
 	case UP_SEND_BLOCK:

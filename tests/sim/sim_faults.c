@@ -107,7 +107,7 @@ static void fault_flip_staged(struct sim *s)
 		return;
 	for (struct sim_file *f = c->disk.files; f; f = f->next) {
 		if (!f->is_linked || f->len == 0 || f->dir > c->cat.n ||
-		    f->serial <= c->cat.inc[f->dir].durable || skip-- > 0)
+		    inc_has(&c->cat.inc[f->dir], f->serial) || skip-- > 0)
 			continue;
 		skip = sim_random(s, f->len);
 		f->now[skip] ^= (uint8_t)(1u << sim_random(s, 8));

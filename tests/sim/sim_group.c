@@ -139,29 +139,74 @@ static void group_failed(struct sim *s, bool is_sync, const char *why)
 		distrust(s, why);
 }
 
-static void commit_row(struct sim *s, const struct sim_row *row)
+/* The database of an entry that is not here, as an edge knows it; SIM_DATABASES: nobody
+ * does any more. */
+static unsigned missing_db(struct sim *s, const struct sim_inc *inc,
+			   const struct sim_row *row, uint64_t serial)
+{
+	for (size_t e = 0; e < SIM_EDGES; e++)
+		for (unsigned i = 0; i < s->edges[e].cat.n; i++) {
+			const struct sim_pipe *p = &s->edges[e].cat.pipes[i];
+
+			if (p->id == inc->pipe && row->serial <= p->assigned &&
+			    p->nonces[row->serial] == row->nonce)
+				return sim_content_of(s, p->nonces[serial])->db;
+		}
+	return SIM_DATABASES;
+}
+
+/* What passes a hole leaves nothing of its own database in it. */
+static bool leaves_own_behind(struct sim *s, const struct sim_inc *inc,
+			      const struct sim_row *row)
+{
+	unsigned db = sim_content_of(s, row->nonce)->db;
+
+	for (uint64_t i = inc->durable + 1; i < row->serial; i++)
+		if (!inc_has(inc, i) && missing_db(s, inc, row, i) == db)
+			return true;
+	return false;
+}
+
+static void commit_row(struct sim *s, struct sim_row *row)
 {
 	struct sim_inc *inc = &s->cloud.cat.inc[row->seq];
 	size_t cap = inc->cap;
 	struct sim_file *f;
 
-	if (row->serial != inc->durable + 1) {
+	if (row->serial <= inc->durable || inc_has(inc, row->serial) ||
+	    leaves_own_behind(s, inc, row)) {
 		sim_broken(s, "serials without holes",
 			   "%" PRIu64 " after %" PRIu64, row->serial,
 			   inc->durable);
 		free(row->data);
 		return;
 	}
-	sim_grow(&inc->rows, inc->durable + 1, &cap, sizeof(*row));
+	sim_grow(&inc->rows, row->serial, &cap, sizeof(*row));
 	inc->cap = cap;
-	inc->rows[++inc->durable] = *row;
+	inc->rows[row->serial] = *row;
+	if (row->serial > inc->end)
+		inc->end = row->serial;
+	row->is_early = row->serial != inc->durable + 1;
+	while (inc_has(inc, inc->durable + 1))
+		inc->durable++;
 	if (!row->is_file)
 		return;
 	free(row->data);
-	inc->rows[inc->durable].data = NULL;
+	inc->rows[row->serial].data = NULL;
 	f = disk_find(&s->cloud.disk, row->seq, row->serial, true);
 	if (f)
 		disk_unlink(&s->cloud.disk, f);
+}
+
+/* Of the incarnation, what is not told yet: from `at` on, and those before that did not pass. */
+static uint64_t count_of(const struct sim_row *group, size_t n, unsigned seq,
+			 size_t at)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < n; i++)
+		count += group[i].seq == seq && (i >= at || !group[i].is_early);
+	return count;
 }
 
 static void group_commits(struct sim *s)
@@ -181,17 +226,22 @@ static void group_commits(struct sim *s)
 		cloud_domain(s, row->seq, sim_content_of(s, row->nonce)->db)
 			->n_entries++;
 		l = session_of(s, row->seq);
-		if (!l)
-			continue;
-		if (receive_durable(l->r) + receive_uncommitted(l->r) <
-		    row->serial) {
+		if (l && receive_uncommitted(l->r) <
+				 count_of(group, n, row->seq, i))
 			sim_broken(s, "serials without holes",
 				   "entry %" PRIu64
 				   " is durable, its session did not stage it",
 				   row->serial);
-			break;
-		}
-		receive_committed(l->r, row->serial);
+		else if (l && row->is_early)
+			receive_early(l->r, &(struct early_one){row->serial,
+								row->nonce});
+	}
+	for (size_t i = 0; i < n && !s->broken; i++) {
+		struct sim_link *l = session_of(s, group[i].seq);
+
+		if (!l)
+			continue;
+		receive_committed(l->r, c->cat.inc[group[i].seq].durable);
 		cloud_pump(s, l);
 	}
 	free(group);
@@ -206,7 +256,12 @@ static void ack_early(struct sim *s)
 
 		if (!l)
 			continue;
-		receive_committed(l->r, c->group[i].serial);
+		if (c->group[i].serial == receive_durable(l->r) + 1)
+			receive_committed(l->r, c->group[i].serial);
+		else
+			receive_early(l->r, &(struct early_one){
+						    c->group[i].serial,
+						    c->group[i].nonce});
 		cloud_pump(s, l);
 	}
 }
@@ -216,6 +271,13 @@ static void group_begins(struct sim *s)
 	struct sim_cloud *c = &s->cloud;
 	size_t n = c->n_staged < GROUP_MAX ? c->n_staged : GROUP_MAX;
 
+	if (s->plant == PLANT_PASS_OWN && n > 1 && sim_chance(s, 300)) {
+		struct sim_row first = c->staged[0];
+
+		n = 1; /* the second before the first */
+		c->staged[0] = c->staged[1];
+		c->staged[1] = first;
+	}
 	c->group = xcalloc(n, sizeof(*c->group));
 	memcpy(c->group, c->staged, n * sizeof(*c->group));
 	c->n_group = n;

@@ -58,6 +58,14 @@ static void look_up(struct sim *s, struct sim_link *l)
 	}
 }
 
+static void find_early(const struct sim_inc *inc, struct early *early)
+{
+	for (uint64_t i = inc->durable + 1; i <= inc->end; i++)
+		if (inc_has(inc, i))
+			early_add(early, &(struct early_one){
+						 i, inc->rows[i].nonce});
+}
+
 static void answer(struct sim *s, struct sim_link *l)
 {
 	const struct sim_inc *inc = &s->cloud.cat.inc[l->seq];
@@ -70,7 +78,11 @@ static void answer(struct sim *s, struct sim_link *l)
 		.applied = inc->applied,
 		.n_quarantined = i->n_quarantined,
 	};
+	struct early early = {0};
 
+	if (s->plant != PLANT_FORGET_EARLY)
+		find_early(inc, &early);
+	k.early = &early;
 	store_settle_writes(s, l->seq);
 	if (s->plant != PLANT_NO_PARTIALS)
 		k.n_partials = partial_all(s, l->seq, must_read, &k.partials);
@@ -79,6 +91,7 @@ static void answer(struct sim *s, struct sim_link *l)
 	l->state = SESSION_WELCOME;
 	receive_known(l->r, &k);
 	free(k.partials);
+	early_release(&early);
 	cloud_pump(s, l);
 }
 
@@ -133,7 +146,7 @@ static void throw_away(struct sim *s, unsigned seq)
 {
 	struct sim_inc *inc = &s->cloud.cat.inc[seq];
 
-	for (uint64_t n = inc->applied + 1; n <= inc->durable; n++)
+	for (uint64_t n = inc->applied + 1; n <= inc->end; n++)
 		inc->rows[n].state = ROW_SKIPPED;
 	inc->applied = inc->durable;
 	for (unsigned db = 0; db < SIM_DATABASES; db++) {

@@ -93,6 +93,20 @@ static void check_needed(struct sim *s, const struct sim_link *l,
 			   m->entry.serial);
 }
 
+/* What passed was told before the WELCOME: sent again for nothing. */
+static void check_early(struct sim *s, const struct sim_link *l,
+			const struct msg_entry *m)
+{
+	const struct sim_inc *inc = &s->cloud.cat.inc[l->seq];
+
+	if (!s->is_plain && l->state == SESSION_WELCOME &&
+	    inc_has(inc, m->entry.serial) &&
+	    inc->rows[m->entry.serial].nonce == m->entry.nonce)
+		sim_broken(s, "no byte twice",
+			   "entry %" PRIu64 " came again, it is durable",
+			   m->entry.serial);
+}
+
 static void take_entry(struct sim *s, struct sim_link *l, const struct frame *f)
 {
 	struct msg_entry m;
@@ -102,6 +116,7 @@ static void take_entry(struct sim *s, struct sim_link *l, const struct frame *f)
 		return;
 	}
 	check_needed(s, l, &m);
+	check_early(s, l, &m);
 	receive_entry(l->r, &m);
 }
 
@@ -127,6 +142,7 @@ static void take_up(struct sim *s, struct sim_link *l, const struct frame *f)
 {
 	struct msg_hello hello;
 	struct msg_held held;
+	struct msg_later later;
 	struct msg_drop drop;
 	struct msg_end end;
 
@@ -155,6 +171,12 @@ static void take_up(struct sim *s, struct sim_link *l, const struct frame *f)
 		else
 			receive_held(l->r, &held);
 		break;
+	case MSG_LATER:
+		if (msg_later_decode(&later, f) < 0)
+			receive_bad(l->r, "a LATER that is none");
+		else
+			receive_later(l->r, &later);
+		break;
 	case MSG_DROP:
 		if (msg_drop_decode(&drop, f) < 0)
 			receive_bad(l->r, "a DROP that is none");
@@ -167,6 +189,7 @@ static void take_up(struct sim *s, struct sim_link *l, const struct frame *f)
 	case MSG_APPLIED:
 	case MSG_QUARANTINE:
 	case MSG_WAITS:
+	case MSG_EARLY:
 	case MSG_STATUS:
 	case MSG_PONG:
 	case MSG_BYE:
@@ -229,6 +252,7 @@ static bool take_down(struct sim *s, struct sim_edge *e, const struct frame *f)
 {
 	struct msg_welcome welcome;
 	struct msg_partial partial;
+	struct msg_early early;
 	struct msg_durable durable;
 	struct msg_applied applied;
 	struct msg_want want;
@@ -236,6 +260,10 @@ static bool take_down(struct sim *s, struct sim_edge *e, const struct frame *f)
 
 	if (f->type == MSG_WELCOME && msg_welcome_decode(&welcome, f) == 0) {
 		edge_welcome(s, e, &welcome);
+		return true;
+	}
+	if (f->type == MSG_EARLY && msg_early_decode(&early, f) == 0) {
+		edge_early(s, e, &early);
 		return true;
 	}
 	if (f->type == MSG_PARTIAL && msg_partial_decode(&partial, f) == 0)

@@ -76,10 +76,10 @@ static uint64_t next_of(struct sim *s, struct domain *dom, unsigned seq,
 	const struct sim_inc *inc = &s->cloud.cat.inc[seq];
 	bool is_wrong = s->plant == PLANT_OUT_OF_ORDER && sim_chance(s, 300);
 
-	for (uint64_t i = inc->applied + 1; i <= inc->durable; i++) {
+	for (uint64_t i = inc->applied + 1; i <= inc->end; i++) {
 		const struct sim_row *row = &inc->rows[i];
 
-		if (is_settled(row) || db_of(s, row) != db)
+		if (!row->nonce || is_settled(row) || db_of(s, row) != db)
 			continue;
 		if (row->state == ROW_QUARANTINED && s->cloud.is_pass)
 			continue;
@@ -100,14 +100,15 @@ static void check_turn(struct sim *s, unsigned sender, unsigned db,
 {
 	for (unsigned o = 1; o <= seq; o++) {
 		const struct sim_inc *inc = &s->cloud.cat.inc[o];
-		uint64_t end = o == seq ? serial - 1 : inc->durable;
+		uint64_t end = o == seq ? serial - 1 : inc->end;
 
 		if (inc->sender != sender)
 			continue;
 		for (uint64_t i = inc->applied + 1; i <= end; i++) {
 			const struct sim_row *row = &inc->rows[i];
 
-			if (is_settled(row) || db_of(s, row) != db ||
+			if (!row->nonce || is_settled(row) ||
+			    db_of(s, row) != db ||
 			    (row->state == ROW_QUARANTINED && s->cloud.is_pass))
 				continue;
 			sim_broken(s,
@@ -271,7 +272,7 @@ bool load_step_operator(struct sim *s)
 	for (unsigned seq = 1; seq <= s->cloud.cat.n; seq++) {
 		struct sim_inc *inc = &s->cloud.cat.inc[seq];
 
-		for (uint64_t i = inc->applied + 1; i <= inc->durable; i++) {
+		for (uint64_t i = inc->applied + 1; i <= inc->end; i++) {
 			if (inc->rows[i].state != ROW_QUARANTINED)
 				continue;
 			word(s, &inc->rows[i]);

@@ -54,6 +54,9 @@ static const char *const stat_names[STAT_N] = {
 	[STAT_WANTED] = "wanted",
 	[STAT_PREFIXED] = "prefixed",
 	[STAT_UNPACKED] = "unpacked",
+	[STAT_LATER] = "later",
+	[STAT_EARLY] = "early",
+	[STAT_EARLY_KEPT] = "early_kept",
 };
 
 struct options {

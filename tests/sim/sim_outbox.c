@@ -84,18 +84,21 @@ static void fork_history(struct sim *s, struct sim_edge *e, uint64_t serial)
 }
 
 /* Its serial gets another entry, which is its head; a file is captured once more. */
-void edge_fill(struct sim *s, struct sim_edge *e, uint64_t serial)
+void edge_fill(struct sim *s, struct sim_edge *e, uint64_t serial,
+	       uint64_t beyond)
 {
 	struct sim_pipe *p = edge_live(e);
 	const struct sim_truth *lost = sim_truth_of(s, p->nonces[serial]);
 	uint32_t content = lost->content;
 	bool is_file = s->contents[content].kind == ENTRY_FILE;
+	uint32_t filler = sim_content_empty(s);
 
+	s->contents[filler].db = s->contents[content].db;
 	p->nonces[serial] =
-		sim_truth_new(s, p->id, serial, sim_content_empty(s))->nonce;
+		sim_truth_new(s, p->id, serial, filler)->nonce;
 	s->stats[STAT_FILLED]++;
 	if (s->plant != PLANT_NO_FORK)
-		fork_history(s, e, serial);
+		fork_history(s, e, beyond ? beyond : serial);
 	if (is_file)
 		upload_assigned(e->u, edge_assign(s, e, content));
 }

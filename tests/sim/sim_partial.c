@@ -26,11 +26,11 @@ void partial_remove(struct sim *s, unsigned seq, uint64_t serial)
 
 void partial_sweep(struct sim *s, unsigned seq)
 {
-	uint64_t durable = s->cloud.cat.inc[seq].durable;
+	const struct sim_inc *inc = &s->cloud.cat.inc[seq];
 
 	for (struct sim_file *f = s->cloud.disk.files; f; f = f->next)
 		if (f->is_linked && f->dir == seq && f->is_list &&
-		    f->serial > durable)
+		    !inc_has(inc, f->serial))
 			partial_remove(s, seq, f->serial);
 }
 

@@ -88,6 +88,18 @@ static const struct {
 	{"no-partials",
 	 PLANT_NO_PARTIALS,
 	 {"no byte twice", "no orphan files"}},
+	{"no-partials", PLANT_NO_PARTIALS, {"no byte twice"}},
+	/* an entry passes one of its own database */
+	{"pass-own",
+	 PLANT_PASS_OWN,
+	 {"serials without holes", "applied once, in order",
+	  "both catalogs agree"}},
+	/* the receiver does not tell what passed */
+	{"forget-early",
+	 PLANT_FORGET_EARLY,
+	 {"no byte twice", "serials without holes"}},
+	/* the edge never sends what it put off */
+	{"leave-hole", PLANT_LEAVE_HOLE, {"everything drains"}},
 	/* what is held is taken for what was referred to */
 	{"believe-held",
 	 PLANT_BELIEVE_HELD,

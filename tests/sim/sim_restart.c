@@ -8,7 +8,7 @@
 void cloud_catalog_release(struct sim_catalog *c)
 {
 	for (unsigned seq = 1; seq <= c->n; seq++) {
-		for (uint64_t i = 1; i <= c->inc[seq].durable; i++)
+		for (uint64_t i = 1; i <= c->inc[seq].end; i++)
 			free(c->inc[seq].rows[i].data);
 		free(c->inc[seq].rows);
 	}
@@ -19,7 +19,7 @@ static void copy_inc(struct sim_inc *to, const struct sim_inc *from)
 {
 	*to = *from;
 	to->rows = xcalloc(from->cap + 1, sizeof(*to->rows));
-	for (uint64_t i = 1; i <= from->durable; i++) {
+	for (uint64_t i = 1; i <= from->end; i++) {
 		to->rows[i] = from->rows[i];
 		if (!from->rows[i].data)
 			continue;
@@ -54,11 +54,11 @@ void store_check_acknowledged(struct sim *s, const struct sim_link *l,
 			      uint64_t serial)
 {
 	const struct sim_inc *inc = &s->cloud.cat.inc[l->seq];
-	const struct sim_row *row = &inc->rows[serial];
+	const struct sim_row *row = inc->rows + serial;
 	const struct sim_content *c;
 	const struct sim_file *f;
 
-	if (serial > inc->durable) {
+	if (!inc_has(inc, serial)) {
 		sim_broken(s, "acknowledged is durable",
 			   "entry %" PRIu64 " has no committed row", serial);
 		return;
@@ -83,12 +83,12 @@ void store_check_acknowledged(struct sim *s, const struct sim_link *l,
 
 static void check_kept(struct sim *s, const struct sim_inc *inc)
 {
-	for (uint64_t i = inc->applied + 1; i <= inc->durable; i++) {
+	for (uint64_t i = inc->applied + 1; i <= inc->end; i++) {
 		const struct sim_row *row = &inc->rows[i];
 		const uint8_t *p;
 		size_t n;
 
-		if (is_settled(row))
+		if (!row->nonce || is_settled(row))
 			continue;
 		p = store_payload(s, row, &n);
 		if (!p || !sim_matches(sim_content_of(s, row->nonce), p, n))
@@ -105,9 +105,13 @@ static void check_counters(struct sim *s, unsigned seq)
 	const struct sim_inc *inc = &s->cloud.cat.inc[seq];
 	uint64_t n[SIM_DATABASES] = {0}, bad[SIM_DATABASES] = {0};
 
-	for (uint64_t i = inc->applied + 1; i <= inc->durable; i++) {
+	for (uint64_t i = inc->applied + 1; i <= inc->end; i++) {
 		const struct sim_row *row = &inc->rows[i];
-		unsigned db = sim_content_of(s, row->nonce)->db;
+		unsigned db;
+
+		if (!row->nonce)
+			continue;
+		db = sim_content_of(s, row->nonce)->db;
 
 		n[db] += !is_settled(row);
 		bad[db] += row->state == ROW_QUARANTINED;
@@ -162,7 +166,7 @@ static bool belongs(struct sim *s, const struct sim_file *f)
 
 	if (f->dir > c->cat.n)
 		return false;
-	if (f->serial <= inc->durable)
+	if (inc_has(inc, f->serial))
 		return !f->is_list && inc->rows[f->serial].is_file &&
 		       !is_settled(&inc->rows[f->serial]);
 	list = disk_find(&c->disk, f->dir, f->serial, true);

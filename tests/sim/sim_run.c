@@ -90,6 +90,16 @@ static bool is_edge_drained(const struct sim *s, struct sim_edge *e)
 	       inc->applied == p->assigned && p->released == p->assigned;
 }
 
+/* Of an incarnation that is over nothing closes the hole. */
+static bool has_early_left(const struct sim_inc *inc)
+{
+	for (uint64_t i = inc->durable + 1; i <= inc->end; i++)
+		if (inc->rows[i].nonce && inc->rows[i].state != ROW_APPLIED &&
+		    inc->rows[i].state != ROW_SKIPPED)
+			return true;
+	return false;
+}
+
 static bool is_drained(struct sim *s)
 {
 	const struct sim_cloud *c = &s->cloud;
@@ -98,6 +108,7 @@ static bool is_drained(struct sim *s)
 		return false;
 	for (unsigned seq = 1; seq <= c->cat.n; seq++)
 		if (c->cat.inc[seq].applied != c->cat.inc[seq].durable ||
+		    has_early_left(&c->cat.inc[seq]) ||
 		    c->sweep_due[seq] || c->drop_due[seq])
 			return false;
 	for (size_t i = 0; i < SIM_EDGES; i++)
@@ -149,11 +160,11 @@ static void check_old(struct sim *s)
 	for (unsigned seq = 1; seq <= s->cloud.cat.n; seq++) {
 		const struct sim_inc *inc = &s->cloud.cat.inc[seq];
 
-		for (uint64_t i = 1; i <= inc->durable && !s->broken; i++) {
+		for (uint64_t i = 1; i <= inc->end && !s->broken; i++) {
 			const struct sim_truth *t =
 				sim_truth_of(s, inc->rows[i].nonce);
 
-			if (!t->is_applied && !t->is_skipped)
+			if (inc->rows[i].nonce && !t->is_applied && !t->is_skipped)
 				sim_broken(s, "nothing is lost",
 					   "entry %" PRIu64
 					   " of incarnation %u",
@@ -169,7 +180,7 @@ static bool is_given_up(const struct sim *s, const struct sim_file *f)
 	for (size_t i = 0; i < SIM_EDGES; i++)
 		if (s->edges[i].is_used && s->edges[i].sender == inc->sender)
 			return false;
-	return f->serial > inc->durable; /* FORGET SENDER is its end */
+	return !inc_has(inc, f->serial); /* FORGET SENDER is its end */
 }
 
 static void check_end(struct sim *s)

@@ -51,6 +51,12 @@ static inline void act_on(struct owner *o, const struct receive_act *a)
 		word(o, "partial:%" PRIu64 ".%" PRIu64 "+%u ",
 		     a->partial.serial, a->partial.first, a->partial.n);
 		return;
+	case RX_EARLY:
+		word(o, "early:%zu", a->n_early);
+		for (size_t i = 0; i < a->n_early; i++)
+			word(o, ",%" PRIu64, a->early[i].serial);
+		word(o, " ");
+		return;
 	case RX_OPEN:
 		word(o, "open:%" PRIu64 " ", a->entry->serial);
 		return;

@@ -180,6 +180,10 @@ static const uint8_t runs_back[32] = {[0] = 2, [8] = 1, [16] = 9, [24] = 9};
 static const uint8_t runs_touching[32] = {[0] = 1, [8] = 3, [16] = 3, [24] = 9};
 static const uint8_t runs_of_zero[32] = {[8] = 3, [16] = 4, [24] = 9};
 
+static const uint8_t ones_back[32] = {[0] = 9, [8] = 1, [16] = 5, [24] = 1};
+static const uint8_t ones_of_zero[32] = {[8] = 1, [16] = 5, [24] = 1};
+static const uint8_t ones_without_nonce[32] = {[0] = 1, [16] = 5, [24] = 1};
+
 static void entry_bounds(void)
 {
 	BAD(partial, m.serial = 0);
@@ -199,6 +203,11 @@ static void entry_bounds(void)
 	BAD(kept, m.runs = runs_back);
 	BAD(kept, m.runs = runs_touching);
 	BAD(kept, m.runs = runs_of_zero);
+	BAD(later, m.serial = 0);
+	BAD(later, memcpy(m.database, "a/b", 4));
+	BAD(early, m.ones = ones_back);
+	BAD(early, m.ones = ones_of_zero);
+	BAD(early, m.ones = ones_without_nonce);
 }
 
 /* Patches one byte of a message that was good, behind the check of the sum. */
@@ -402,7 +411,7 @@ static void maxima(void)
 	static const uint32_t max[] = {0,      659, 46, 65564, 393233,
 				       262594, 24,  8,	12,    1019,
 				       7165,   1,   16, 1011,  19344,
-				       16,     0};
+				       16,     265, 65540, 0};
 
 	for (uint16_t type = 0; type < ARRAY_LEN(max); type++)
 		CHECK(msg_len_max(type) == max[type]);

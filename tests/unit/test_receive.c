@@ -141,7 +141,7 @@ static void test_versions(void)
 	receive_hello(o.r, &m);
 	CHECK_STR(acts(&o), "lookup:p ");
 	known(&o, 0, 0, NULL, 0);
-	CHECK_STR(acts(&o), "welcome ");
+	CHECK_STR(acts(&o), "welcome early:0 ");
 	CHECK(o.welcome.version == PROTO_VERSION_MAX);
 }
 

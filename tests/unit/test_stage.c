@@ -83,7 +83,7 @@ struct found {
 
 static int scan(struct found *f, uint64_t durable)
 {
-	return stage_scan(&stage, DIR_NAME, durable, &f->p, &f->n, NULL);
+	return stage_scan(&stage, DIR_NAME, durable, NULL, &f->p, &f->n, NULL);
 }
 
 static void found_release(struct found *f)
@@ -154,7 +154,7 @@ static void lists_are_told_before_their_blocks_are_read(void)
 	CLEANUP_CLOSE int fd = -1;
 
 	CHECK(fresh() >= 0 && half_received() == 0);
-	CHECK(stage_lists(&stage, DIR_NAME, 4, &f.p, &f.n, NULL) == 0 &&
+	CHECK(stage_lists(&stage, DIR_NAME, 4, NULL, &f.p, &f.n, NULL) == 0 &&
 	      f.n == 1);
 	CHECK(stage_look(&stage, DIR_NAME, &f.p[0], 0, N_BLOCKS, true) == 0);
 	fd = open(path_of("5-5-0-0.tsfile"), O_WRONLY | O_CLOEXEC);
@@ -213,10 +213,10 @@ static void what_is_durable_is_no_partial(void)
 static void a_sweep_takes_partials_only(void)
 {
 	CHECK(fresh() >= 0 && half_received() == 0);
-	CHECK(stage_sweep(&stage, DIR_NAME, 5, NULL) == 0);
+	CHECK(stage_sweep(&stage, DIR_NAME, 5, NULL, NULL) == 0);
 	CHECK(is_there("5-5-0-0.tsfile") && !is_there("5-5-0-0.blocks"));
 	CHECK(fresh() >= 0 && half_received() == 0);
-	CHECK(stage_sweep(&stage, DIR_NAME, 4, NULL) == 0);
+	CHECK(stage_sweep(&stage, DIR_NAME, 4, NULL, NULL) == 0);
 	CHECK(!is_there("5-5-0-0.tsfile") && !is_there("5-5-0-0.blocks"));
 }
 
@@ -300,13 +300,13 @@ static void orphans_go(void)
 	CHECK(touch("4-4-0-0.records") == 0 && touch("4-4-0-0.blocks") == 0);
 	CHECK(touch("8-8-0-0.tsfile") == 0 && touch("rubbish") == 0 &&
 	      touch("3-4-0-0.tsfile") == 0);
-	CHECK(stage_clean(&stage, DIR_NAME, true, 4, files, 2, NULL) == 3);
+	CHECK(stage_clean(&stage, DIR_NAME, true, 4, NULL, files, 2, NULL) == 3);
 	CHECK(is_there("3-3-0-0.tsfile") && is_there("3-3-0-0.tsfile.mods"));
 	CHECK(is_there("4-4-0-0.records") && !is_there("4-4-0-0.blocks"));
 	CHECK(is_there("5-5-0-0.tsfile") && is_there("5-5-0-0.blocks"));
 	CHECK(!is_there("8-8-0-0.tsfile") && !is_there("rubbish") &&
 	      !is_there("3-4-0-0.tsfile"));
-	CHECK(stage_clean(&stage, DIR_NAME, false, 4, files, 2, NULL) == 3);
+	CHECK(stage_clean(&stage, DIR_NAME, false, 4, NULL, files, 2, NULL) == 3);
 	CHECK(!is_there("5-5-0-0.tsfile") && is_there("3-3-0-0.tsfile"));
 }
 

@@ -249,7 +249,7 @@ static void test_short_read(void)
 static void test_reads_say_refer(void)
 {
 	struct owner o CLEANUP(end);
-	struct msg_welcome m = {.version = PROTO_VERSION_MAX};
+	struct msg_welcome m = {.version = 2};
 	struct upload_act a;
 	struct entry en = {
 		.serial = 1, .nonce = 7, .kind = ENTRY_FILE, .body_len = 9000};

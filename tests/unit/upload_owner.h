@@ -20,6 +20,8 @@ struct owner {
 	size_t n_entries, n_back;
 	uint64_t max_fetch;
 	bool is_mute, holds_fetch;
+	uint64_t beyond;
+	const char *databases; /* a letter for each serial from 1 on; NULL: one for all */
 };
 
 static uint8_t block[BLOCK_LEN];
@@ -56,6 +58,11 @@ static inline void answer_fetch(struct owner *o, uint64_t serial, uint64_t n)
 			.serial = i, .nonce = nonce_of(i), .kind = ENTRY_FILE};
 
 		en.body_len = len_of(o, i);
+		(void)snprintf(en.file.database, sizeof(en.file.database),
+			       "root.%c",
+			       o->databases && i <= strlen(o->databases)
+				       ? o->databases[i - 1]
+				       : 'a');
 		if (en.body_len == 0) {
 			en.kind = ENTRY_RESTATE;
 			en.devices = xstrdup("root.a.b");
@@ -64,8 +71,17 @@ static inline void answer_fetch(struct owner *o, uint64_t serial, uint64_t n)
 	}
 }
 
+static inline void names_databases(struct owner *o, const char *letters)
+{
+	o->databases = letters;
+}
+
 static inline void sent(struct owner *o, const struct upload_act *a)
 {
+	if (a->kind == UP_SEND_LATER) {
+		word(o, "later:%" PRIu64 " ", a->serial);
+		return;
+	}
 	if (a->kind == UP_SEND_ENTRY) {
 		o->n_entries++;
 		word(o, "entry:%" PRIu64 "%s ", a->serial,
@@ -101,6 +117,7 @@ static inline void act_on(struct owner *o, const struct upload_act *a)
 		else
 			word(o, "TOO-MANY-READS ");
 		return;
+	case UP_SEND_LATER:
 	case UP_SEND_ENTRY:
 	case UP_SEND_BLOCK:
 	case UP_SEND_END:
@@ -119,6 +136,7 @@ static inline void act_on(struct owner *o, const struct upload_act *a)
 		word(o, "attempt:%" PRIu64 "x%" PRIu64 " ", a->serial, a->n);
 		return;
 	case UP_LOST:
+		o->beyond = a->beyond;
 		word(o, "lost:%" PRIu64 "/%d ", a->serial, (int)a->n);
 		return;
 	case UP_ERROR:

@@ -1,0 +1,157 @@
+/* What is durable at the receiver although something of a lower serial is not: told behind its
+ * WELCOME, then it is not sent again; told later, then it does not count in the window
+ * any more. Only memory: until the durable serial is past them their entries stay here. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "upload_inside.h"
+
+const struct early_one *upload_was_early(const struct upload *u, uint64_t serial)
+{
+	size_t low = 0, high = u->n_there_early;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (u->there_early[mid].serial < serial)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < u->n_there_early && u->there_early[low].serial == serial
+		       ? &u->there_early[low]
+		       : NULL;
+}
+
+static void count(struct upload *u, struct upload_sent *sent)
+{
+	sent->is_early = true;
+	u->n_early++;
+	u->early_bytes += sent->len;
+}
+
+void upload_early_passed(struct upload *u, struct upload_sent *sent)
+{
+	if (!sent->is_early)
+		return;
+	sent->is_early = false;
+	u->n_early--;
+	u->early_bytes -= sent->len;
+}
+
+void upload_skip_early(struct upload *u, const struct entry *en)
+{
+	struct upload_sent *sent = upload_sent_of(u, en->serial);
+
+	*sent = (struct upload_sent){.nonce = en->nonce,
+				     .len = entry_payload_len(en)};
+	count(u, sent);
+}
+
+bool upload_may_be_durable(const struct upload *u, uint64_t serial)
+{
+	uint64_t s = u->send_serial;
+
+	if (u->first_later < u->end_later &&
+	    u->laters[u->first_later % UPLOAD_LATER].en.serial <= serial)
+		return false;
+	while (s <= serial && upload_was_early(u, s))
+		s++;
+	return serial < s;
+}
+
+/* Those that the receiver had follow directly, and their heads are perhaps not here. */
+void upload_early_reach(struct upload *u, uint64_t serial)
+{
+	for (; u->read_serial <= serial; u->read_serial++)
+		*upload_sent_of(u, u->read_serial) = (struct upload_sent){
+			.nonce = upload_was_early(u, u->read_serial)->nonce};
+	if (u->send_serial <= serial)
+		u->send_serial = serial + 1;
+	if (u->heads_end <= serial)
+		u->heads_end = serial + 1;
+	if (u->fetch_end <= serial)
+		u->fetch_end = serial + 1;
+}
+
+static void take_list(struct upload *u, const struct msg_early *m)
+{
+	free(u->there_early);
+	u->there_early = xcalloc(m->n + 1, sizeof(*u->there_early));
+	u->n_there_early = m->n;
+	for (uint32_t i = 0; i < m->n; i++)
+		u->there_early[i] = msg_early_one(m, i);
+	u->has_early = true;
+	u->awaits_early = false;
+}
+
+/* false: it was not sent, or is another one. */
+static bool take_one(struct upload *u, const struct early_one *one)
+{
+	struct upload_sent *sent;
+
+	if (one->serial <= u->durable)
+		return true;
+	sent = upload_sent_of(u, one->serial);
+	if (one->serial >= u->send_serial || sent->is_later ||
+	    sent->nonce != one->nonce)
+		return false;
+	if (sent->is_early)
+		return true;
+	u->window_bytes -= sent->bytes;
+	sent->bytes = 0;
+	count(u, sent);
+	upload_refer_early(u, one->serial);
+	return true;
+}
+
+void upload_early(struct upload *u, const struct msg_early *m)
+{
+	bool is_good = u->state == UPLOAD_LIVE;
+
+	if (u->state == UPLOAD_LEAVING || u->state == UPLOAD_OFF)
+		return;
+	if (u->awaits_early) {
+		take_list(u, m);
+		upload_check_history(u);
+		return;
+	}
+	for (uint32_t i = 0; i < m->n && is_good; i++) {
+		struct early_one one = msg_early_one(m, i);
+
+		is_good = take_one(u, &one);
+	}
+	if (!is_good)
+		upload_leave(u, 0,
+			     "the receiver says of entries that they are "
+			     "durable early which it was not sent");
+}
+
+void upload_early_stop(struct upload *u)
+{
+	free(u->there_early);
+	u->there_early = NULL;
+	u->n_there_early = 0;
+	u->has_early = u->awaits_early = false;
+}
+
+bool upload_awaits_early(const struct upload *u)
+{
+	return u->awaits_early;
+}
+
+uint64_t upload_early_entries(const struct upload *u)
+{
+	return u->n_early;
+}
+
+uint64_t upload_early_bytes(const struct upload *u)
+{
+	return u->early_bytes;
+}
+
+bool upload_is_early(const struct upload *u, uint64_t serial)
+{
+	return serial > u->durable && serial < u->read_serial &&
+	       u->sent[serial % UPLOAD_WINDOW_ENTRIES].is_early;
+}

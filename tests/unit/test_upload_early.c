@@ -1,0 +1,228 @@
+#include <errno.h>
+
+#include "upload_owner.h"
+
+static void early(struct owner *o, const uint64_t *serials, uint32_t n, uint64_t wrong)
+{
+	struct msg_early m = {.n = n};
+	CLEANUP(buf_release) struct buf b;
+
+	buf_init(&b, 4096);
+	for (uint32_t i = 0; i < n; i++) {
+		struct early_one one = {serials[i], nonce_of(serials[i])};
+
+		if (serials[i] == wrong)
+			one.nonce++;
+		early_one_add(&one, &b);
+	}
+	m.ones = buf_data(&b);
+	upload_early(o->u, &m);
+}
+
+#define EARLY(o, ...)                                                          \
+	early(o, (const uint64_t[]){__VA_ARGS__},                              \
+	      ARRAY_LEN(((const uint64_t[]){__VA_ARGS__})), 0)
+
+static void welcome_newest(struct owner *o, uint64_t durable)
+{
+	struct msg_welcome m = {.version = PROTO_VERSION_MAX,
+				.durable = durable,
+				.durable_nonce = durable ? nonce_of(durable) : 0};
+
+	upload_welcome(o->u, &m);
+}
+
+/* A link whose receiver lets entries pass, and has some of them. */
+static void opens(struct owner *o, const uint64_t *serials, uint32_t n, uint64_t wrong)
+{
+	upload_connected(o->u);
+	(void)acts(o);
+	welcome_newest(o, 0);
+	early(o, serials, n, wrong);
+	o->log[0] = '\0';
+}
+
+#define LONG (5 * BLOCK_LEN) /* more than a MiB */
+
+static void test_passes(void)
+{
+	struct owner o CLEANUP(end);
+
+	begin(&o, 4, 0, 0);
+	o.len[1] = LONG;
+	opens(&o, NULL, 0, 0);
+	names_databases(&o, "abab");
+	answer_all(&o);
+	/* 1 and 3, of one database, behind each other; 2 and 4 pass */
+	CHECK_STR(o.log,
+		  "fetch:1+4 read:2.0 read:4.0 read:1.0 read:1.1 read:1.2 "
+		  "read:1.3 read:1.4 read:3.0 later:1 entry:1 entry:2i "
+		  "later:3 entry:4i block:1.0 block:1.1 block:1.2 block:1.3 "
+		  "block:1.4 end:1 entry:3i ");
+	EARLY(&o, 2, 4);
+	CHECK_STR(fresh(&o), "");
+	CHECK(upload_early_entries(o.u) == 2 && upload_early_bytes(o.u) == 20);
+	CHECK(upload_is_early(o.u, 2) && !upload_is_early(o.u, 3));
+	durable(&o, 2);
+	CHECK(upload_early_entries(o.u) == 1);
+	durable(&o, 4);
+	CHECK_STR(fresh(&o), "durable:4 ");
+	CHECK(upload_early_entries(o.u) == 0 && upload_early_bytes(o.u) == 0);
+	CHECK(upload_resent_bytes(o.u) == 0);
+}
+
+/* A receiver that does not say EARLY gets one behind the other. */
+static void test_without(void)
+{
+	struct owner o CLEANUP(end);
+
+	begin(&o, 2, 0, 0);
+	o.len[1] = LONG;
+	connect(&o, 0, 0);
+	names_databases(&o, "ab");
+	answer_all(&o);
+	CHECK(strstr(o.log, "end:1 entry:2i "));
+	CHECK(!strstr(o.log, "later"));
+}
+
+/* BUSY: one behind the other, until the receiver is further. */
+static void test_busy(void)
+{
+	static const uint64_t none[1];
+	struct owner o CLEANUP(end);
+
+	begin(&o, 4, 0, 0);
+	o.len[1] = o.len[3] = LONG;
+	opens(&o, none, 0, 0);
+	names_databases(&o, "abab");
+	(void)acts(&o);
+	bye(&o, BYE_BUSY, 0);
+	(void)acts(&o);
+	opens(&o, none, 0, 0);
+	answer_all(&o);
+	CHECK(!strstr(o.log, "later"));
+	durable(&o, 2);
+	(void)acts(&o);
+	bye(&o, BYE_TAKEN_OVER, 0);
+	upload_connected(o.u);
+	(void)acts(&o);
+	welcome_newest(&o, 2);
+	early(&o, none, 0, 0);
+	o.log[0] = '\0';
+	answer_all(&o);
+	CHECK(strstr(o.log, "later:3 "));
+}
+
+static void test_known(void)
+{
+	static const uint64_t has[] = {2, 3};
+	struct owner o CLEANUP(end);
+
+	begin(&o, 4, 0, 0);
+	opens(&o, has, 2, 0);
+	CHECK_STR(acts(&o), "nonce:3 ");
+	upload_nonce(o.u, 3, nonce_of(3));
+	answer_all(&o);
+	CHECK_STR(o.log, "nonce:3 fetch:1+4 read:1.0 read:4.0 entry:1i entry:4i ");
+	CHECK(upload_early_entries(o.u) == 2);
+	durable(&o, 3);
+	CHECK_STR(fresh(&o), "durable:3 ");
+	CHECK(upload_early_entries(o.u) == 0);
+}
+
+/* The hole is closed before the heads behind it are here. */
+static void test_jump(void)
+{
+	static const uint64_t has[] = {2, 3};
+	struct owner o CLEANUP(end);
+
+	begin(&o, 4, 0, 0);
+	opens(&o, has, 2, 0);
+	(void)acts(&o);
+	upload_nonce(o.u, 3, nonce_of(3));
+	o.holds_fetch = true;
+	(void)acts(&o);
+	answer_fetch(&o, 1, 1);
+	answer_all(&o);
+	durable(&o, 3);
+	CHECK(strstr(fresh(&o), "durable:3 "));
+	answer_fetch(&o, 2, 3);
+	answer_all(&o);
+	CHECK_STR(o.log, "durable:3 read:4.0 entry:4i ");
+	durable(&o, 4);
+	CHECK_STR(fresh(&o), "durable:4 ");
+}
+
+static void test_histories(void)
+{
+	static const uint64_t beyond[] = {2, 9}, has[] = {2, 3};
+	struct owner o CLEANUP(end);
+
+	begin(&o, 4, 0, 0);
+	opens(&o, beyond, 2, 0);
+	CHECK_STR(acts(&o), "error ");
+	CHECK(strstr(o.text, "up to 9") && strstr(o.text, "RESYNC PIPE"));
+	opens(&o, has, 2, 3);
+	CHECK_STR(acts(&o), "nonce:3 ");
+	upload_nonce(o.u, 3, nonce_of(3));
+	CHECK_STR(fresh(&o), "error ");
+	opens(&o, has, 2, 2); /* only the head of 2 shows it */
+	CHECK_STR(acts(&o), "nonce:3 ");
+	upload_nonce(o.u, 3, nonce_of(3));
+	CHECK(strstr(fresh(&o), "error "));
+	CHECK(strstr(o.text, "entry 2 at the receiver"));
+}
+
+static void test_violations(void)
+{
+	struct owner o CLEANUP(end);
+
+	begin(&o, 4, 0, 0);
+	o.len[1] = LONG;
+	opens(&o, NULL, 0, 0);
+	names_databases(&o, "abab");
+	answer_all(&o);
+	EARLY(&o, 7); /* never sent */
+	CHECK(strstr(fresh(&o), "close:0 "));
+	opens(&o, NULL, 0, 0);
+	(void)acts(&o);
+	EARLY(&o, 1); /* put off */
+	CHECK(strstr(fresh(&o), "close:0 "));
+	opens(&o, NULL, 0, 0);
+	(void)acts(&o);
+	durable(&o, 2); /* 1 is put off */
+	CHECK(strstr(fresh(&o), "close:0 "));
+}
+
+/* What passed may be there: only the entry that is lost is given up. */
+static void test_lost_alone(void)
+{
+	struct owner o CLEANUP(end);
+
+	begin(&o, 4, 0, 0);
+	o.len[1] = LONG;
+	opens(&o, NULL, 0, 0);
+	names_databases(&o, "abbb");
+	(void)acts(&o);
+	while (o.n_reads && o.reads[0].serial != 1) {
+		read_answers(&o, 0);
+		(void)acts(&o);
+	}
+	read_answers(&o, ENOENT);
+	CHECK(strstr(acts(&o), "lost:1"));
+	CHECK(o.beyond >= 2);
+}
+
+int main(void)
+{
+	test_run("other databases pass a long entry", test_passes);
+	test_run("one behind the other without EARLY", test_without);
+	test_run("a receiver without room gets one behind the other", test_busy);
+	test_run("what passed before is not sent again", test_known);
+	test_run("DURABLE past heads that are not here", test_jump);
+	test_run("histories are judged by what passed, too", test_histories);
+	test_run("EARLY of what was not sent", test_violations);
+	test_run("a lost entry that others passed is lost alone",
+		 test_lost_alone);
+	return test_end();
+}
