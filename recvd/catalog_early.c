@@ -29,7 +29,8 @@ static int two_numbers(struct catalog *c, const char *sql, int64_t key,
 }
 
 /* The lowest one above the durable serial. */
-static int next_early(struct catalog *c, struct catalog_reach *at, struct err *e)
+static int next_early(struct catalog *c, struct catalog_reach *at,
+		      struct err *e)
 {
 	int64_t key = 0, nonce = 0;
 	int r = two_numbers(c,
@@ -58,9 +59,9 @@ static int begin(struct catalog *c, struct catalog_reach *at,
 		return err_set(e, ESTALE,
 			       "catalog: there is no incarnation %lld",
 			       (long long)incarnation);
-	*at = (struct catalog_reach){
-		.incarnation = incarnation,
-		.durable = {(uint64_t)serial, (uint64_t)nonce}};
+	*at = (struct catalog_reach){.incarnation = incarnation,
+				     .durable = {(uint64_t)serial,
+						 (uint64_t)nonce}};
 	return r < 0 ? r : next_early(c, at, e);
 }
 

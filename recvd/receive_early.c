@@ -25,7 +25,8 @@ bool rx_entry_again(struct receive *r, const struct entry *en)
 		       "entry %" PRIu64 " is here already, and is another one "
 		       "(nonce %016" PRIx64 " here, %016" PRIx64
 		       " at the edge): the edge was rolled back to an older "
-		       "copy, or is a clone; RESYNC PIPE opens a new incarnation",
+		       "copy, or is a clone; RESYNC PIPE opens a new "
+		       "incarnation",
 		       en->serial, one->nonce, en->nonce);
 	return true;
 }

@@ -177,7 +177,8 @@ static void inline_passes(struct receive *r, struct msg_entry *m)
 
 static bool is_block_held(const struct rx_entry *x, const struct digest *block)
 {
-	return x->present[0] == RX_BLOCK_HERE && digest_equal(&x->digests[0], block);
+	return x->present[0] == RX_BLOCK_HERE &&
+	       digest_equal(&x->digests[0], block);
 }
 
 /* Behind an incomplete one: it is kept in memory, or becomes a partial file. `found`:
@@ -366,17 +367,18 @@ static bool is_whole_block(const struct rx_entry *x, const struct msg_block *m)
 
 	return m->index < x->n_blocks &&
 	       (block_has_ranges(m->how) ||
-		(m->how == BLOCK_SQUEEZED ? m->data_len < len : m->data_len == len));
+		(m->how == BLOCK_SQUEEZED ? m->data_len < len
+					  : m->data_len == len));
 }
 
 static void block_literal(struct receive *r, struct rx_entry *x,
 			  const struct msg_block *m)
 {
 	uint32_t len = block_len(entry_payload_len(&x->en), m->index);
-	const uint8_t *data = m->how == BLOCK_SQUEEZED
-				      ? unsqueeze(&r->squeezer, m->data,
-						  m->data_len, len)
-				      : m->data;
+	const uint8_t *data =
+		m->how == BLOCK_SQUEEZED
+			? unsqueeze(&r->squeezer, m->data, m->data_len, len)
+			: m->data;
 	struct digest digest = {0};
 
 	if (data)

@@ -417,7 +417,7 @@ struct scan_job {
 	struct stage *stage;
 	char dir[STAGE_DIR_MAX];
 	uint64_t durable, free_bytes, total_bytes;
-	bool must_read; /* the lists alone were wrong */
+	bool must_read;	    /* the lists alone were wrong */
 	struct early early; /* owned */
 	struct stage_partial *partials;
 	size_t n;
@@ -433,8 +433,8 @@ static void scan_run(struct job *j)
 	w->result = stage_make_dir(w->stage, w->dir, &w->err);
 	if (w->result >= 0)
 		w->result = (w->must_read ? stage_scan : stage_lists)(
-			w->stage, w->dir, w->durable, &w->early, &w->partials, &w->n,
-			&w->err);
+			w->stage, w->dir, w->durable, &w->early, &w->partials,
+			&w->n, &w->err);
 }
 
 static void scan_done(struct job *j)

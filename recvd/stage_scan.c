@@ -39,7 +39,7 @@ struct scan {
 	const char *dir;
 	uint64_t durable;
 	const struct early *early; /* NULL: none */
-	bool lists_only; /* the blocks are not read */
+	bool lists_only;	   /* the blocks are not read */
 	uint64_t serials[STAGE_PARTIALS_MAX];
 	size_t n;
 };
@@ -257,7 +257,8 @@ static int run_scan(struct scan *scan, struct stage_partial **out, size_t *n,
 }
 
 int stage_scan(struct stage *s, const char *dir, uint64_t durable,
-	       const struct early *early, struct stage_partial **out, size_t *n, struct err *e)
+	       const struct early *early, struct stage_partial **out, size_t *n,
+	       struct err *e)
 {
 	struct scan scan = {
 		.stage = s, .dir = dir, .durable = durable, .early = early};
@@ -266,7 +267,8 @@ int stage_scan(struct stage *s, const char *dir, uint64_t durable,
 }
 
 int stage_lists(struct stage *s, const char *dir, uint64_t durable,
-		const struct early *early, struct stage_partial **out, size_t *n, struct err *e)
+		const struct early *early, struct stage_partial **out,
+		size_t *n, struct err *e)
 {
 	struct scan scan = {.stage = s,
 			    .dir = dir,
@@ -344,9 +346,11 @@ int stage_clean(struct stage *s, const char *dir, bool keep_partials,
 {
 	struct clean c = {
 		.stage = s, .dir = dir, .files = files, .n_files = n_files};
-	struct scan scan = {
-		.stage = s, .dir = dir, .durable = durable, 
-		.early = early, .lists_only = true};
+	struct scan scan = {.stage = s,
+			    .dir = dir,
+			    .durable = durable,
+			    .early = early,
+			    .lists_only = true};
 	struct stage_partial *partials = NULL;
 	CLEANUP_CLOSE int fd =
 		file_open_beneath(s->fd, dir, O_RDONLY | O_DIRECTORY, 0);

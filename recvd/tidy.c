@@ -61,8 +61,7 @@ static int tidy_one(struct tidying *t, struct catalog_reader *reader,
 
 	return r < 0 ? r
 		     : stage_clean(t->stage, k->dir, !k->is_dropped, k->durable,
-				   &k->early,
-				   files.v, files.n, &t->err);
+				   &k->early, files.v, files.n, &t->err);
 }
 
 static int compare_names(const void *a, const void *b)

@@ -15,7 +15,7 @@
 #define LINK_BUFFERS \
 	UPLOAD_READS	/* of BLOCK_LEN bytes; small payloads have their own */
 #define LINK_HEADS 8192 /* more than the window; volumes remembered, by serial */
-#define LINK_BEHIND 64 /* more than UPLOAD_REFS */
+#define LINK_BEHIND UPLOAD_WINDOW_ENTRIES
 #define LINK_QUEUE_HIGH (512u << 10)
 #define LINK_BEAT_MS 10000
 #define LINK_LISTEN_MS 2500

@@ -20,7 +20,8 @@ struct filling {
 	int64_t pipe;
 	uint64_t from;
 	int err; /* errno of the entry at `from` */
-	uint64_t beyond; /* the receiver may have what stands behind it, up to here */
+	uint64_t
+		beyond; /* the receiver may have what stands behind it, up to here */
 	char why[MESSAGE_LEN / 2];
 	struct spool spool; /* a copy */
 
@@ -297,10 +298,11 @@ static int run_filling(struct outbox_job *job, struct outbox_writer *w)
 		return r;
 	do {
 		r = fill_next(f, w, &from);
-	} while (r == 1 && !f->beyond && f->n < FILL_MAX && ++n_looked < LOOK_MAX);
+	} while (r == 1 && !f->beyond && f->n < FILL_MAX &&
+		 ++n_looked < LOOK_MAX);
 	if (r >= 0 && f->n)
-		r = outbox_fork(w, f->pipe,
-				f->beyond ? f->beyond + 1 : f->from, &job->err);
+		r = outbox_fork(w, f->pipe, f->beyond ? f->beyond + 1 : f->from,
+				&job->err);
 	if (r >= 0 && f->n)
 		r = outbox_commit(w, &job->err);
 	else

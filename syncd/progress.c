@@ -54,15 +54,15 @@ void pipe_progress(const struct pipes *ps, const struct pipe *p,
 	uint64_t sent = bytes_until(ps, row, row->durable);
 	uint64_t left =
 		row->assigned_bytes > sent ? row->assigned_bytes - sent : 0;
-	uint64_t rate = p->link ? link_rate(p->link) : 0, n_early = 0, early = 0;
+	uint64_t rate = p->link ? link_rate(p->link) : 0, n_early = 0,
+		 early = 0;
 
 	if (p->link)
 		link_early(p->link, &n_early, &early);
 	if (n_early > row->assigned - row->durable)
 		n_early = row->assigned - row->durable;
 	left = left > early ? left - early : 0;
-	put(out, "remaining_entries",
-	    row->assigned - row->durable - n_early);
+	put(out, "remaining_entries", row->assigned - row->durable - n_early);
 	put(out, "remaining_bytes", left);
 	put(out, "sent_entries", row->durable + n_early);
 	put(out, "sent_bytes", sent + early);

@@ -6,7 +6,8 @@
 
 #include "upload_inside.h"
 
-const struct early_one *upload_was_early(const struct upload *u, uint64_t serial)
+const struct early_one *upload_was_early(const struct upload *u,
+					 uint64_t serial)
 {
 	size_t low = 0, high = u->n_there_early;
 
@@ -60,14 +61,22 @@ bool upload_may_be_durable(const struct upload *u, uint64_t serial)
 	return serial < s;
 }
 
-/* Those that the receiver had follow directly, and their heads are perhaps not here. */
+/* Those that the receiver had follow directly, and their heads are perhaps not here; the read
+ * cursor may still stand on the one before. */
 void upload_early_reach(struct upload *u, uint64_t serial)
 {
-	for (; u->read_serial <= serial; u->read_serial++)
-		*upload_sent_of(u, u->read_serial) = (struct upload_sent){
-			.nonce = upload_was_early(u, u->read_serial)->nonce};
-	if (u->send_serial <= serial)
-		u->send_serial = serial + 1;
+	if (u->send_serial > serial)
+		return;
+	for (uint64_t s = u->read_serial > u->send_serial ? u->read_serial
+							  : u->send_serial;
+	     s <= serial; s++)
+		*upload_sent_of(u, s) = (struct upload_sent){
+			.nonce = upload_was_early(u, s)->nonce};
+	if (u->read_serial <= serial) {
+		u->read_serial = serial + 1;
+		u->next.read_open = false;
+	}
+	u->send_serial = serial + 1;
 	if (u->heads_end <= serial)
 		u->heads_end = serial + 1;
 	if (u->fetch_end <= serial)

@@ -30,8 +30,8 @@ int upload_puts_off(const struct upload *u, const struct entry *en)
 	    !is_behind_its_own(u, en))
 		return 0;
 	/* The read cursor may still stand on one that is wholly sent. */
-	oldest = u->read_later < u->first_later ? u->read_later
-						: u->first_later;
+	oldest =
+		u->read_later < u->first_later ? u->read_later : u->first_later;
 	return u->end_later - oldest < UPLOAD_LATER ? 1 : -1;
 }
 

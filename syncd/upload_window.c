@@ -240,13 +240,14 @@ static bool skips(struct upload *u, const struct entry *en)
 	if (one->nonce == en->nonce)
 		upload_skip_early(u, en);
 	else
-		upload_stop(u,
-			    "entry %" PRIu64
-			    " at the receiver is not the one that was assigned "
-			    "here: this edge was rolled back to an older copy, or "
-			    "is a clone; RESYNC PIPE opens a new incarnation and "
-			    "sends again what is here",
-			    en->serial);
+		upload_stop(
+			u,
+			"entry %" PRIu64
+			" at the receiver is not the one that was assigned "
+			"here: this edge was rolled back to an older copy, or "
+			"is a clone; RESYNC PIPE opens a new incarnation and "
+			"sends again what is here",
+			en->serial);
 	return true;
 }
 
@@ -614,7 +615,6 @@ static int send_next(struct upload *u, struct upload_act *act)
 
 int upload_window_next(struct upload *u, struct upload_act *act)
 {
-	return read_next(u, act) ||
-	       (u->state == UPLOAD_LIVE &&
-		(send_next(u, act) || fetch_next(u, act)));
+	return read_next(u, act) || (u->state == UPLOAD_LIVE &&
+				     (send_next(u, act) || fetch_next(u, act)));
 }

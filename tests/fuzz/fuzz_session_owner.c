@@ -272,7 +272,8 @@ static void act_on(struct cloud *c, const struct receive_act *a)
 		act_fetch(c, a);
 		break;
 	case RX_WANT:
-		FUZZ_MUST(a->serial > c->staged && a->index < block_count(entry_at(c, a->serial)->len));
+		FUZZ_MUST(a->serial > c->staged &&
+			  a->index < block_count(entry_at(c, a->serial)->len));
 		break;
 	case RX_STAGE:
 		act_stage(c, a);

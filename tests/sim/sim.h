@@ -371,6 +371,7 @@ struct sim {
 	/* What this seed is about. */
 	unsigned fault_rate; /* of 1000 steps */
 	bool is_plain, is_burst, is_edge_put_back, is_cloud_put_back;
+	bool is_version_2;    /* one end knows no EARLY */
 	bool answers_at_once; /* the edge's catalog */
 	bool refers; /* blocks travel as references to what was applied before */
 	unsigned held_lost,
@@ -438,6 +439,7 @@ void link_reap(struct sim *s);
 bool link_step_up(struct sim *s);
 bool link_step_down(struct sim *s);
 bool link_step_eof(struct sim *s);
+bool link_step_room(struct sim *s);
 bool link_step_heartbeat(struct sim *s);
 void link_flip(struct sim *s);
 void link_duplicate(struct sim *s);

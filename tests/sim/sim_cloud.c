@@ -37,7 +37,8 @@ static void remember(struct sim *s, unsigned seq)
 		const struct sim_row *r = &inc->rows[i];
 		struct domain *dom;
 
-		if (!r->nonce || r->state == ROW_APPLIED || r->state == ROW_SKIPPED)
+		if (!r->nonce || r->state == ROW_APPLIED ||
+		    r->state == ROW_SKIPPED)
 			continue;
 		dom = cloud_domain(s, seq, sim_content_of(s, r->nonce)->db);
 		dom->n_entries++;

@@ -153,9 +153,9 @@ void edge_early(struct sim *s, struct sim_edge *e, const struct msg_early *m)
 	for (uint32_t i = 0; i < m->n; i++) {
 		struct early_one one = msg_early_one(m, i);
 
-		e->link->is_unfit |= is_first &&
-				     (one.serial > p->assigned ||
-				      p->nonces[one.serial] != one.nonce);
+		e->link->is_unfit |=
+			is_first && (one.serial > p->assigned ||
+				     p->nonces[one.serial] != one.nonce);
 	}
 	upload_early(e->u, m);
 	edge_pump(s, e);
@@ -315,7 +315,8 @@ static void act_later(struct sim *s, struct sim_edge *e,
 		e->link->left = a->serial;
 }
 
-static void act_hello(struct sim_edge *e, const struct upload_act *a)
+static void act_hello(const struct sim *s, struct sim_edge *e,
+		      const struct upload_act *a)
 {
 	const struct sim_pipe *p = edge_live(e);
 	struct msg_hello m = {
@@ -329,6 +330,8 @@ static void act_hello(struct sim_edge *e, const struct upload_act *a)
 	m.sender_id[0] = (uint8_t)(p->sender + 1);
 	pipe_id(p->id, m.incarnation);
 	msg_hello_offer(&m);
+	if (s->is_version_2)
+		m.version_max = 2;
 	msg_hello_encode(&m, &e->link->up);
 }
 
@@ -481,8 +484,8 @@ static void act_fetch(struct sim *s, struct sim_edge *e,
 
 static bool is_send(enum upload_act_kind kind)
 {
-	return kind == UP_SEND_LATER || kind == UP_SEND_ENTRY || kind == UP_SEND_BLOCK ||
-	       kind == UP_SEND_END;
+	return kind == UP_SEND_LATER || kind == UP_SEND_ENTRY ||
+	       kind == UP_SEND_BLOCK || kind == UP_SEND_END;
 }
 
 static void do_act(struct sim *s, struct sim_edge *e,
@@ -490,7 +493,7 @@ static void do_act(struct sim *s, struct sim_edge *e,
 {
 	switch (a->kind) {
 	case UP_SEND_HELLO:
-		act_hello(e, a);
+		act_hello(s, e, a);
 		return;
 	case UP_FETCH:
 		act_fetch(s, e, a);

@@ -226,8 +226,8 @@ static void group_commits(struct sim *s)
 		cloud_domain(s, row->seq, sim_content_of(s, row->nonce)->db)
 			->n_entries++;
 		l = session_of(s, row->seq);
-		if (l && receive_uncommitted(l->r) <
-				 count_of(group, n, row->seq, i))
+		if (l &&
+		    receive_uncommitted(l->r) < count_of(group, n, row->seq, i))
 			sim_broken(s, "serials without holes",
 				   "entry %" PRIu64
 				   " is durable, its session did not stage it",
@@ -259,9 +259,9 @@ static void ack_early(struct sim *s)
 		if (c->group[i].serial == receive_durable(l->r) + 1)
 			receive_committed(l->r, c->group[i].serial);
 		else
-			receive_early(l->r, &(struct early_one){
-						    c->group[i].serial,
-						    c->group[i].nonce});
+			receive_early(l->r,
+				      &(struct early_one){c->group[i].serial,
+							  c->group[i].nonce});
 		cloud_pump(s, l);
 	}
 }

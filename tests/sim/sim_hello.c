@@ -62,8 +62,8 @@ static void find_early(const struct sim_inc *inc, struct early *early)
 {
 	for (uint64_t i = inc->durable + 1; i <= inc->end; i++)
 		if (inc_has(inc, i))
-			early_add(early, &(struct early_one){
-						 i, inc->rows[i].nonce});
+			early_add(early,
+				  &(struct early_one){i, inc->rows[i].nonce});
 }
 
 static void answer(struct sim *s, struct sim_link *l)

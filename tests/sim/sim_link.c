@@ -203,15 +203,22 @@ static void take_up(struct sim *s, struct sim_link *l, const struct frame *f)
 		cloud_pump(s, l);
 }
 
-static void room_again(struct sim *s, const struct sim_link *l)
+static bool room_again(struct sim *s, struct sim_link *l)
 {
 	struct sim_edge *e = &s->edges[l->edge];
 
 	if (e->link != l || l->up.len >= SIM_QUEUE_FULL / 2 || e->has_room)
-		return;
+		return false;
 	e->has_room = true;
 	upload_room(e->u, true);
 	edge_pump(s, e);
+	return true;
+}
+
+/* Answers may come before the queue is drained: a way that is paced. */
+bool link_step_room(struct sim *s)
+{
+	return sim_any_link(s, room_again);
 }
 
 static bool try_up(struct sim *s, struct sim_link *l)
@@ -238,7 +245,8 @@ static bool try_up(struct sim *s, struct sim_link *l)
 		if (l->cloud_open)
 			buf_consume(&l->at_cloud, (size_t)n);
 	}
-	room_again(s, l);
+	if (sim_chance(s, 500))
+		(void)room_again(s, l);
 	return true;
 }
 

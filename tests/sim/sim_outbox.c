@@ -94,11 +94,12 @@ void edge_fill(struct sim *s, struct sim_edge *e, uint64_t serial,
 	uint32_t filler = sim_content_empty(s);
 
 	s->contents[filler].db = s->contents[content].db;
-	p->nonces[serial] =
-		sim_truth_new(s, p->id, serial, filler)->nonce;
+	p->nonces[serial] = sim_truth_new(s, p->id, serial, filler)->nonce;
 	s->stats[STAT_FILLED]++;
 	if (s->plant != PLANT_NO_FORK)
 		fork_history(s, e, beyond ? beyond : serial);
+	if (beyond)
+		e->has_old = false;
 	if (is_file)
 		upload_assigned(e->u, edge_assign(s, e, content));
 }

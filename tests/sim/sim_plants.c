@@ -88,7 +88,6 @@ static const struct {
 	{"no-partials",
 	 PLANT_NO_PARTIALS,
 	 {"no byte twice", "no orphan files"}},
-	{"no-partials", PLANT_NO_PARTIALS, {"no byte twice"}},
 	/* an entry passes one of its own database */
 	{"pass-own",
 	 PLANT_PASS_OWN,

@@ -11,15 +11,16 @@
 typedef bool step_fn(struct sim *s);
 
 static step_fn *const steps[] = {
-	link_step_up,	    link_step_up,	 link_step_down,
-	edge_step_read,	    edge_step_capture,	 edge_step_connect,
-	edge_step_catalog,  edge_step_release,	 cloud_step_lookup,
-	cloud_step_look,    store_step_write,	 group_step,
-	load_step,	    link_step_eof,	 load_step_operator,
-	operator_step_mend, link_step_heartbeat, link_step_up,
-	group_step,	    edge_step_read,	 edge_step_wait,
-	cloud_step_add,	    cloud_step_drop,	 edge_step_purge,
-	edge_step_farewell, link_step_down,	 load_step,
+	link_step_up,	    link_step_up,	link_step_down,
+	edge_step_read,	    edge_step_capture,	edge_step_connect,
+	edge_step_catalog,  edge_step_release,	cloud_step_lookup,
+	cloud_step_look,    store_step_write,	group_step,
+	load_step,	    link_step_room,	link_step_eof,
+	load_step_operator, operator_step_mend, link_step_heartbeat,
+	link_step_up,	    group_step,		edge_step_read,
+	edge_step_wait,	    cloud_step_add,	cloud_step_drop,
+	edge_step_purge,    edge_step_farewell, link_step_down,
+	load_step,
 };
 
 /* How readily the rarer ones happen: a crash lasts, an operator sleeps. */
@@ -108,8 +109,8 @@ static bool is_drained(struct sim *s)
 		return false;
 	for (unsigned seq = 1; seq <= c->cat.n; seq++)
 		if (c->cat.inc[seq].applied != c->cat.inc[seq].durable ||
-		    has_early_left(&c->cat.inc[seq]) ||
-		    c->sweep_due[seq] || c->drop_due[seq])
+		    has_early_left(&c->cat.inc[seq]) || c->sweep_due[seq] ||
+		    c->drop_due[seq])
 			return false;
 	for (size_t i = 0; i < SIM_EDGES; i++)
 		if (!is_edge_drained(s, &s->edges[i]))
@@ -164,7 +165,8 @@ static void check_old(struct sim *s)
 			const struct sim_truth *t =
 				sim_truth_of(s, inc->rows[i].nonce);
 
-			if (inc->rows[i].nonce && !t->is_applied && !t->is_skipped)
+			if (inc->rows[i].nonce && !t->is_applied &&
+			    !t->is_skipped)
 				sim_broken(s, "nothing is lost",
 					   "entry %" PRIu64
 					   " of incarnation %u",
@@ -249,6 +251,7 @@ static void choose(struct sim *s)
 	s->is_burst = sim_chance(s, 10);
 	s->is_edge_put_back = sim_chance(s, 120);
 	s->is_cloud_put_back = !s->is_edge_put_back && sim_chance(s, 120);
+	s->is_version_2 = sim_chance(s, 300);
 	s->answers_at_once = sim_chance(s, 500);
 	s->slow_writes = sim_chance(s, s->is_edge_put_back ? 600 : 200);
 	s->slow_groups = sim_chance(s, s->is_burst ? 500 : 200);

@@ -75,7 +75,8 @@ static void early(struct owner *o, uint64_t serial)
 }
 
 /* A living connection of the newest version, which knows EARLY. */
-static void live_early(struct owner *o, uint64_t durable, const struct early *known)
+static void live_early(struct owner *o, uint64_t durable,
+		       const struct early *known)
 {
 	struct msg_hello m = a_hello();
 	struct receive_known k = {.durable = durable,

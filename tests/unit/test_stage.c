@@ -300,13 +300,15 @@ static void orphans_go(void)
 	CHECK(touch("4-4-0-0.records") == 0 && touch("4-4-0-0.blocks") == 0);
 	CHECK(touch("8-8-0-0.tsfile") == 0 && touch("rubbish") == 0 &&
 	      touch("3-4-0-0.tsfile") == 0);
-	CHECK(stage_clean(&stage, DIR_NAME, true, 4, NULL, files, 2, NULL) == 3);
+	CHECK(stage_clean(&stage, DIR_NAME, true, 4, NULL, files, 2, NULL) ==
+	      3);
 	CHECK(is_there("3-3-0-0.tsfile") && is_there("3-3-0-0.tsfile.mods"));
 	CHECK(is_there("4-4-0-0.records") && !is_there("4-4-0-0.blocks"));
 	CHECK(is_there("5-5-0-0.tsfile") && is_there("5-5-0-0.blocks"));
 	CHECK(!is_there("8-8-0-0.tsfile") && !is_there("rubbish") &&
 	      !is_there("3-4-0-0.tsfile"));
-	CHECK(stage_clean(&stage, DIR_NAME, false, 4, NULL, files, 2, NULL) == 3);
+	CHECK(stage_clean(&stage, DIR_NAME, false, 4, NULL, files, 2, NULL) ==
+	      3);
 	CHECK(!is_there("5-5-0-0.tsfile") && is_there("3-3-0-0.tsfile"));
 }
 

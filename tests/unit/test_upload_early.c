@@ -2,7 +2,8 @@
 
 #include "upload_owner.h"
 
-static void early(struct owner *o, const uint64_t *serials, uint32_t n, uint64_t wrong)
+static void early(struct owner *o, const uint64_t *serials, uint32_t n,
+		  uint64_t wrong)
 {
 	struct msg_early m = {.n = n};
 	CLEANUP(buf_release) struct buf b;
@@ -19,21 +20,23 @@ static void early(struct owner *o, const uint64_t *serials, uint32_t n, uint64_t
 	upload_early(o->u, &m);
 }
 
-#define EARLY(o, ...)                                                          \
-	early(o, (const uint64_t[]){__VA_ARGS__},                              \
+#define EARLY(o, ...)                             \
+	early(o, (const uint64_t[]){__VA_ARGS__}, \
 	      ARRAY_LEN(((const uint64_t[]){__VA_ARGS__})), 0)
 
 static void welcome_newest(struct owner *o, uint64_t durable)
 {
 	struct msg_welcome m = {.version = PROTO_VERSION_MAX,
 				.durable = durable,
-				.durable_nonce = durable ? nonce_of(durable) : 0};
+				.durable_nonce =
+					durable ? nonce_of(durable) : 0};
 
 	upload_welcome(o->u, &m);
 }
 
 /* A link whose receiver lets entries pass, and has some of them. */
-static void opens(struct owner *o, const uint64_t *serials, uint32_t n, uint64_t wrong)
+static void opens(struct owner *o, const uint64_t *serials, uint32_t n,
+		  uint64_t wrong)
 {
 	upload_connected(o->u);
 	(void)acts(o);
@@ -132,7 +135,8 @@ static void test_known(void)
 	CHECK_STR(acts(&o), "nonce:3 ");
 	upload_nonce(o.u, 3, nonce_of(3));
 	answer_all(&o);
-	CHECK_STR(o.log, "nonce:3 fetch:1+4 read:1.0 read:4.0 entry:1i entry:4i ");
+	CHECK_STR(o.log,
+		  "nonce:3 fetch:1+4 read:1.0 read:4.0 entry:1i entry:4i ");
 	CHECK(upload_early_entries(o.u) == 2);
 	durable(&o, 3);
 	CHECK_STR(fresh(&o), "durable:3 ");
@@ -160,6 +164,25 @@ static void test_jump(void)
 	CHECK_STR(o.log, "durable:3 read:4.0 entry:4i ");
 	durable(&o, 4);
 	CHECK_STR(fresh(&o), "durable:4 ");
+}
+
+/* Answers come while nothing may be read: the read cursor stands where it was. */
+static void test_no_room(void)
+{
+	struct owner o CLEANUP(end);
+
+	begin(&o, 4, 0, 0);
+	opens(&o, NULL, 0, 0);
+	answer_all(&o);
+	upload_room(o.u, false);
+	durable(&o, 4);
+	CHECK(strstr(fresh(&o), "durable:4 "));
+	upload_assigned(o.u, 5);
+	upload_room(o.u, true);
+	answer_all(&o);
+	CHECK(strstr(o.log, "entry:5i "));
+	durable(&o, 5);
+	CHECK(strstr(fresh(&o), "durable:5 "));
 }
 
 static void test_histories(void)
@@ -226,9 +249,11 @@ int main(void)
 {
 	test_run("other databases pass a long entry", test_passes);
 	test_run("one behind the other without EARLY", test_without);
-	test_run("a receiver without room gets one behind the other", test_busy);
+	test_run("a receiver without room gets one behind the other",
+		 test_busy);
 	test_run("what passed before is not sent again", test_known);
 	test_run("DURABLE past heads that are not here", test_jump);
+	test_run("DURABLE while there is no room", test_no_room);
 	test_run("histories are judged by what passed, too", test_histories);
 	test_run("EARLY of what was not sent", test_violations);
 	test_run("a lost entry that others passed is lost alone",
