@@ -428,8 +428,8 @@ void upload_block(struct upload *u, uint64_t serial, uint64_t index,
 	u->n_reads--;
 	if (err == 0 && len != rd.len)
 		err = ENODATA;
-	/* What was asked for twice may be durable by now, its bytes released. */
-	if (rd.is_want && serial <= u->durable)
+	/* What was asked for twice, or needlessly, may be durable by now, its bytes released. */
+	if (serial <= u->durable)
 		rd.is_stale = true;
 	if (rd.is_stale || err != 0) {
 		upload_keep_unused(u, data);
