@@ -199,10 +199,15 @@ id_of() { rows 'SHOW QUARANTINE' | awk -F'\t' -v s="$1" '$4 == s { print $1 }'; 
 		p.schema(3, "root.own", b"DELETE DATABASE root.own\n")
 		p.until_applied(3)
 		p.file(4, "root.sg", "3-3-0-0", TINY)
+		p.until_durable(4)
+	END
+	wait_until 20 quarantined_are 4 # in one batch both would be refused, each for itself
+	peer <<-'END'
+		p = Peer(port).hello(assigned=9)
 		p.schema(5, "root.sg", b"DELETE DATABASE root.sg\n")
 		p.until_durable(5)
 	END
-	wait_until 20 quarantined_are 4
+	quarantined_are 4
 	: >"$T/loader.types"
 	statement 'RETRY ALL'
 	wait_until 20 quarantined_are 5
