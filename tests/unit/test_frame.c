@@ -104,7 +104,7 @@ static void hostile_heads(void)
 	CHECK(head(msg_len_max(MSG_ENTRY), MSG_ENTRY, 0, &f) == 0);
 	CHECK(head(msg_len_max(MSG_ENTRY) + 1, MSG_ENTRY, 0, &f) == -EBADMSG);
 	CHECK(head(1, 0, 0, &f) == -EBADMSG);
-	CHECK(head(1, 16, 0, &f) == -EBADMSG);
+	CHECK(head(1, 18, 0, &f) == -EBADMSG);
 	CHECK(head(1, 65535, 0, &f) == -EBADMSG);
 	CHECK(head(1, MSG_PONG, 2, &f) == -EBADMSG);
 	CHECK(head(1, MSG_PONG, 0x8000, &f) == -EBADMSG);
