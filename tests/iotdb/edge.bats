@@ -303,7 +303,9 @@ a_is() { [ "$(answer edge "SELECT a FROM $DB.d WHERE time = $1")" = "${2:+$1$'\t
 	pipectl -s "$T/other.sock" 'WAIT PIPE p 60'
 	rows_of d 1 10 1
 	equal
-	sql edge "DELETE FROM root.** WHERE time >= 2 AND time <= 5" >/dev/null
+	# while the database of the test before is on its way out, 1.3.3 refuses it (306)
+	deleted() { sql edge "DELETE FROM root.** WHERE time >= 2 AND time <= 5" >/dev/null; }
+	wait_until 30 deleted
 	SENDER=edge-1 compare
 	rows_of d 4 4 7
 	statement 'WAIT PIPE p 30'

@@ -97,9 +97,6 @@ static void prepare(void)
 		"CREATE TABLE listed(pipe INTEGER, identity TEXT, digest "
 		"TEXT);"
 		"CREATE TABLE device(database TEXT, region INTEGER, path TEXT);"
-		"CREATE TABLE series(pipe INTEGER, database TEXT, path TEXT,"
-		" rest TEXT);"
-		"CREATE TABLE listed(pipe INTEGER, identity TEXT);"
 		"CREATE TABLE volume(id INTEGER, spool_dir TEXT)";
 	struct err e = {0};
 
