@@ -329,12 +329,13 @@ class Pair:
     # ---- what must be true afterwards ----
 
     def wanted(self, is_deleted):
-        """{path in the archive: bytes}; a DELETE stands beside every file of its database."""
+        """{path in the archive: bytes}; a DELETE stands beside every file of its database with rows in its times."""
         wanted = {}
         for f in self.files:
             path = f"{f.database}/{f.space}/1/0/{f.name}.tsfile"
             wanted[path] = self.material.bytes[f.kind]
-            late = LATE_IN_CLOUD if is_deleted and f.database == DELETED_IN.database else b""
+            is_hit = f.database == DELETED_IN.database and f.kind == DELETED_IN.kind
+            late = LATE_IN_CLOUD if is_deleted and is_hit else b""
             if f.has_mods or late:
                 wanted[path + ".mods"] = (self.mods(f.database) if f.has_mods else b"") + late
         return wanted
