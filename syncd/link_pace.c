@@ -6,7 +6,7 @@
 
 #define REFILL_MS 50
 #define LOOK_MS 20	      /* between two looks at the way */
-#define AHEAD_MAX (4u << 20)  /* of what is read and queued */
+#define AHEAD_MAX (64u << 20) /* beyond, a way is fast (upload.h) */
 #define UNSENT_LEAST 65536u   /* of what the kernel holds and has not sent */
 #define UNSENT_MAX (4u << 20) /* where Linux' own bound lies */
 

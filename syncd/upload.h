@@ -53,8 +53,9 @@
 #ifndef UPLOAD_LATER_MIN
 #define UPLOAD_LATER_MIN (1u << 20)
 #endif
-/* upload_ahead() of a way on which entries that are rows at the receiver never refer. */
-#define UPLOAD_AHEAD_FAST (4u << 20)
+/* What is a row at the receiver refers when it is longer than this part of upload_ahead(): to
+ * be named, found and read there costs an entry what the way carries in some 2.6 ms. */
+#define UPLOAD_REFER_PART 256u
 
 struct upload;
 

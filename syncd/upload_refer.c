@@ -30,10 +30,15 @@ static size_t find_ref(const struct upload *u, uint64_t serial)
 	return i;
 }
 
-/* On a fast way a small entry is sooner sent than named, found and read there. */
+/* On a fast way a small entry is sooner sent than named, found and read there; what would be a
+ * file there anyway refers on every way. */
 static uint64_t least_len(const struct upload *u)
 {
-	return u->ahead >= UPLOAD_AHEAD_FAST ? ENTRY_ROW_MAX : UPLOAD_REFER_MIN;
+	uint64_t len = u->ahead / UPLOAD_REFER_PART;
+
+	return len < UPLOAD_REFER_MIN ? UPLOAD_REFER_MIN
+	       : len > ENTRY_ROW_MAX  ? ENTRY_ROW_MAX
+				      : len;
 }
 
 static bool is_worth_it(const struct upload *u, const struct entry *en)

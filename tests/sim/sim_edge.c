@@ -16,7 +16,7 @@ void edge_begin_upload(struct sim *s, struct sim_edge *e)
 	e->u = upload_new(p->assigned, p->released, p->released_nonce,
 			  p->durable, SIM_ATTEMPTS);
 	if (p->id & 1) /* a slow way: small entries refer too */
-		upload_ahead(e->u, UPLOAD_AHEAD_FAST - 1);
+		upload_ahead(e->u, UPLOAD_REFER_MIN * UPLOAD_REFER_PART);
 	e->has_room = true;
 	e->releasable = 0;
 	e->told_durable = p->durable > p->released ? p->durable : p->released;

@@ -260,7 +260,7 @@ static void test_reads_say_refer(void)
 	(void)acts(&o);
 	upload_welcome(o.u, &m);
 	(void)acts(&o);
-	upload_ahead(o.u, UPLOAD_AHEAD_FAST - 1);
+	upload_ahead(o.u, UPLOAD_REFER_MIN * UPLOAD_REFER_PART);
 	upload_entry(o.u, &en);
 	upload_hold(o.u, 1);
 	(void)acts(&o);
