@@ -11,6 +11,7 @@
 #include "iotdb_sql.h"
 
 #define STATEMENT_MAX (1u << 20)
+#define TERMS_MAX 64u	  /* of one statement */
 #define CODE_NO_TABLE 550 /* seen on 2.0.6 */
 
 /* ---- asking and saying ---- */
@@ -161,7 +162,8 @@ struct table {
 	size_t name_len;
 	char *tags[TABLES_TAGS_MAX]; /* owned; names, in their order */
 	size_t n_tags;
-	struct buf statements; /* owned; each with its NUL */
+	struct buf statements; /* owned; with a NUL between */
+	unsigned n_terms;      /* of the last one */
 	struct err *e;
 	enum job_result result;
 };
@@ -210,25 +212,19 @@ static void add_device(const struct table *t, const char *const *values,
 		buf_addf(out, ".%s", values[i] ? values[i] : "null");
 }
 
-static void add_statement(struct table *t, const char *const *values,
-			  int64_t first, int64_t last)
+/* One term of a statement: a device within its times. The smallest number cannot be
+ * written. */
+static void add_term(struct table *t, const char *const *values, int64_t first,
+		     int64_t last)
 {
-	const char *word = " WHERE ";
 	struct buf *out = &t->statements;
 
-	buf_adds(out, "DELETE FROM ");
-	add_table(t, out);
-	if (first > INT64_MIN) {
-		buf_addf(out, "%stime >= %" PRId64, word, first);
-		word = " AND ";
-	}
-	if (last < INT64_MAX) {
-		buf_addf(out, "%stime <= %" PRId64, word, last);
-		word = " AND ";
-	}
+	buf_adds(out, "(");
+	if (first > INT64_MIN)
+		buf_addf(out, "time >= %" PRId64 " AND ", first);
+	buf_addf(out, "time <= %" PRId64, last);
 	for (size_t i = 0; i < t->n_tags; i++) {
-		buf_adds(out, word);
-		word = " AND ";
+		buf_adds(out, " AND ");
 		sql_add_quoted(t->tags[i], strlen(t->tags[i]), '"', out);
 		if (!values[i]) {
 			buf_adds(out, " IS NULL");
@@ -237,7 +233,24 @@ static void add_statement(struct table *t, const char *const *values,
 		buf_adds(out, " = ");
 		sql_add_quoted(values[i], strlen(values[i]), '\'', out);
 	}
-	buf_add(out, "", 1);
+	buf_adds(out, ")");
+}
+
+static void add_deletion(struct table *t, const char *const *values,
+			 int64_t first, int64_t last)
+{
+	if (t->n_terms == TERMS_MAX) {
+		buf_add(&t->statements, "", 1);
+		t->n_terms = 0;
+	}
+	if (t->n_terms++) {
+		buf_adds(&t->statements, " OR ");
+	} else {
+		buf_adds(&t->statements, "DELETE FROM ");
+		add_table(t, &t->statements);
+		buf_adds(&t->statements, " WHERE ");
+	}
+	add_term(t, values, first, last);
 }
 
 static bool is_of_table(const struct table *t, const struct record *rec)
@@ -246,8 +259,8 @@ static bool is_of_table(const struct table *t, const struct record *rec)
 	       memcmp(rec->path, t->name, t->name_len) == 0;
 }
 
-static void add_statements(struct table *t, const char *const *values,
-			   const struct target *target)
+static void add_deletions(struct table *t, const char *const *values,
+			  const struct target *target)
 {
 	const uint8_t *p = t->records ? buf_data(t->records) : NULL;
 	size_t n = t->records ? t->records->len : 0;
@@ -255,7 +268,7 @@ static void add_statements(struct table *t, const char *const *values,
 	ssize_t len;
 
 	if (!t->records)
-		add_statement(t, values, target->first, target->last);
+		add_deletion(t, values, target->first, target->last);
 	while (n && (len = records_next(MODS_BINARY, p, n, &rec)) > 0) {
 		int64_t first =
 			rec.start > target->first ? rec.start : target->first;
@@ -263,7 +276,7 @@ static void add_statements(struct table *t, const char *const *values,
 
 		if (is_of_table(t, &rec) && first <= last &&
 		    record_matches_tags(&rec, values, t->n_tags))
-			add_statement(t, values, first, last);
+			add_deletion(t, values, first, last);
 		p += len;
 		n -= (size_t)len;
 	}
@@ -287,7 +300,7 @@ static int take_row(void *arg, const struct rpc_row *row)
 	if (target->is_met)
 		return refuse(t, "has two devices that read ", target->text);
 	target->is_met = true;
-	add_statements(t, values, target);
+	add_deletions(t, values, target);
 	if (buf_end(&t->statements) < 0)
 		return refuse(t, "takes too many statements", "");
 	return 0;
@@ -312,7 +325,7 @@ static void ask_table(struct table *t, const char *what,
 
 static void say_statements(struct table *t)
 {
-	const char *at = (const char *)buf_data(&t->statements);
+	const char *at = buf_str(&t->statements);
 	const char *end = at + t->statements.len;
 
 	while (t->result == JOB_APPLIED && at < end) {

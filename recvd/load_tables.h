@@ -4,10 +4,10 @@
  *
  * A DELETE entry names devices as the index of a file has them: the table and the values
  * of its tags, joined by dots, null as "null" (domain/tsfile_index.h). That is no name which
- * a statement could use, so the server is asked for the devices of the table, and each one
- * that reads like this gets a statement with its own tags: rows of other gateways in the
- * same table stay. Two devices that read alike are refused, and so are records of single
- * columns, which no statement can carry.
+ * a statement could use, so the server is asked for the devices of the table, and those that
+ * read like this are named with their own tags, some to a statement: rows of other
+ * gateways in the same table stay. Two devices that read alike are refused, and so are
+ * records of single columns, which no statement can carry.
  *
  * Blocks on the server; at most TABLES_STATEMENTS_MAX bytes of statements are held. */
 #ifndef TSFERRY_LOAD_TABLES_H

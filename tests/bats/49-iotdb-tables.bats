@@ -28,7 +28,7 @@ ANY='struct.pack(">Bqq", 0, -2**63, 20) + b"\x0cmeters\0\0"'
 OF_B='struct.pack(">Bqq", 0, 5, 2**63 - 1) + b"\x0cmeters\2\2b\2\0"'
 COLUMN='struct.pack(">Bqq", 0, -2**63, 20) + b"\x0cmeters\0\2\2v"'
 
-@test "one statement a device that the edge has had, with its tags, within its times; none for another gateway's" {
+@test "each device that the edge has had is named with its tags, within its times; none for another gateway's" {
 	meters '["a", "it'"'"'s", "x"]' '["b", null, null]' '[null, "b", null]' '["other", "gateway", null]'
 	peer <<-END
 		import struct
@@ -39,11 +39,28 @@ COLUMN='struct.pack(">Bqq", 0, -2**63, 20) + b"\x0cmeters\0\2\2v"'
 		p.until_applied(3)
 	END
 	diff <(said) - <<-'END'
-		DELETE FROM "plant"."meters" WHERE time >= 1 AND time <= 20 AND "region" = 'a' AND "de""vice" = 'it''s'
-		DELETE FROM "plant"."meters" WHERE time >= 1 AND time <= 20 AND "region" = 'b' AND "de""vice" IS NULL
-		DELETE FROM "plant"."meters" WHERE time >= 1 AND time <= 20 AND "region" IS NULL AND "de""vice" = 'b'
-		DELETE FROM "plant"."meters" WHERE time >= 5 AND "region" = 'b' AND "de""vice" IS NULL
+		DELETE FROM "plant"."meters" WHERE (time >= 1 AND time <= 20 AND "region" = 'a' AND "de""vice" = 'it''s') OR (time >= 1 AND time <= 20 AND "region" = 'b' AND "de""vice" IS NULL) OR (time >= 1 AND time <= 20 AND "region" IS NULL AND "de""vice" = 'b')
+		DELETE FROM "plant"."meters" WHERE (time >= 5 AND time <= 9223372036854775807 AND "region" = 'b' AND "de""vice" IS NULL)
 	END
+}
+
+@test "a hundred devices take two statements" {
+	local i devices=""
+	local -a all=()
+	for ((i = 0; i < 100; i++)); do
+		all+=('["d'$i'", null, null]')
+		devices+="meters.d$i\\n"
+	done
+	meters "${all[@]}"
+	peer <<-END
+		import struct
+		p = Peer(port).hello(assigned=9)
+		p.file(1, "plant", "1-1-0-0", TINY)
+		p.delete(2, "plant", "$devices", $ANY, form=2)
+		p.until_applied(2)
+	END
+	[ "$(said | wc -l)" = 2 ]
+	[ "$(said | grep -o "\"region\" = 'd[0-9]*' AND \"de\"\"vice\" IS NULL)" | sort -u | wc -l)" = 100 ]
 }
 
 @test "a RESTATE takes every row of its devices" {
@@ -54,7 +71,7 @@ COLUMN='struct.pack(">Bqq", 0, -2**63, 20) + b"\x0cmeters\0\2\2v"'
 		p.restate(2, "plant", "meters.a.b", first=1, last=9)
 		p.until_applied(2)
 	END
-	[ "$(said)" = "DELETE FROM \"plant\".\"meters\" WHERE time >= 1 AND time <= 9 AND \"region\" = 'a' AND \"de\"\"vice\" = 'b'" ]
+	[ "$(said)" = "DELETE FROM \"plant\".\"meters\" WHERE (time >= 1 AND time <= 9 AND \"region\" = 'a' AND \"de\"\"vice\" = 'b')" ]
 }
 
 @test "what no statement can carry is quarantined with its sentence: columns, two devices that read alike" {
