@@ -163,7 +163,7 @@ static void show_limits(const struct edge *e, const void *of, struct buf *out)
 	if (e->set.facts.version[0] == '2')
 		buf_adds(out, "of databases of tables rows and deletions of "
 			      "rows travel: attribute columns, comments, empty "
-			      "tables and DROP do not\n");
+			      "tables and DROP COLUMN do not\n");
 	if (!e->set.facts.version[0])
 		buf_adds(out, "the version of the edge IoTDB is not known; the "
 			      "order of files is that of 1.3.3 and later (set "

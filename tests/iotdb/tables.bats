@@ -114,23 +114,44 @@ ALL="SELECT time, region, device, t, n, word, ok FROM plant.meter"
 	rows_equal "$ALL"
 }
 
-@test "a DELETE of whole files waits for an operator, and then takes these devices' rows only" {
-	edge_conf iotdb_rpc "127.0.0.1:$(server_port_of edge)"
+@test "a DELETE of all rows takes these devices' rows only" {
 	plant edge
 	plant cloud
 	tsql cloud "INSERT INTO plant.meter(time, region, device, t) VALUES (11, 'west', 'd1', 6)" FLUSH >/dev/null
 	meters edge 1 3
 	pair_start
 	all_applied
-	tsql edge "DELETE FROM plant.meter" >/dev/null
-	wait_until 30 progress_is p quarantined_entries 1
-	[ "$(rows cloud "$ALL" | wc -l)" -gt 1 ]
-	statement "RETRY 1"
+	tsql edge "DELETE FROM plant.meter" FLUSH >/dev/null
+	wait_until 30 cloud_has_only_west
 	meters edge 5 1
 	all_applied
-	[ "$(rows cloud "SELECT time, t FROM plant.meter WHERE region = 'west'")" = $'11\t6.0' ]
 	tsql cloud "DELETE FROM plant.meter WHERE region = 'west'" >/dev/null
 	rows_equal "$ALL"
+}
+cloud_has_only_west() { [ "$(rows cloud "SELECT time, region FROM plant.meter")" = $'11\twest' ]; }
+
+@test "DROP TABLE takes the rows in the cloud, too, and leaves the table; a new one of that name goes on" {
+	plant edge
+	meters edge 1 3
+	pair_start
+	all_applied
+	tsql edge "DROP TABLE plant.meter" FLUSH >/dev/null
+	wait_until 30 cloud_has_none
+	plant edge
+	meters edge 5 2
+	all_applied
+	rows_equal "$ALL"
+}
+cloud_has_none() { [ -z "$(rows cloud "$ALL")" ]; }
+
+@test "DROP COLUMN waits for an operator" {
+	plant edge
+	meters edge 1 2
+	pair_start
+	all_applied
+	tsql edge "ALTER TABLE plant.meter DROP COLUMN word" FLUSH >/dev/null
+	wait_until 30 progress_is p quarantined_entries 1
+	value_has /p/message "a deletion of columns of table meter, which no statement can carry"
 }
 
 @test "kill -9 of the loader in the middle: every row once" {
