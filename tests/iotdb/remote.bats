@@ -95,7 +95,7 @@ proxy_start() {
 	pair_start
 	sql edge "CREATE TIMESERIES root.type.d.s INT32" "INSERT INTO root.type.d(time, s) VALUES (1, 5)" FLUSH
 	wait_until 30 progress_is p quarantined_entries 1
-	value_has /p/message "datatype not match"
+	value_has /p/message "root.type.d.s is of another type in the file"
 	sql cloud "DELETE TIMESERIES root.type.d.s" >/dev/null
 	statement "RETRY 1" || statement "RETRY 2"
 	wait_until 30 cloud_says "SELECT s FROM root.type.d" $'1\t5'
