@@ -81,7 +81,8 @@ struct rx_entry *rx_early_ready(struct receive *r)
 	uint64_t end = r->durable + EARLY_MAX;
 	size_t n = 0;
 
-	if (!r->has_later)
+	/* Nothing waits, mostly: blocks of a long one come. */
+	if (!r->has_later || !r->n_ended)
 		return NULL;
 	for (uint64_t s = r->next_stage;
 	     s < r->next_entry && s < end && n < BLOCKED_MAX; s++) {

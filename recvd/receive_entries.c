@@ -192,6 +192,7 @@ static void inline_waits(struct receive *r, struct msg_entry *m,
 		return;
 	x->digest = m->digest;
 	x->is_ended = true;
+	r->n_ended++;
 	x->len = m->data_len;
 	if (m->data_len == 0)
 		return;
@@ -451,6 +452,7 @@ void rx_entry_whole(struct receive *r, struct rx_entry *x)
 		return;
 	}
 	x->is_ended = true;
+	r->n_ended++;
 	x->is_ending = false;
 	x->is_file = x->n_blocks > 0;
 	r->n_open--;
@@ -537,6 +539,7 @@ static int next_stage(struct receive *r, struct receive_act *act)
 	while (r->next_stage < r->next_entry && !*slot_of(r, r->next_stage))
 		r->next_stage++;
 	r->n_out++;
+	r->n_ended--;
 	x->next = r->spent;
 	r->spent = x;
 	return 1;

@@ -104,6 +104,7 @@ struct receive {
 	bool is_doubted;	 /* what was found is not read yet */
 	size_t n_found;
 	unsigned n_open;
+	unsigned n_ended; /* in the ring, and whole */
 	size_t kept_bytes, head_bytes;
 	struct rx_entry *spent; /* given out; freed at the next event */
 	/* The usual case, an inline entry whose turn it is, passes without a copy. */

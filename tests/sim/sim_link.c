@@ -86,7 +86,8 @@ static void deliver(struct sim *s, struct buf *from, struct buf *to)
 static void check_needed(struct sim *s, const struct sim_link *l,
 			 const struct msg_entry *m)
 {
-	if (m->is_inline && m->data_len > 0 && l->state == SESSION_WELCOME &&
+	if (!s->is_plain && m->is_inline && m->data_len > 0 &&
+	    l->state == SESSION_WELCOME &&
 	    partial_has(s, l->seq, &m->entry))
 		sim_broken(s, "no byte twice",
 			   "entry %" PRIu64 " came again, the receiver had it",
