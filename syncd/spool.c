@@ -292,6 +292,38 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+static void sift(uint64_t *v, size_t at, size_t n)
+{
+	uint64_t x = v[at];
+	size_t child;
+
+	while ((child = 2 * at + 1) < n) {
+		child += child + 1 < n && v[child] < v[child + 1];
+		if (v[child] <= x)
+			break;
+		v[at] = v[child];
+		at = child;
+	}
+	v[at] = x;
+}
+
+/* In place: qsort(3) takes as much memory again, and the list of a long spool is the most that
+ * a start takes. */
+static void sort_nonces(uint64_t *v, size_t n)
+{
+	size_t i;
+
+	for (i = n / 2; i-- > 0;)
+		sift(v, i, n);
+	for (i = n; i-- > 1;) {
+		uint64_t x = v[0];
+
+		v[0] = v[i];
+		v[i] = x;
+		sift(v, 0, i);
+	}
+}
+
 struct sweeping {
 	const struct spool *spool;
 	struct names names;
@@ -359,9 +391,7 @@ static int list_spools(struct sweeping *sw, struct err *e)
 			return err_set(e, -r, "spool %s: %s", v->spool_dir,
 				       err_words(-r));
 	}
-	if (sw->names.n)
-		qsort(sw->names.nonces, sw->names.n, sizeof(uint64_t),
-		      by_value);
+	sort_nonces(sw->names.nonces, sw->names.n);
 	drop_duplicates(&sw->names);
 	return 0;
 }

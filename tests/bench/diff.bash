@@ -73,7 +73,7 @@ bench_diff() {
 					line="diff set=$set-$form kind=$kind"
 					echo "$line peer=tsferry $("$B/tests/bench/diff" "$product" "$dir/$kind/sources"/*.tsfile)"
 					[ -z "${BENCH_INSIDE:-}" ] || diff_daemons "$line" "$product" "$dir/$kind/sources"
-				diff_peers "$line" "$product" "$dir/$kind/sources"
+					diff_peers "$line" "$product" "$dir/$kind/sources"
 				done
 			done
 		done
