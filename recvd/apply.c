@@ -126,6 +126,13 @@ void apply_reload(struct apply *a)
 	apply_kick(a);
 }
 
+/* Filling an archive can wait, an acknowledgement can not. An IoTDB on this host works beside
+ * us at its own priority, and who hands files to it would be starved by it. */
+static bool steps_behind(const struct apply *a)
+{
+	return strcmp(a->d->settings.loader, "iotdb") != 0;
+}
+
 /* ---- choosing domains ---- */
 
 /* By any of the sender's pipes: DROP and RESYNC leave the data where it is. */
@@ -200,6 +207,7 @@ static struct apply_batch *new_batch(struct apply *a)
 	b->reader = &a->reader;
 	b->hold_deletes = (enum hold_deletes)a->d->settings.hold_deletes;
 	b->pass = a->d->settings.quarantine == QUARANTINE_PASS;
+	b->steps_behind = steps_behind(a);
 	b->n_max = a->n_single ? 1 : JOB_BATCH_MAX;
 	/* One line may come on top of a full text. */
 	buf_init(&b->lines, APPLY_TEXT_MAX + JOB_LINE_MAX + 64);
@@ -271,7 +279,7 @@ static void start_loader(struct apply *a)
 			 strcmp(s->loader, "iotdb") == 0 ? iotdb : archive,
 			 &e) < 0)
 		loader_failed(a, e.text);
-	else
+	else if (steps_behind(a))
 		(void)setpriority(PRIO_PROCESS, (id_t)loader_pid(a->loader),
 				  APPLY_NICE);
 }

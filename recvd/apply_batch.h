@@ -6,7 +6,7 @@
 #include "apply.h"
 #include "loader.h"
 
-#define APPLY_NICE 10 /* of the thread and of the loader */
+#define APPLY_NICE 10 /* of the thread and of the loader, where they step behind */
 #define APPLY_PICKS_MAX 64u
 #define APPLY_TEXT_MAX (1u << 20)  /* of job lines */
 #define APPLY_BYTES_MAX (16u << 20) /* rows made into files */
@@ -56,6 +56,7 @@ struct apply_batch {
 	struct catalog_reader *reader; /* the applier's */
 	enum hold_deletes hold_deletes;
 	bool pass; /* quarantine=pass */
+	bool steps_behind; /* its thread does */
 	struct apply_pick picks[APPLY_PICKS_MAX];
 	unsigned n_picks;
 	struct apply_item items[JOB_BATCH_MAX];

@@ -259,8 +259,8 @@ void apply_pick_run(struct job *j)
 {
 	struct apply_batch *b = CONTAINER_OF(j, struct apply_batch, job);
 
-	/* Applying can wait, an acknowledgement can not: this thread steps behind. */
-	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), APPLY_NICE);
+	if (b->steps_behind)
+		(void)setpriority(PRIO_PROCESS, (id_t)gettid(), APPLY_NICE);
 	for (unsigned i = 0; i < b->n_picks && b->n_items < b->n_max; i++) {
 		struct walk w = {.b = b, .pick = &b->picks[i]};
 		int r = catalog_entries(b->reader, w.pick->id, take_entry, &w,

@@ -302,24 +302,47 @@ static int share_mods(struct handover *h, const char *name)
 	return share_file(h, name, 0664);
 }
 
-/* A file that may be taken was not synced yet; one that the server takes for its own must
- * be, or a power cut would leave the name of an empty file. */
+/* What the server takes for its own must be on the disk, or a power cut would leave the names
+ * of empty files. A few are synced each, more by one wait for the disk (sync_all()). */
+static int add_dirty(struct handover *h, const char *name)
+{
+	int fd = -1;
+
+	if (h->n_dirty < HANDOVER_ONE_BY_ONE) {
+		fd = file_open_beneath(h->fd, name, O_RDONLY, 0);
+		if (fd < 0)
+			return fd;
+		h->dirty[h->n_dirty] = fd;
+	}
+	h->n_dirty++;
+	return 0;
+}
+
+static int sync_all(struct handover *h)
+{
+	int r = 0;
+
+	if (h->n_dirty > HANDOVER_ONE_BY_ONE)
+		return syncfs(h->fd) < 0 ? -errno : 0;
+	for (unsigned i = 0; i < h->n_dirty && r >= 0; i++)
+		r = fdatasync(h->dirty[i]) < 0 ? -errno : 0;
+	return r;
+}
+
+/* A file that may be taken was not synced yet. */
 static int place(struct handover *h, const char *path, bool take,
 		 const char *name)
 {
-	CLEANUP_CLOSE int fd = -1;
 	int r;
 
-	if (take) {
-		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-		if (fd < 0 || fdatasync(fd) < 0)
-			return -errno;
+	if (take)
 		r = renameat(AT_FDCWD, path, h->fd, name) < 0 ? -errno : 0;
-	} else {
+	else
 		r = linkat(AT_FDCWD, path, h->fd, name, 0) < 0 ? -errno : 0;
-	}
 	if (r == -EXDEV)
 		r = copy_in(h, path, name);
+	else if (r >= 0 && take)
+		r = add_dirty(h, name);
 	return r < 0 ? r : share_file(h, name, 0444);
 }
 
@@ -342,8 +365,8 @@ static int write_mods(struct handover *h, const char *name,
 		h->fd, name, O_WRONLY | O_CREAT | O_EXCL, 0644);
 	int r = fd < 0 ? fd : file_pwrite(fd, buf_data(mods), mods->len, 0);
 
-	if (r >= 0 && fdatasync(fd) < 0)
-		r = -errno;
+	if (r >= 0)
+		r = add_dirty(h, name);
 	return r < 0 ? r : share_mods(h, name);
 }
 
@@ -385,8 +408,8 @@ static int place_ordered(struct handover *h, const char *path,
 		return -errno;
 	to = file_open_beneath(h->fd, name, O_WRONLY | O_CREAT | O_EXCL, 0644);
 	r = to < 0 ? to : tsfile_reorder(from, order, to, e);
-	if (r >= 0 && fdatasync(to) < 0)
-		r = -errno;
+	if (r >= 0)
+		r = add_dirty(h, name);
 	return r < 0 ? r : share_file(h, name, 0444);
 }
 
@@ -427,6 +450,8 @@ int handover_show(struct handover *h, struct err *e)
 		r = fd < 0 ? fd
 			   : file_pwrite(fd, buf_data(&h->list), h->list.len,
 					 0);
+	if (r >= 0)
+		r = sync_all(h);
 	(void)snprintf(name, sizeof name, "%" PRIu64 "-%" PRIu64, h->first,
 		       h->last);
 	if (r >= 0)
@@ -596,6 +621,9 @@ int handover_end(struct handover *h, struct err *e)
 
 void handover_release(struct handover *h)
 {
+	for (unsigned i = 0; i < h->n_dirty && i < HANDOVER_ONE_BY_ONE; i++)
+		cleanup_close(&h->dirty[i]);
+	h->n_dirty = 0;
 	cleanup_close(&h->fd);
 	h->fd = -1;
 	buf_release(&h->list);

@@ -39,11 +39,15 @@ void handover_close(struct handover_root *root);
 /* Removes runs of pipes whose staging directory is gone. */
 void handover_sweep(struct handover_root *root, const struct load_job *any);
 
+#define HANDOVER_ONE_BY_ONE 3u
+
 struct handover {
 	const struct handover_root *root;
 	int fd;		      /* owned; of the run's directory; -1 = none */
 	uint64_t first, last; /* of what was added */
 	bool wants_mods;      /* every file gets one (sql_load_wants_mods()) */
+	int dirty[HANDOVER_ONE_BY_ONE]; /* owned; the first that are not synced, */
+	unsigned n_dirty;		/* of so many */
 	struct buf list;      /* owned; its serials, one a line */
 	char domain[500];     /* <pipe>/<database>, below the root */
 	char name[64];	      /* of the run */
@@ -55,7 +59,7 @@ struct handover {
 int handover_find(const struct handover_root *root, const struct load_job *any,
 		  struct handover *h, struct err *e) MUST_CHECK;
 
-/* A new one, in three steps; what is handed over is synced at the second. */
+/* A new one, in three steps; what is handed over is synced at the third. */
 int handover_begin(const struct handover_root *root, const struct load_job *any,
 		   struct handover *h, struct err *e) MUST_CHECK;
 
