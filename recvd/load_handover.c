@@ -558,6 +558,19 @@ bool handover_is_taken(const struct handover *h, const struct load_job *j)
 	return false;
 }
 
+uint64_t handover_last(const struct handover *h)
+{
+	const char *p = (const char *)buf_data(&h->list);
+	size_t n = h->list.len;
+	uint64_t last = 0, ten = 1;
+
+	for (n -= n > 0; n && p[n - 1] >= '0' && p[n - 1] <= '9'; n--) {
+		last += ten * (uint64_t)(p[n - 1] - '0');
+		ten *= 10;
+	}
+	return last;
+}
+
 bool handover_has_mods(const struct handover *h, const struct load_job *j)
 {
 	char name[HANDOVER_NAME_MAX];
@@ -608,15 +621,23 @@ int handover_sync(struct handover *h, struct err *e)
 	return fsync(h->fd) < 0 ? fail(e, h, -errno) : 0;
 }
 
-int handover_end(struct handover *h, struct err *e)
+int handover_remove(struct handover *h, struct err *e)
 {
 	CLEANUP_CLOSE int domain_fd = open_domain(h->root, h->domain, false);
+	int r = domain_fd < 0 ? domain_fd : remove_run(domain_fd, h->name);
+
+	handover_release(h);
+	return r < 0 ? fail(e, h, r) : 0;
+}
+
+int handover_end(struct handover *h, struct err *e)
+{
 	int r = handover_sync(h, e);
 
 	if (r >= 0)
-		r = domain_fd < 0 ? domain_fd : remove_run(domain_fd, h->name);
+		return handover_remove(h, e);
 	handover_release(h);
-	return r < 0 ? fail(e, h, r) : 0;
+	return r;
 }
 
 void handover_release(struct handover *h)

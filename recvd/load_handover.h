@@ -83,6 +83,8 @@ const char *handover_file(const struct handover *h, const struct load_job *j,
 bool handover_has(const struct handover *h, const struct load_job *j);
 /* It was part of the run, and its file is gone. */
 bool handover_is_taken(const struct handover *h, const struct load_job *j);
+/* The last serial of the run, also of one that was found; 0: it names none. */
+uint64_t handover_last(const struct handover *h);
 /* Deletion records that stand there although their file was taken. */
 bool handover_has_mods(const struct handover *h, const struct load_job *j);
 
@@ -97,7 +99,9 @@ int handover_take(struct handover *h, const struct load_job *j,
 
 /* Makes durable that files went. */
 int handover_sync(struct handover *h, struct err *e) MUST_CHECK;
-/* The same, and removes what is left, and the directory. */
+/* Removes what is left, and the directory. */
+int handover_remove(struct handover *h, struct err *e) MUST_CHECK;
+/* Both. */
 int handover_end(struct handover *h, struct err *e) MUST_CHECK;
 void handover_release(struct handover *h); /* leaves the directory */
 

@@ -3,7 +3,9 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "ground/clock.h"
 #include "iotdb_code.h"
 #include "iotdb_sql.h"
 #include "load_archive.h"
@@ -20,6 +22,7 @@
 #define LATE_MS 1000u
 #define LATE_MAX_MS 60000u
 #define LATE_BYTES_PER_MS (32u << 10)
+#define LATE_SURE_MS 10000
 #define CODE_IDEMPOTENT 1111 /* of LOAD (iotdb-formats, section 7.5) */
 
 unsigned iotdb_load_limit_ms(uint64_t bytes)
@@ -105,6 +108,28 @@ static void tell_settled(const struct handover *h,
 		      n_left);
 }
 
+/* The server may still be busy with what it had begun when the name was taken away; ctime is
+ * of then, or of the last file that it took. */
+static void wait_late(const struct handover *h, uint64_t ms)
+{
+	int64_t age_ms = 0;
+	struct stat st;
+
+	if (fstat(h->fd, &st) == 0)
+		age_ms = clock_wall_ms() - (int64_t)st.st_ctim.tv_sec * 1000 -
+			 st.st_ctim.tv_nsec / 1000000;
+	if (age_ms < LATE_SURE_MS + (int64_t)ms)
+		(void)poll(NULL, 0, (int)ms);
+}
+
+/* Of jobs that come one by one, the run is asked for each. */
+static bool is_all_of_it(const struct handover *h,
+			 const struct iotdb_item *items, unsigned n)
+{
+	return items[n - 1].result != JOB_APPLIED ||
+	       handover_last(h) <= items[n - 1].job.serial;
+}
+
 /* Returns false when the run cannot go on. */
 static bool settle(struct iotdb *db, struct iotdb_item *items, unsigned n)
 {
@@ -114,13 +139,14 @@ static bool settle(struct iotdb *db, struct iotdb_item *items, unsigned n)
 	int r = handover_find(&db->root, &items[0].job, &h, &e);
 
 	if (r > 0) {
-		(void)poll(NULL, 0, (int)(ms < LATE_MAX_MS ? ms : LATE_MAX_MS));
+		wait_late(&h, ms < LATE_MAX_MS ? ms : LATE_MAX_MS);
 		if (iotdb_is_remote(db))
 			iotdb_wait_idle(db, LATE_MAX_MS);
 		tell_settled(&h, items, n);
 		if (tells_taken(db))
 			settle_all(db, &h, items, n);
-		r = db->rpc ? handover_end(&h, &e) : 0;
+		r = db->rpc && is_all_of_it(&h, items, n) ? handover_end(&h, &e)
+							  : 0;
 		handover_release(&h);
 	}
 	if (r < 0)
@@ -316,8 +342,8 @@ static void load_run(struct run *run)
 		iotdb_say_loaded(run->db, &run->items[0], r, &reply, &e);
 }
 
-/* Rows are there; what is left is to make that durable, and to clean up. A lost answer
- * leaves everything for settle(). */
+/* Rows are there; what is left is to make that durable, to say it, and to clean up: as long as
+ * it is not said the directory tells of it. A lost answer leaves everything for settle(). */
 static void end_run(struct run *run)
 {
 	struct err e = {0};
@@ -328,12 +354,16 @@ static void end_run(struct run *run)
 		handover_release(&run->h);
 		return;
 	}
-	r = handover_end(&run->h, &e);
+	r = handover_sync(&run->h, &e);
+	if (r >= 0 && !is_refused)
+		say_all(run);
+	if (r >= 0)
+		r = handover_remove(&run->h, &e);
+	else
+		handover_release(&run->h);
 	if (r < 0)
 		iotdb_say(run->db, &run->items[0], iotdb_disk_result(r),
 			  e.text);
-	else if (!is_refused)
-		say_all(run);
 }
 
 /* ---- handing over ---- */

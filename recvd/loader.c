@@ -172,23 +172,30 @@ static void closed(struct loader *ld)
 	loop_timer_set(ld->loop, &ld->timer, 1000);
 }
 
-static void readable(struct loop_io *io, uint32_t events)
+/* 1: some came, and ended it when that was not of its protocol; 0: none at present; -1: none
+ * will. */
+static int take_some(struct loader *ld)
 {
-	struct loader *ld = CONTAINER_OF(io, struct loader, in);
 	uint8_t *room = buf_room(&ld->answers, 65536);
-	ssize_t n;
+	ssize_t n = room ? read(ld->child.from_fd, room, 65536) : -1;
 
-	(void)events;
-	n = room ? read(ld->child.from_fd, room, 65536) : -1;
 	if (n < 0 && room && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0) {
-		closed(ld);
-		return;
-	}
+		return 0;
+	if (n <= 0)
+		return -1;
 	buf_fill(&ld->answers, (size_t)n);
 	if (take_lines(ld) < 0)
 		died(ld);
+	return 1;
+}
+
+static void readable(struct loop_io *io, uint32_t events)
+{
+	struct loader *ld = CONTAINER_OF(io, struct loader, in);
+
+	(void)events;
+	if (take_some(ld) < 0)
+		closed(ld);
 }
 
 static void writable(struct loop_io *io, uint32_t events)
@@ -211,8 +218,14 @@ static void writable(struct loop_io *io, uint32_t events)
 
 static void ended(struct loop_io *io, uint32_t events)
 {
+	struct loader *ld = CONTAINER_OF(io, struct loader, pid);
+
 	(void)events;
-	died(CONTAINER_OF(io, struct loader, pid));
+	/* What it said before it died is done. */
+	while (ld->child.pid && take_some(ld) > 0)
+		;
+	if (ld->child.pid)
+		died(ld);
 }
 
 void loader_stop(struct loader *ld)
