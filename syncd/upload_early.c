@@ -69,9 +69,12 @@ void upload_early_reach(struct upload *u, uint64_t serial)
 		return;
 	for (uint64_t s = u->read_serial > u->send_serial ? u->read_serial
 							  : u->send_serial;
-	     s <= serial; s++)
-		*upload_sent_of(u, s) = (struct upload_sent){
-			.nonce = upload_was_early(u, s)->nonce};
+	     s <= serial; s++) {
+		const struct early_one *one = upload_was_early(u, s);
+
+		*upload_sent_of(u, s) =
+			(struct upload_sent){.nonce = one ? one->nonce : 0};
+	}
 	if (u->read_serial <= serial) {
 		u->read_serial = serial + 1;
 		u->next.read_open = false;
