@@ -44,7 +44,8 @@ $(cat)" "$@"
 	local dir=$ARCHIVE/edge-old/root.sg/sequence/1/0
 	cmp "$DATA/tsfile/v3/tiny.tsfile" "$dir/1-1-0-0.tsfile"
 	cmp "$(find "$T/large" -name '*.tsfile' | head -n 1)" "$dir/2-2-0-0.tsfile"
-	[ "$(grep -c '^DELETION,root.sg.d' "$dir/3-3-0-0.tsfile.mods")" -eq 3 ]
+	# its own and the DELETE's; the RESTATE's times, 5 to 9, have no rows in it
+	[ "$(grep -c '^DELETION,root.sg.d' "$dir/3-3-0-0.tsfile.mods")" -eq 2 ]
 	grep -q 'CREATE DATABASE root.sg' "$ARCHIVE/edge-old/root.sg/schema.sql"
 }
 
