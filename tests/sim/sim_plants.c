@@ -6,7 +6,7 @@
 
 #include "sim.h"
 
-#define PLANT_SEEDS 10000u
+#define PLANT_SEEDS 4000u
 
 static const struct {
 	const char *name;
