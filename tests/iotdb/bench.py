@@ -9,9 +9,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
-from live import SOURCE, Cloud, Edge, Failed, Server, Stage
+from live import SOURCE, Cloud, Edge, Failed, Server, Stage, wait
 
 BENCH = os.path.join(SOURCE, "tests", "bench")
 WARM_FILES = 300
@@ -21,8 +22,11 @@ class Meter:
     """CPU and memory of processes and all that they start (tests/bench/meter.py)."""
 
     def __init__(self, *pids):
-        self.process = subprocess.Popen([sys.executable, os.path.join(BENCH, "meter.py"), *map(str, pids)],
-                                        stdout=subprocess.PIPE, text=True)
+        with tempfile.TemporaryDirectory() as d:
+            ready = os.path.join(d, "ready")
+            self.process = subprocess.Popen([sys.executable, os.path.join(BENCH, "meter.py"), ready, *map(str, pids)],
+                                            stdout=subprocess.PIPE, text=True)
+            wait(30, "the meter is ready", lambda: os.path.exists(ready))
 
     def end(self):
         self.process.send_signal(signal.SIGTERM)
@@ -89,8 +93,8 @@ class Run:
         files = self.files()
         size = sum(os.path.getsize(f) for f in files)
         cost = [f"sender_{x}" for x in ours.end()] + [f"cloud_{x}" for x in clouds.end()]
-        print(f"iotdb what={what} peer={peer} files={len(files)} mb={size / 1e6:.1f} visible_s={seconds:.2f}",
-              f"files_per_s={len(files) / seconds:.0f} mb_per_s={size / 1e6 / seconds:.1f}", *done, *cost,
+        print(f"iotdb version={self.args.version} what={what} peer={peer} files={len(files)} mb={size / 1e6:.1f}",
+              f"visible_s={seconds:.2f} files_per_s={len(files) / seconds:.0f} mb_per_s={size / 1e6 / seconds:.1f}", *done, *cost,
               *([f"wire_mb={(wire() - bytes_before) / 1e6:.1f}"] if os.environ.get("BENCH_INSIDE") else []), flush=True)
 
     # ---- three ways ----
@@ -155,7 +159,7 @@ class Run:
     def rows(self, what, peer, server, ours, clouds):
         out = subprocess.run([self.clock, "rows", str(self.edge.port), str(server.port), f"root.lat.d{self.n}",
                               str(self.args.rows)], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
-        print(f"iotdb what={what} peer={peer} {out}", *[f"sender_{x}" for x in ours.end()],
+        print(f"iotdb version={self.args.version} what={what} peer={peer} {out}", *[f"sender_{x}" for x in ours.end()],
               *[f"cloud_{x}" for x in clouds.end()], flush=True)
 
 
