@@ -429,7 +429,7 @@ void upload_block(struct upload *u, uint64_t serial, uint64_t index,
 	if (err == 0 && len != rd.len)
 		err = ENODATA;
 	/* What was asked for twice, or needlessly, may be durable by now, its bytes released. */
-	if (serial <= u->durable)
+	if (serial <= u->durable || upload_is_early(u, serial))
 		rd.is_stale = true;
 	if (rd.is_stale || err != 0) {
 		upload_keep_unused(u, data);
