@@ -144,6 +144,36 @@ in_order() {
 	progress_is p quarantined_entries 0
 }
 
+# say_jobs SERIAL...: a batch of files for a loader of ours.
+say_jobs() {
+	local n file
+	for n in "$@"; do
+		file=$T/staging/sender/pipe/$n-$n-0-0.tsfile
+		printf 'job=%s\tkind=FILE\tsender=e\tdatabase=root.sg\tserial=%s\tregion=1\tspace=sequence\tpartition=0\tname=%s-%s-0-0\tpath=%s\tlength=%s\tdigest=%032d\ttake=no\n' \
+			"$n" "$n" "$n" "$n" "$file" "$(stat -c %s "$SAMPLE")" 0
+	done
+	echo end
+}
+
+@test "what a killed loader had loaded is known to the next one, also when it gets one job at a time" {
+	fake_cloud
+	mkdir -p "$T/load" "$T/staging/sender/pipe"
+	for n in 1 2 3; do cp "$SAMPLE" "$T/staging/sender/pipe/$n-$n-0-0.tsfile"; done
+	fake_says '{"match": "LOAD .*", "take": ["*.tsfile*"], "hang": true}'
+	loader=("$TSFERRY_BUILD/recvd/recvd-load" --iotdb "$T/load" "127.0.0.1:$(cat "$T/iotdb.port")" "" "" path)
+	mkfifo "$T/jobs"
+	"${loader[@]}" <"$T/jobs" >"$T/first" 3>&- 4>&- &
+	pid=$!
+	{ say_jobs 1 2 3; } >"$T/jobs"
+	wait_until 20 fake_was_told "took 3-3-0-0.tsfile"
+	kill -KILL "$pid"
+	fake_says
+	{ for n in 1 2 3; do say_jobs "$n"; done; } | "${loader[@]}" >"$T/second"
+	[ "$(grep -c 'result=applied' "$T/second")" = 3 ]
+	[ "$(grep -c '^LOAD ' "$T/iotdb.said")" = 1 ]
+	run ! compgen -G "$T/load/*/*/*"
+}
+
 NOT_FOUND='{"match": "LOAD .*", "code": 701, "text": "Can not find /x on this machine, notice that load can only handle files on this machine."}'
 
 @test "a path that the server cannot read: what mends it is said; with load_via=auto files go over the network" {

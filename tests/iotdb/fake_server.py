@@ -246,8 +246,8 @@ class Server:
                                                   "or the session has timed out.")))
         self.note(statement)
         line = self.find(statement)
-        self.pause(line)
         self.take(statement, line.get("take", ()))
+        self.pause(line)
         code = line.get("code", 200)
         if code != 200:
             self.note("refused %d" % code)
