@@ -22,6 +22,7 @@ class Meter:
     """CPU and memory of processes and all that they start (tests/bench/meter.py)."""
 
     def __init__(self, *pids):
+        self.cpu_s = None  # known otherwise: a child's child that ended is not seen
         with tempfile.TemporaryDirectory() as d:
             ready = os.path.join(d, "ready")
             self.process = subprocess.Popen([sys.executable, os.path.join(BENCH, "meter.py"), ready, *map(str, pids)],
@@ -30,7 +31,8 @@ class Meter:
 
     def end(self):
         self.process.send_signal(signal.SIGTERM)
-        return self.process.communicate()[0].split()
+        cpu, rss = self.process.communicate()[0].split()
+        return [cpu if self.cpu_s is None else f"cpu_s={self.cpu_s:.2f}", rss]
 
 
 def wire():
@@ -143,7 +145,7 @@ class Run:
         os.makedirs(drop)
         os.sync()
         clouds = Meter(*server.pids())
-        before, began = wire(), time.monotonic()
+        before, began, cpu = wire(), time.monotonic(), sum(os.times()[:4])
         loads = []
         for n, path in enumerate(self.files()):
             shutil.copyfile(path, os.path.join(drop, f"{n}-{n}-0-0.tsfile"))
@@ -152,6 +154,7 @@ class Run:
         ours = Meter(client.pid)
         if client.wait():
             raise Failed("a LOAD was refused")
+        ours.cpu_s = sum(os.times()[:4]) - cpu
         self.visible(server, data)
         self.line(what, "load_loop", began, ours, clouds, before, [])
         self.over(server)
@@ -179,10 +182,15 @@ def load_text(args, path):
     return f"LOAD '{path}' " + ("WITH ('on-success'='delete')" if args.version >= "1.3.3" else "ONSUCCESS=DELETE")
 
 
+def fill_warm(args, stage, edge):
+    """What the server's own pipe carries before it is measured; tsferry would carry it too."""
+    edge.sql("CREATE DATABASE root.warm", load_text(args, tsgen(args, stage, "root.warm", WARM_FILES, "9K")))
+
+
 def fill(args, stage, edge, n, size):
     """n sealed files of a size at the edge, made by LOAD; (device, count of rows, last time, its value)."""
-    edge.sql("CREATE DATABASE root.warm", load_text(args, tsgen(args, stage, "root.warm", WARM_FILES, "9K")))
     if not n:
+        fill_warm(args, stage, edge)
         return None
     edge.sql("CREATE DATABASE root.bench", load_text(args, tsgen(args, stage, "root.bench", n, size)))
     device = edge.ask("SHOW TIMESERIES root.bench.**")[0][0].rpartition(".")[0]
@@ -212,6 +220,7 @@ def main():
             run.tsferry(what, data)
             if data:
                 run.loop(what, data)
+                fill_warm(args, stage, edge)
             run.pipe(what, data)
             run.over(edge)
 
