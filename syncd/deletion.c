@@ -286,6 +286,8 @@ static int judge_records(struct deletion_judging *j, struct deletion_source *s,
 		r = find_pieces(j, s, b, &have, &pieces);
 	if (r == 0 && pieces.n)
 		r = deletion_emit(j, s, fd, &pieces);
+	if (s->is_sent)
+		return r; /* its capture tells what travels with it */
 	if (r == 0 && pieces.is_partial && !s->spool_dir)
 		r = follow_again(j, s);
 	if (r == 0)
@@ -297,7 +299,7 @@ static int judge_records(struct deletion_judging *j, struct deletion_source *s,
 static bool is_kept_back(const struct deletion_judging *j,
 			 const struct deletion_source *s)
 {
-	return !j->lp->sync_del_op || !s->k.serial;
+	return !j->lp->sync_del_op || (!s->k.serial && !s->is_sent);
 }
 
 static int read_source(struct deletion_judging *j, struct deletion_source *s)
@@ -317,7 +319,8 @@ static int read_source(struct deletion_judging *j, struct deletion_source *s)
 	stamp = stamp_of(&st);
 	if (stamp == s->k.mods_stamp)
 		return 0;
-	if (j->n_bytes && j->n_bytes + (size_t)st.st_size > DELETION_READ_MAX) {
+	if (!s->is_sent && j->n_bytes &&
+	    j->n_bytes + (size_t)st.st_size > DELETION_READ_MAX) {
 		j->lp->is_cut_short = true;
 		return 0;
 	}
@@ -387,6 +390,48 @@ static int judge_all_known(struct deletion_judging *j)
 	return r;
 }
 
+static int judge_derived(struct deletion_judging *j)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < j->lp->plan.products.n; i++) {
+		struct known_file *k = &j->lp->plan.products.v[i];
+		const struct living *at = living_find(&j->l->with_mods, &k->f);
+		struct deletion_source s = {.k = *k, .made_of = &k->f};
+
+		if (!at || j->lp->is_cut_short)
+			continue;
+		s.f = *at;
+		s.k.mods_stamp = 0;
+		r = read_source(j, &s);
+	}
+	return r;
+}
+
+/* What was deleted of a product before its capture travels beside it, and that is about its
+ * own rows only. The cloud has them in the captured sources, too. They are forgotten with this
+ * plan, so that no later listing could tell: not a matter of DELETION_READ_MAX. A RESTATE
+ * deletes more. */
+static int judge_sent(struct deletion_judging *j)
+{
+	size_t i, n = j->fresh->n;
+	int r = 0;
+
+	if (!j->lp->sync_del_op || j->lp->plan.n_restates)
+		return 0;
+	for (i = 0; r == 0 && i < n; i++) {
+		const struct living f = j->fresh->v[i];
+		struct deletion_source s = {
+			.f = f, .made_of = &f, .is_sent = true};
+
+		s.k.f = f;
+		if (f.is_rejoined && living_find(&j->l->with_mods, &f))
+			r = read_source(j, &s);
+	}
+	return r;
+}
+
 static void judging_release(struct deletion_judging *j)
 {
 	living_release(&j->gone);
@@ -409,18 +454,9 @@ int deletion_judge(struct listing *l, struct listing_pipe *lp,
 	living_sort(&j.gone, (struct living_order){.is_identity = true});
 	if (r == 0)
 		r = judge_all_known(&j);
-	for (i = 0; r == 0 && i < lp->plan.products.n; i++) {
-		struct known_file *k = &lp->plan.products.v[i];
-		const struct living *at = living_find(&l->with_mods, &k->f);
-		struct deletion_source s = {.k = *k, .made_of = &k->f};
-
-		if (!at || lp->is_cut_short)
-			continue;
-		s.f = *at;
-		s.k.mods_stamp = 0;
-		r = read_source(&j, &s);
-	}
-	if (r == 0 && !lp->is_cut_short)
-		r = deletion_follow_behind(&j);
-	return r;
+	if (r == 0)
+		r = judge_derived(&j);
+	if (r == 0)
+		r = judge_sent(&j);
+	return r ? r : deletion_follow_behind(&j);
 }

@@ -247,6 +247,8 @@ int deletion_inherited(struct deletion_judging *j,
 		if (c->v[i].role == JOURNAL_SOURCE)
 			r = source_has(j, &c->v[i].f, rec, &is_asked);
 	}
+	for (i = 0; r == 1 && !c && i < j->gone.n; i++)
+		r = source_has(j, &j->gone.v[i], rec, &is_asked);
 	if (r < 0 || (r == 1 && is_asked))
 		return r < 0 ? r : 0;
 	return deletion_piece(out, rec);

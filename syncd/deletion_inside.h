@@ -22,7 +22,8 @@ struct deletion_source {
 	struct living f;
 	struct known_file k;
 	const struct living
-		*made_of;      /* of a product that is derived just now */
+		*made_of; /* of a product that is derived just now */
+	bool is_sent; /* of a product that is sent: its sources are in the cloud */
 	const char *spool_dir; /* NULL: in its directory */
 	uint64_t nonce;
 	enum mods_kind kind;
@@ -70,7 +71,7 @@ bool deletion_is_touched(const struct deletion_pieces *p,
 int deletion_follow_behind(struct deletion_judging *j) MUST_CHECK;
 
 /* A record beside a product: news when one of the product's sources that may have such
- * rows lacks it, or when none has it. */
+ * rows lacks it, or when none has it. Where no journal names them: of all that is gone. */
 int deletion_inherited(struct deletion_judging *j,
 		       const struct deletion_source *s,
 		       const struct record *rec,

@@ -262,6 +262,18 @@ static int derive_targets(struct judging *j, const struct compaction *c)
 	return r;
 }
 
+static bool has_captured_source(const struct judging *j,
+				const struct compaction *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->n; i++) {
+		if (is_source(c, i) && derive_source(j, &c->v[i].f))
+			return true;
+	}
+	return false;
+}
+
 /* Are all sources accounted for, so that nothing more can be learned by waiting for
  * another compaction's judgement? */
 static bool is_ripe(const struct judging *j, const struct compaction *c)
@@ -289,6 +301,7 @@ static void tell_sent(struct judging *j, const struct compaction *c,
 			continue;
 		/* Else captured files may have gone into what it was made of. */
 		f->is_judged = compaction_is_whole(c) && is_ripe(j, c);
+		f->is_rejoined = has_captured_source(j, c);
 		tell(j, f, count_sources(c), why);
 	}
 }

@@ -101,6 +101,8 @@ static int judge_missed(struct listing *l, struct listing_pipe *lp,
 		 l->database, l->region, l->partition, n, gone.n,
 		 is_equal ? "no row is missing"
 			  : "rows may have been deleted before it");
+	for (i = 0; i < n; i++)
+		products[i]->is_rejoined = true;
 	for (i = 0; r == 0 && i < gone.n; i++) {
 		r = living_add(&lp->plan.gone, &gone.v[i].f);
 		if (r == 0 && !is_equal)

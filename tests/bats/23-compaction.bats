@@ -473,3 +473,44 @@ surveyed() { known_is 'count(*) FROM known WHERE row_sum IS NULL' 0; }
 	grep -q 'root.sg.d1' "$ARCHIVE/edge-1/root.sg/sequence/1/0/1-1-0-0.tsfile.mods"
 	[ ! -e "$ARCHIVE/edge-1/root.sg/unsequence/1/0/5-5-0-0.tsfile.mods" ]
 }
+
+@test "deleted behind an insertion that nobody saw: what the cloud has of the file under its former name goes, too" {
+	pair_start
+	seal "$V3/tiny.tsfile" root.sg 9-2-0-0 unsequence
+	statement 'WAIT PIPE p 30'
+	wait_until 20 surveyed
+	daemon_kill syncd
+	mkdir -p "$(dir_of sequence)"
+	for suffix in '' .resource; do
+		ln "$(dir_of unsequence)/9-2-0-0.tsfile$suffix" "$(dir_of sequence)/4-2-0-0.tsfile$suffix"
+	done
+	rm "$(dir_of unsequence)/9-2-0-0.tsfile"*
+	printf 'DELETION,root.sg.d1.**,9223372036854775807,2,9\n' >"$(dir_of sequence)/4-2-0-0.tsfile.mods"
+	syncd_start
+	statement 'WAIT PIPE p 30'
+	value_has /p/events 'no row is missing'
+	sent_is 3
+	[ "$(cat "$ARCHIVE/edge-1/root.sg/unsequence/1/0/9-2-0-0.tsfile.mods")" = 'DELETION,root.sg.d1.**,9223372036854775807,2,3' ]
+	archive_has root.sg 4-2-0-0
+}
+
+@test "a product that is sent says what was deleted of its captured source since, and only what the cloud lacks" {
+	pair_start
+	seal "$V3/tiny.tsfile" root.sg 1-1-0-0
+	statement 'WAIT PIPE p 30'
+	printf 'DELETION,root.sg.d1.**,9223372036854775807,1,1\n' >"$(dir_of sequence)/1-1-0-0.tsfile.mods"
+	wait_until 20 progress_is p applied_serial 2
+	seal "$V3/tiny.tsfile" root.sg 5-5-0-0 unsequence # the same rows, inserted again behind all that was deleted
+	statement 'WAIT PIPE p 30'
+	begin sequence 1-1-1-0.inner.inner-compaction.log sequence 1-1-1-0.inner sequence/1-1-0-0 sequence/2-2-0-0
+	seen 1-1-1-0.inner.inner-compaction.log
+	printf 'DELETION,root.sg.d1.**,9223372036854775807,%s,%s\n' 1 1 3 9 >"$(dir_of sequence)/1-1-1-0.tsfile.mods"
+	product "$V3/tiny.tsfile" sequence 1-1-1-0 inner
+	end sequence 1-1-1-0.inner.inner-compaction.log sequence/1-1-0-0
+	wait_until 20 archive_has root.sg 1-1-1-0
+	statement 'WAIT PIPE p 30'
+	value_has /p/events 'not all of its sources were captured'
+	wait_until 20 progress_is p applied_serial 6 # the DELETE, the product, and 5-5-0-0 behind both
+	grep -qF 'DELETION,root.sg.d1.**,9223372036854775807,3,3' "$ARCHIVE/edge-1/root.sg/sequence/1/0/1-1-0-0.tsfile.mods"
+	[ ! -e "$ARCHIVE/edge-1/root.sg/unsequence/1/0/5-5-0-0.tsfile.mods" ]
+}
