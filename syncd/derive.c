@@ -372,6 +372,24 @@ static bool has_known_sources(const struct judging *j,
 	return compaction_is_whole(c);
 }
 
+/* With it the new files that it may be in: captured alone they would be no news by the time
+ * that it is asked where it went. */
+static void withhold_gone(struct judging *j, struct living *gone)
+{
+	size_t i;
+
+	if (gone->is_explained)
+		return;
+	gone->is_explained = true;
+	for (i = 0; i < j->n_fresh; i++) {
+		struct living *f = &j->fresh->v[i];
+
+		if (!f->is_again && !f->is_judged && !f->is_rejoined &&
+		    restate_may_be_in(f, gone))
+			f->is_explained = true;
+	}
+}
+
 /* Files of a compaction that cannot be judged yet are not news. */
 static void withhold(struct judging *j, const struct compaction *c)
 {
@@ -387,7 +405,7 @@ static void withhold(struct judging *j, const struct compaction *c)
 	}
 	/* What else is gone may be in a source that nobody knows. */
 	for (i = 0; !has_known_sources(j, c) && i < j->vanished->n; i++)
-		j->vanished->v[i].is_explained = true;
+		withhold_gone(j, &j->vanished->v[i]);
 }
 
 /* Products of one may be the sources of the next: what is ripe goes first. */

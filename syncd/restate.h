@@ -18,6 +18,9 @@
 bool restate_is_equal(struct listing *l, const struct known_list *sources,
 		      struct living *const *products, size_t n);
 
+/* Whether a file that is gone may be in a new one, by their names. */
+bool restate_may_be_in(const struct living *f, const struct living *gone);
+
 /* Files that vanished beside new products, without a journal: a compaction that nobody
  * saw. They leave `vanished`; when rows are missing they are in the plan's `stale`. */
 int restate_find_missed(struct listing *l, struct listing_pipe *lp,

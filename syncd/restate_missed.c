@@ -39,7 +39,7 @@ bool restate_is_equal(struct listing *l, const struct known_list *sources,
  * inserted: V and I stay, T is between its neighbours'. A repair makes an unsequence file of
  * a T beyond all clocks. Where no file that is gone could be in a product, what is gone was
  * not compacted. */
-static bool may_be_in(const struct living *f, const struct living *v)
+bool restate_may_be_in(const struct living *f, const struct living *v)
 {
 	bool is_product = f->i > 0 || f->c > 0;
 
@@ -58,7 +58,7 @@ static bool is_product(const struct living *f,
 	if (f->is_again || f->is_judged)
 		return false;
 	for (i = 0; i < vanished->n; i++) {
-		if (may_be_in(f, &vanished->v[i]))
+		if (restate_may_be_in(f, &vanished->v[i]))
 			return true;
 	}
 	return false;

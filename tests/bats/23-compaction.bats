@@ -514,3 +514,26 @@ surveyed() { known_is 'count(*) FROM known WHERE row_sum IS NULL' 0; }
 	grep -qF 'DELETION,root.sg.d1.**,9223372036854775807,3,3' "$ARCHIVE/edge-1/root.sg/sequence/1/0/1-1-0-0.tsfile.mods"
 	[ ! -e "$ARCHIVE/edge-1/root.sg/unsequence/1/0/5-5-0-0.tsfile.mods" ]
 }
+
+@test "a product that nobody saw made waits, beside an unknown compaction, with the files that may be in it" {
+	pair_start
+	seal "$V3/al.tsfile" root.sg 1-1-0-0
+	statement 'WAIT PIPE p 30'
+	wait_until 20 surveyed
+	daemon_kill syncd
+	rm "$(dir_of sequence)/1-1-0-0.tsfile"*
+	product "$V3/tiny.tsfile" sequence 1-1-1-0 inner
+	# under way when syncd comes, and of files that it never saw
+	begin sequence 7-7-1-0.inner.inner-compaction.log sequence 7-7-1-0.inner sequence/7-7-0-0 sequence/8-8-0-0
+	seal "$V3/tiny.tsfile" root.sg 9-9-0-0
+	syncd_start
+	seen 7-7-1-0.inner.inner-compaction.log
+	wait_until 20 archive_has root.sg 9-9-0-0
+	[ ! -e "$ARCHIVE/edge-1/root.sg/sequence/1/0/1-1-1-0.tsfile" ]
+	product "$V3/tiny.tsfile" sequence 7-7-1-0 inner
+	end sequence 7-7-1-0.inner.inner-compaction.log
+	wait_until 20 archive_has root.sg 1-1-1-0
+	statement 'WAIT PIPE p 30'
+	grep -q 'DELETION,root.sg.al0' "$ARCHIVE/edge-1/root.sg/sequence/1/0/1-1-0-0.tsfile.mods"
+	! value_has /p/events 'no journal says why'
+}
