@@ -431,6 +431,54 @@ static int decide_all(struct judging *j, bool only_ripe)
 	return r;
 }
 
+static bool is_consumed(const struct judging *j, const struct living *f)
+{
+	const struct compactions *cs = &j->l->compactions;
+	size_t i, k;
+
+	for (i = 0; i < cs->n; i++) {
+		for (k = 0; k < cs->v[i].n; k++) {
+			if (is_source(&cs->v[i], k) &&
+			    living_compare(&cs->v[i].v[k].f, f) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* A new file that may have a product's rows, though no journal says so. */
+static bool is_in_fresh(const struct judging *j, const struct living *product)
+{
+	size_t i;
+
+	for (i = 0; i < j->n_fresh; i++) {
+		const struct living *f = &j->fresh->v[i];
+
+		if (!f->is_again && !f->is_judged && !product_one(j, f) &&
+		    restate_may_be_in(f, product))
+			return true;
+	}
+	return false;
+}
+
+/* A product that went into another one that nobody saw made: what was deleted of it meanwhile
+ * nobody read. */
+static int find_lost_products(struct judging *j)
+{
+	struct plan *p = j->plan;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < p->products.n; i++) {
+		const struct living *f = &p->products.v[i].f;
+
+		if (!derive_fresh(j, f) && !is_consumed(j, f) &&
+		    is_in_fresh(j, f))
+			r = known_add(&p->stale, &p->products.v[i]);
+	}
+	return r;
+}
+
 /* A product that was compacted away in turn is as gone as a source. */
 static void drop_consumed(struct judging *j)
 {
@@ -517,6 +565,8 @@ int derive_judge(struct listing *l, struct listing_pipe *lp,
 	}
 	if (r == 0)
 		r = remember(&j);
+	if (r == 0)
+		r = find_lost_products(&j);
 	drop_consumed(&j);
 	drop_explained(fresh);
 	drop_explained(vanished);

@@ -537,3 +537,22 @@ surveyed() { known_is 'count(*) FROM known WHERE row_sum IS NULL' 0; }
 	grep -q 'DELETION,root.sg.al0' "$ARCHIVE/edge-1/root.sg/sequence/1/0/1-1-0-0.tsfile.mods"
 	! value_has /p/events 'no journal says why'
 }
+
+@test "the product of a compaction that was seen, compacted away in turn while syncd was down: its rows are restated" {
+	pair_start
+	seal "$V3/al.tsfile" root.sg 1-1-0-0
+	statement 'WAIT PIPE p 30'
+	wait_until 20 surveyed
+	begin sequence 1-1-1-0.inner.inner-compaction.log sequence 1-1-1-0.inner sequence/1-1-0-0
+	seen 1-1-1-0.inner.inner-compaction.log
+	daemon_kill syncd
+	end sequence 1-1-1-0.inner.inner-compaction.log sequence/1-1-0-0
+	# 1-1-1-0 was deleted in, and went into this one
+	product "$V3/tiny.tsfile" sequence 1-1-2-0 inner
+	syncd_start
+	wait_until 20 archive_has root.sg 1-1-2-0
+	statement 'WAIT PIPE p 30'
+	value_has /p/events 'RESTATE of'
+	grep -q 'DELETION,root.sg.al0' "$ARCHIVE/edge-1/root.sg/sequence/1/0/1-1-0-0.tsfile.mods"
+	[ ! -e "$ARCHIVE/edge-1/root.sg/sequence/1/0/1-1-2-0.tsfile.mods" ]
+}
