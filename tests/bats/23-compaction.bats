@@ -457,6 +457,22 @@ surveyed() { known_is 'count(*) FROM known WHERE row_sum IS NULL' 0; }
 	grep -q 'DELETION,root.sg.d1.\*,9223372036854775807,1,99' "$ARCHIVE/edge-1/root.sg/sequence/1/0/1-1-0-0.tsfile.mods"
 }
 
+@test "nor beyond rows of the next partition that are not captured yet" {
+	pair_start
+	seal "$V3/tiny.tsfile" root.sg 1-1-0-0 # root.sg.d1: 1 to 3
+	seal "$V3/al.tsfile" root.sg 2-2-0-0
+	statement 'WAIT PIPE p 30'
+	wait_until 20 surveyed
+	daemon_stop syncd
+	sqlite3 "$EDGE/state/catalog.db" 'UPDATE known SET time_min = NULL, time_max = NULL, row_sum = NULL'
+	rm "$(dir_of sequence)/"{1-1,2-2}-0-0.tsfile*
+	product "$V3/tiny.tsfile" sequence 1-1-1-0 inner
+	seal "$V3/tinyal.tsfile" root.sg 3-3-0-0 sequence 1 1 # root.sg.d2: 100 to 102
+	syncd_start
+	statement 'WAIT PIPE p 30'
+	value_has /p/events 'times 1..99,'
+}
+
 @test "a deletion first seen beside a product takes no rows that were written behind it" {
 	pair_start
 	seal "$V3/tiny.tsfile" root.sg 1-1-0-0
