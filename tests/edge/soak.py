@@ -263,6 +263,12 @@ class Soak:
                 sql.mean(self.load.model)
         except Refused as e:
             self.refused[re.sub(r"\d+", "N", str(e))[:150]] += 1
+        except TimeoutError:  # a server that was killed hangs now and then in DELETE TIMESERIES
+            self.refused["no answer to %s: killed" % " ".join(sql.split()[:2])] += 1
+            if isinstance(sql, Statement) and sql.gone:
+                sql.mean(self.load.model)
+            self.edge.crash()
+            self.server = Server(self.edge.port)
 
     def settled(self):
         """Nothing is left: {what progress counts}."""
