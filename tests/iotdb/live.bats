@@ -20,6 +20,7 @@ teardown() {
 	! ls "$CLOUD"/state/load/*/*/* 2>/dev/null
 }
 
+# bats test_tags=short
 @test "INSERT and FLUSH at the edge, SELECT in the cloud" {
 	pair_start
 	sql edge "CREATE DATABASE root.line1.press" "INSERT INTO root.line1.press.m(time, temp, note) VALUES (1, 1.5, 'it''s')" FLUSH
@@ -30,6 +31,7 @@ teardown() {
 	[ -z "$(value /p/message)" ]
 }
 
+# bats test_tags=short
 @test "a backlog of 60 files that overwrite each other: every value is right" {
 	insert_files edge root.over 1 60
 	pair_start
@@ -47,6 +49,7 @@ teardown() {
 	answers_equal "SELECT a, b FROM root.del.d"
 }
 
+# bats test_tags=short
 @test "kill -9 of the loader in the middle of its work: everything arrives, once and in order" {
 	insert_files edge root.kill 1 40
 	pair_start
@@ -61,6 +64,7 @@ teardown() {
 	[ "$(answer cloud "SELECT count(a) FROM root.kill.d")" = 52 ]
 }
 
+# bats test_tags=short
 @test "a wrong password stops with the server's sentence; the right one goes on by itself" {
 	(umask 077 && echo wrong >"$T/password")
 	cloud_conf iotdb_password_file "$T/password"
@@ -85,6 +89,7 @@ teardown() {
 	[[ $output == *"chmod 0600"* ]]
 }
 
+# bats test_tags=short
 @test "the server is killed in the middle and comes back: nothing is lost, nothing out of order" {
 	insert_files edge root.away 1 10
 	pair_start
@@ -110,6 +115,7 @@ teardown() {
 	answers_equal "SELECT a, b FROM root.late.d"
 }
 
+# bats test_tags=short
 @test "a server that is read-only holds everything, in its own words at the edge, and goes on when it may write" {
 	[[ $(cat "$BATS_FILE_TMPDIR/cloud.version") != 1.0.* ]] || skip "1.0 loads files although it is read-only"
 	sql edge "CREATE DATABASE root.ro" "INSERT INTO root.ro.d(time, s) VALUES (1, 1)" FLUSH

@@ -35,6 +35,7 @@ proxy_start() {
 	cloud_conf iotdb_rpc "127.0.0.1:$(cat "$T/proxy/port")"
 }
 
+# bats test_tags=short
 @test "a server that does not see load_dir is found out, and gets everything all the same" {
 	insert_files edge root.plant.hall 1 30
 	sql edge "DELETE FROM root.plant.hall.d.a WHERE time = 2" FLUSH >/dev/null
@@ -64,6 +65,7 @@ proxy_start() {
 	answers_equal "SELECT a, b FROM root.nodes.d"
 }
 
+# bats test_tags=short
 @test "the link breaks in the middle of files and behind seals: once, and in order" {
 	proxy_start
 	insert_files edge root.cut 1 10

@@ -38,6 +38,7 @@ same_devices() {
 	[ "$(sql edge "SHOW DEVICES $1.**" | grep -v '^#' | cut -f 1,2 | sort)" = "$(sql cloud "SHOW DEVICES $1.**" | grep -v '^#' | cut -f 1,2 | sort)" ]
 }
 
+# bats test_tags=short
 @test "types, encodings, aliases, tags, attributes and aligned devices are there before any row is" {
 	sql edge "CREATE DATABASE root.plant" \
 		"CREATE TIMESERIES root.plant.a.temp(warm) WITH DATATYPE=DOUBLE, ENCODING=GORILLA, COMPRESSOR=GZIP TAGS(unit='K', 'line no'='it''s 4') ATTRIBUTES(max='10')" \
@@ -52,6 +53,7 @@ same_devices() {
 	value_is /p/message ''
 }
 
+# bats test_tags=short
 @test "what changes at the edge changes in the cloud, rows or none" {
 	sql edge "CREATE DATABASE root.plant" \
 		"CREATE TIMESERIES root.plant.a.s(al) INT64 TAGS(k='1', gone='2') ATTRIBUTES(x='1')" \
@@ -133,6 +135,7 @@ same_devices() {
 	same_series root.plant
 }
 
+# bats test_tags=short
 @test "a deletion that removes whole files arrives with inferred_deletes=send" {
 	edge_conf inferred_deletes send
 	sql edge "CREATE DATABASE root.plant" "INSERT INTO root.plant.a(time, s) VALUES (1, 1), (2, 2)" FLUSH \
@@ -171,6 +174,7 @@ same_devices() {
 	same_series root.plant
 }
 
+# bats test_tags=short
 @test "flush_interval: rows arrive without anybody's FLUSH, their series before them" {
 	edge_conf flush_interval 2s
 	pair_start

@@ -46,6 +46,7 @@ meters() { # NAME FIRST COUNT
 }
 ALL="SELECT time, region, device, t, n, word, ok FROM plant.meter"
 
+# bats test_tags=short
 @test "rows of tables arrive, files that overwrite each other in order" {
 	plant edge
 	meters edge 1 20
@@ -68,6 +69,7 @@ ALL="SELECT time, region, device, t, n, word, ok FROM plant.meter"
 	rows_equal "$ALL"
 }
 
+# bats test_tags=short
 @test "a DELETE later takes the same rows, by tag, by null and by time, and none of another gateway" {
 	plant edge
 	plant cloud
