@@ -309,6 +309,7 @@ a_is() { [ "$(answer edge "SELECT a FROM $DB.d WHERE time = $1")" = "${2:+$1$'\t
 	rows_of d 1 10 1
 	rows_of e 1 10 1
 	equal
+	wait_until 20 surveyed # of files whose times nobody read nobody knows what to take away
 	sql edge "DELETE FROM $DB.**" >/dev/null
 	held_or_equal() { value_has /server/quarantine RESTATE || compare >/dev/null; }
 	statement 'WAIT PIPE p 30' || true

@@ -2,6 +2,8 @@
 
 load lib
 
+BATS_TEST_TIMEOUT=900
+
 setup_file() { servers_setup; }
 
 # bats test_tags=short
