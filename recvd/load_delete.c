@@ -152,11 +152,12 @@ static int each_file(void *arg, const char *name, unsigned char d_type)
 	int r;
 
 	(void)d_type;
-	if (fileid_parse_name(&id, name) < 0 ||
-	    !times_may_overlap(v->a->times, v->partition_fd, name, v->first,
-			       v->last))
+	if (fileid_parse_name(&id, name) < 0)
 		return 0;
-	r = add_beside(v, name);
+	r = times_may_overlap(v->a->times, v->partition_fd, name, v->first,
+			      v->last);
+	if (r > 0)
+		r = add_beside(v, name);
 	if (r < 0)
 		v->result = archive_failed(r, name, v->e);
 	return r;

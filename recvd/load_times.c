@@ -1,5 +1,6 @@
 #include "load_times.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -53,8 +54,14 @@ static int read_range(int dir_fd, const char *file, struct tsfile_range *out)
 	return r;
 }
 
-bool times_may_overlap(struct archive_times *t, int dir_fd, const char *file,
-		       int64_t first, int64_t last)
+/* Of what the file holds, not of the disk's mood. */
+static bool is_no_index(int r)
+{
+	return r == -EBADMSG || r == -ENODATA;
+}
+
+int times_may_overlap(struct archive_times *t, int dir_fd, const char *file,
+		      int64_t first, int64_t last)
 {
 	struct tsfile_range range;
 	struct slot *s;
@@ -62,12 +69,14 @@ bool times_may_overlap(struct archive_times *t, int dir_fd, const char *file,
 	uint64_t key;
 
 	if (fstatat(dir_fd, file, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return true;
+		return -errno;
 	key = key_of(&st);
 	s = &t->slots[key % TIMES_SLOTS];
 	if (s->key != key) {
-		if (read_range(dir_fd, file, &range) < 0)
-			return true;
+		int r = read_range(dir_fd, file, &range);
+
+		if (r < 0)
+			return is_no_index(r) ? 1 : r;
 		*s = (struct slot){key, range.first, range.last, range.any};
 	}
 	return s->any && s->first <= last && s->last >= first;

@@ -394,6 +394,7 @@ def main():
         sys.exit("no IoTDB: set TSFERRY_IOTDB to a program that starts one")
     work = os.path.abspath(options.keep) if options.keep else tempfile.mkdtemp(prefix="tsferry-soak.")
     os.makedirs(work, exist_ok=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # no server is left behind
     soak = Soak(options, work)
     status = 1
     try:
