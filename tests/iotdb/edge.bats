@@ -129,7 +129,6 @@ a_is() { [ "$(answer edge "SELECT a FROM $DB.d WHERE time = $1")" = "${2:+$1$'\t
 	a_is 12 4.0
 }
 
-# bats test_tags=short
 @test "the same, with syncd down" {
 	compaction_off
 	pair_start

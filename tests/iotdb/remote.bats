@@ -65,7 +65,6 @@ proxy_start() {
 	answers_equal "SELECT a, b FROM root.nodes.d"
 }
 
-# bats test_tags=short
 @test "the link breaks in the middle of files and behind seals: once, and in order" {
 	proxy_start
 	insert_files edge root.cut 1 10
