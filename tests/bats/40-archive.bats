@@ -97,7 +97,7 @@ applied_has() { grep -qx "$1" "$T/loader.applied" 2>/dev/null; }
 	generate -n 200 -s 30K
 	loader_pid() { pgrep -P "$(daemon_pid recvd)" -f recvd-load; }
 	for _ in 1 2 3 4 5; do
-		if pid=$(loader_pid); then kill -KILL $pid; fi
+		if pid=$(loader_pid); then kill -KILL "$pid" && wait_until 10 gone "$pid"; fi
 		wait_until 20 loader_pid
 	done
 	statement 'WAIT PIPE p 60'
