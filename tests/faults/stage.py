@@ -93,8 +93,14 @@ def read(path):
 
 
 def tail(pair):
-    lines = [f"  {name}: {line}" for name in DAEMONS for line in read(f"{pair.dir}/{name}.log").splitlines()[-12:]]
-    return "\n".join([f"  in {pair.dir}", *lines])
+    """What the daemons said, what came first too: later lines are often the same words again."""
+    said = [f"  in {pair.dir}"]
+    for name in DAEMONS:
+        lines = read(f"{pair.dir}/{name}.log").splitlines()
+        if len(lines) > 28:
+            lines[20:-8] = [f"({len(lines) - 28} lines)"]
+        said += [f"  {name}: {line}" for line in lines]
+    return "\n".join(said)
 
 
 def parser(doc):
