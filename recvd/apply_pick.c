@@ -62,6 +62,19 @@ static void add_range_fields(struct buf *lines, const struct entry *en)
 	job_add(lines, "devices", en->devices ? en->devices : "");
 }
 
+/* Within it a serial is an entry's own. */
+static void add_incarnation(struct apply_batch *b,
+			    const struct apply_pick *pick)
+{
+	char name[STAGE_DIR_MAX];
+
+	(void)snprintf(name, sizeof name, "%s", pick->dir);
+	for (char *c = name; *c; c++)
+		if (*c == '/')
+			*c = '-';
+	job_add(&b->lines, "incarnation", name);
+}
+
 static void add_line(struct apply_batch *b, const struct apply_pick *pick,
 		     const struct entry_row *row)
 {
@@ -71,6 +84,7 @@ static void add_line(struct apply_batch *b, const struct apply_pick *pick,
 	job_addf(&b->lines, "job", "%u", b->n_items);
 	job_add(&b->lines, "kind", entry_kind_text(en->kind));
 	job_add(&b->lines, "sender", pick->sender);
+	add_incarnation(b, pick);
 	job_add(&b->lines, "database", en->file.database);
 	job_addf(&b->lines, "serial", "%llu", (unsigned long long)en->serial);
 	job_addf(&b->lines, "region", "%u", en->file.region);

@@ -84,8 +84,11 @@ static int remove_run(int domain_fd, const char *name)
 {
 	CLEANUP_CLOSE int fd =
 		file_open_beneath(domain_fd, name, O_RDONLY | O_DIRECTORY, 0);
-	int r = fd < 0 ? fd : file_list(fd, remove_one, &fd);
+	int r = fd < 0 ? fd : remove_one(&fd, LIST, DT_REG);
 
+	/* The list first: a file that goes was not loaded by that. */
+	if (r >= 0)
+		r = file_list(fd, remove_one, &fd);
 	if (r >= 0 && unlinkat(domain_fd, name, AT_REMOVEDIR) < 0)
 		r = -errno;
 	return r == -ENOENT ? 0 : r;
@@ -95,8 +98,8 @@ static int remove_each_run(void *arg, const char *name, unsigned char d_type)
 {
 	const int *fd = arg;
 
-	(void)d_type;
-	return remove_run(*fd, name);
+	return strcmp(name, HANDOVER_MARKS) == 0 ? remove_one(arg, name, d_type)
+						 : remove_run(*fd, name);
 }
 
 static int remove_domain(void *arg, const char *name, unsigned char d_type)
@@ -556,6 +559,18 @@ bool handover_is_taken(const struct handover *h, const struct load_job *j)
 		    (left == h->list.len || p[-1] == '\n'))
 			return !handover_has(h, j);
 	return false;
+}
+
+static int is_file(void *arg, const char *name, unsigned char d_type)
+{
+	(void)arg;
+	(void)d_type;
+	return strcmp(name, LIST) != 0;
+}
+
+bool handover_is_empty(const struct handover *h)
+{
+	return file_list(h->fd, is_file, NULL) == 0;
 }
 
 uint64_t handover_last(const struct handover *h)

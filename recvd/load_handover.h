@@ -6,7 +6,7 @@
  * <pipe> is the staging directory of the files, <first> and <last> the serials of the run.
  *		list	the serials of the run
  *
- * The directory appears under its name when it is complete, and goes when the server's
+ * The directory appears under its name when it is complete, and goes, its list first, when the server's
  * answer was heard; so one that is found tells of a LOAD whose answer was lost, which may
  * still be going on in the server. Taking its name away (".late") ends that: what the
  * server had not taken by then it does not find any more. Then a file that is missing was
@@ -25,6 +25,8 @@
 
 #define HANDOVER_PATH_MAX 1400
 #define HANDOVER_NAME_MAX 112
+#define HANDOVER_DOMAIN_MAX 500
+#define HANDOVER_MARKS "applied" /* of a domain (load_marks.h) */
 
 struct handover_root {
 	int fd; /* owned; -1 = none */
@@ -49,7 +51,7 @@ struct handover {
 	int dirty[HANDOVER_ONE_BY_ONE]; /* owned; the first that are not synced, */
 	unsigned n_dirty;		/* of so many */
 	struct buf list;      /* owned; its serials, one a line */
-	char domain[500];     /* <pipe>/<database>, below the root */
+	char domain[HANDOVER_DOMAIN_MAX]; /* <pipe>/<database>, below the root */
 	char name[64];	      /* of the run */
 	char path[HANDOVER_PATH_MAX - 128]; /* absolute, of the run */
 };
@@ -83,6 +85,8 @@ const char *handover_file(const struct handover *h, const struct load_job *j,
 bool handover_has(const struct handover *h, const struct load_job *j);
 /* It was part of the run, and its file is gone. */
 bool handover_is_taken(const struct handover *h, const struct load_job *j);
+/* Nothing is left in it: all of it was loaded, and nothing is under way. */
+bool handover_is_empty(const struct handover *h);
 /* The last serial of the run, also of one that was found; 0: it names none. */
 uint64_t handover_last(const struct handover *h);
 /* Deletion records that stand there although their file was taken. */

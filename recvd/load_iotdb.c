@@ -18,6 +18,7 @@ int iotdb_open(struct iotdb *db, const struct iotdb_settings *set,
 
 	*db = (struct iotdb){.set = *set, .root.fd = -1};
 	replicas_init(&db->replicas);
+	marks_init(&db->marks, &db->root);
 	r = rpc_addresses_parse(&db->addresses, set->rpc, e);
 	if (r < 0)
 		return err_wrap(e, "iotdb_rpc");
@@ -51,6 +52,7 @@ void iotdb_close(struct iotdb *db)
 {
 	disconnect(db);
 	replicas_close(&db->replicas);
+	marks_release(&db->marks);
 	handover_close(&db->root);
 }
 
@@ -130,6 +132,8 @@ void iotdb_say(struct iotdb *db, struct iotdb_item *it, enum job_result r,
 	if (it->result != JOB_NONE)
 		return;
 	it->result = r;
+	if (r == JOB_APPLIED)
+		marks_add(&db->marks, &it->job);
 	if (text && *text && r != JOB_APPLIED)
 		it->text = xstrdup(text);
 	db->done(db->arg, it);
@@ -342,12 +346,17 @@ void iotdb_batch(struct iotdb *db, struct iotdb_item *items, unsigned n)
 		hold_behind(&b, 0);
 		return;
 	}
+	marks_begin(&db->marks);
 	for (unsigned i = 0; i < n; i++) {
 		if (!db->is_swept && items[i].job.path) {
 			handover_sweep(&db->root, &items[i].job);
 			db->is_swept = true;
 		}
-		if (items[i].result == JOB_NONE)
+		if (items[i].result != JOB_NONE)
+			continue;
+		if (marks_has(&db->marks, &items[i].job))
+			iotdb_say(db, &items[i], JOB_APPLIED, NULL);
+		else
 			step(&b, i);
 	}
 }

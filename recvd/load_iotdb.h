@@ -9,7 +9,8 @@
  * loaded when one is bad, then they go one by one. To a server that does not see load_dir
  * they go over the network (load_transfer.c), with the same directories for what is under
  * way. A LOAD whose answer was lost is settled
- * before its domain goes on (load_handover.h). Loading the newest file of a domain twice
+ * before its domain goes on (load_handover.h), and what was said to be applied is not done again when
+ * recvd did not keep that (load_marks.h). Where both fail: loading the newest file of a domain twice
  * changes no answer; so done twice is done once.
  *
  * Blocks on the server and on the disk; one thread. */
@@ -20,6 +21,7 @@
 #include "iotdb/transfer.h"
 #include "load_handover.h"
 #include "load_job.h"
+#include "load_marks.h"
 #include "load_replicas.h"
 #include "load_types.h"
 
@@ -51,8 +53,9 @@ struct iotdb {
 	bool is_blind; /* the server does not see load_dir: files go over the network */
 	bool is_swept;
 	struct types types; /* of this connection */
-	char *last_delete;  /* owned; done, and nothing else was since; NULL = none */
+	char *last_delete; /* owned; done, and nothing else was since; NULL = none */
 	struct replicas replicas;
+	struct marks marks;
 	void (*done)(void *arg,
 		     struct iotdb_item *it); /* an item's result is final */
 	void *arg;

@@ -91,15 +91,20 @@ static bool tells_taken(const struct iotdb *db)
 }
 
 /* Whoever counts the server's files finds here why one of them is there twice. */
-static void tell_settled(const struct handover *h,
+static void tell_settled(const struct iotdb *db, const struct handover *h,
 			 const struct iotdb_item *items, unsigned n)
 {
 	unsigned n_taken = 0, n_left = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		n_taken += handover_is_taken(h, &items[i].job);
-		n_left += handover_has(h, &items[i].job);
+		bool is_taken = handover_is_taken(h, &items[i].job);
+
+		n_taken += is_taken && tells_taken(db);
+		n_left += handover_has(h, &items[i].job) ||
+			  (is_taken && !tells_taken(db));
 	}
+	if (n_taken + n_left == 0)
+		return;
 	(void)fprintf(stderr,
 		      "warn recvd-load: %s, entries from %" PRIu64 " on: the "
 		      "answer to a LOAD was lost; %u files are loaded, %u are "
@@ -122,6 +127,13 @@ static void wait_late(const struct handover *h, uint64_t ms)
 		(void)poll(NULL, 0, (int)ms);
 }
 
+static void wait_over(struct iotdb *db, const struct handover *h, uint64_t ms)
+{
+	wait_late(h, ms);
+	if (iotdb_is_remote(db))
+		iotdb_wait_idle(db, LATE_MAX_MS);
+}
+
 /* Of jobs that come one by one, the run is asked for each. */
 static bool is_all_of_it(const struct handover *h,
 			 const struct iotdb_item *items, unsigned n)
@@ -139,10 +151,9 @@ static bool settle(struct iotdb *db, struct iotdb_item *items, unsigned n)
 	int r = handover_find(&db->root, &items[0].job, &h, &e);
 
 	if (r > 0) {
-		wait_late(&h, ms < LATE_MAX_MS ? ms : LATE_MAX_MS);
-		if (iotdb_is_remote(db))
-			iotdb_wait_idle(db, LATE_MAX_MS);
-		tell_settled(&h, items, n);
+		if (!tells_taken(db) || !handover_is_empty(&h))
+			wait_over(db, &h, ms < LATE_MAX_MS ? ms : LATE_MAX_MS);
+		tell_settled(db, &h, items, n);
 		if (tells_taken(db))
 			settle_all(db, &h, items, n);
 		r = db->rpc && is_all_of_it(&h, items, n) ? handover_end(&h, &e)

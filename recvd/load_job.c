@@ -1,8 +1,8 @@
+#include "load_job.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "load_job.h"
 
 /* A job's line was written by recvd from validated parts, but a loader is a program of
  * its own and what names a path is looked at again. */
@@ -82,9 +82,9 @@ static int take_file(struct load_job *j, const struct job_fields *fields,
 	j->file.unsequence = space[0] == 'u';
 	(void)snprintf(with_suffix, sizeof with_suffix, "%s.tsfile",
 		       name ? name : "");
-	if (fileid_parse_name(&j->file, with_suffix) < 0)
-		return wrong(e, "name", name);
-	return take_digest(fields, &j->digest, e);
+	return fileid_parse_name(&j->file, with_suffix) < 0
+		       ? wrong(e, "name", name)
+		       : 0;
 }
 
 static int take_range(struct load_job *j, const struct job_fields *fields,
@@ -133,11 +133,14 @@ int load_job_parse(struct load_job *j, const struct job_fields *fields,
 	memset(j, 0, sizeof *j);
 	j->id = job_field(fields, "job");
 	j->sender = job_field(fields, "sender");
+	j->incarnation = job_field(fields, "incarnation");
 	j->take = take && strcmp(take, "yes") == 0;
 	if (!j->id)
 		return wrong(e, "job", NULL);
 	if (!j->sender || !name_is_plain(j->sender))
 		return wrong(e, "sender", j->sender);
+	if (j->incarnation && !name_is_plain(j->incarnation))
+		return wrong(e, "incarnation", j->incarnation);
 	if (!database || !name_is_plain(database))
 		return wrong(e, "database", database);
 	(void)snprintf(j->file.database, sizeof j->file.database, "%s",
@@ -150,6 +153,8 @@ int load_job_parse(struct load_job *j, const struct job_fields *fields,
 	j->file.region = (uint32_t)region;
 	if (r >= 0 && job_field(fields, "serial"))
 		r = take_length(fields, "serial", &j->serial, e);
+	if (r >= 0 && (j->kind == ENTRY_FILE || job_field(fields, "digest")))
+		r = take_digest(fields, &j->digest, e);
 	if (r >= 0 && j->kind == ENTRY_FILE)
 		r = take_file(j, fields, e);
 	else if (r >= 0 && j->kind != ENTRY_SCHEMA)

@@ -9,14 +9,16 @@
 /* A job, as parsed from its line. Texts are borrowed from the line. */
 struct load_job {
 	const char *id, *sender, *devices, *path, *mods_path;
+	const char *incarnation; /* NULL when the line names none */
 	enum entry_kind kind;
 	uint64_t serial; /* 0 when the line has none */
 	struct fileid file;
 	enum mods_kind mods_kind;
 	uint64_t length, mods_length;
 	int64_t time_min, time_max;
-	struct digest digest;
-	bool take; /* the staged file may be moved instead of linked */
+	struct digest
+		digest; /* zero when the line of another kind than FILE has none */
+	bool take;	/* the staged file may be moved instead of linked */
 };
 
 /* -EBADMSG with the field that is missing or wrong. */

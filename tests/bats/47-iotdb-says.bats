@@ -39,7 +39,7 @@ all_there() {
 	wait_until 10 value_is /p/message ""
 	progress_is p applied_serial 3
 	nothing_left
-	! compgen -G "$CLOUD/state/load/*/*/*" >/dev/null
+	! compgen -G "$CLOUD/state/load/*/*/*/" >/dev/null
 }
 # What the server took, by its log: each file once, ascending.
 in_order() {
@@ -171,7 +171,7 @@ say_jobs() {
 	{ for n in 1 2 3; do say_jobs "$n"; done; } | "${loader[@]}" >"$T/second"
 	[ "$(grep -c 'result=applied' "$T/second")" = 3 ]
 	[ "$(grep -c '^LOAD ' "$T/iotdb.said")" = 1 ]
-	run ! compgen -G "$T/load/*/*/*"
+	run ! compgen -G "$T/load/*/*/*/"
 }
 
 NOT_FOUND='{"match": "LOAD .*", "code": 701, "text": "Can not find /x on this machine, notice that load can only handle files on this machine."}'

@@ -287,7 +287,7 @@ def compare(recording, cluster, database):
 
 def loading(cloud, seconds=120):
     """Waits until the loader has a job in its hands."""
-    wait(seconds, "a load is under way", lambda: bool(glob.glob(f"{cloud.dir}/load/*/*/*")))
+    wait(seconds, "a load is under way", lambda: bool(glob.glob(f"{cloud.dir}/load/*/*/*/")))
 
 
 def play_killed(recording, cluster, cloud, report, rnd):
@@ -356,7 +356,7 @@ def run(args, stage, recording, cluster, case):
         time.sleep(PASSED_ON_S)
     found = compare(recording, cluster, "root.c")
     spread = cluster.spread()
-    quarantined, left = edge.ctl.progress("quarantined_entries"), glob.glob(f"{cloud.dir}/load/*/*/*")
+    quarantined, left = edge.ctl.progress("quarantined_entries"), glob.glob(f"{cloud.dir}/load/*/*/*/")
     print(f"cluster case={case} version={args.version} replicas={cluster.replicas} files={edge.ctl.progress('sent_entries')}",
           f"rows={sum(map(len, recording.answers))} kills={report['kills']} regions={spread}", *[f"{k}={v}" for k, v in found.items()],
           f"quarantined={quarantined} left={len(left)} seconds={took:.0f}", flush=True)

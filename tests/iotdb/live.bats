@@ -17,7 +17,7 @@ setup() {
 teardown() {
 	pair_teardown || return 1
 	live_clean
-	! ls "$CLOUD"/state/load/*/*/* 2>/dev/null
+	! ls -d "$CLOUD"/state/load/*/*/*/ 2>/dev/null
 }
 
 # bats test_tags=short
