@@ -183,20 +183,28 @@ void pipes_forget(struct pipes *ps, struct pipe *p)
 	free_pipe(p);
 }
 
-/* The oldest first. One that RESYNC replaced goes as soon as nothing is left of it. */
-static void push_out(struct pipes *ps)
+static bool may_go(const struct pipe *p)
+{
+	return p->row.state == PIPE_DROP && !p->is_unreleased;
+}
+
+void pipes_push_out(struct pipes *ps)
 {
 	struct pipe *p, *next;
 	int64_t n = 0;
 
 	for (p = ps->pipes; p; p = p->next)
 		n += p->row.state == PIPE_DROP && !p->row.is_superseded;
-	for (p = ps->pipes; p && n > ps->edge->set.dropped_kept; p = next) {
+	for (p = ps->pipes; p; p = next) {
 		next = p->next;
-		if (p->row.state != PIPE_DROP || p->row.is_superseded)
+		if (!may_go(p))
 			continue;
-		n--;
-		pipes_forget(ps, p);
+		if (p->row.is_superseded) {
+			pipes_forget(ps, p);
+		} else if (n > ps->edge->set.dropped_kept) {
+			n--;
+			pipes_forget(ps, p);
+		}
 	}
 }
 
@@ -254,10 +262,10 @@ void pipe_set_state(struct pipes *ps, struct pipe *p, enum pipe_state state)
 		break;
 	case PIPE_DROP:
 		end_link(p);
-		release_dropped(ps->edge, p->row.id);
+		release_dropped(ps, p);
 		if (!p->row.is_superseded)
 			farewell_begin(ps, p);
-		push_out(ps);
+		pipes_push_out(ps);
 		break;
 	}
 }
@@ -392,8 +400,12 @@ static void time_to_save(struct loop_timer *t)
 	struct pipes *ps = CONTAINER_OF(t, struct pipes, save);
 	struct pipe *p;
 
-	for (p = ps->pipes; p; p = p->next)
-		release_applied(ps, p);
+	for (p = ps->pipes; p; p = p->next) {
+		if (p->row.state != PIPE_DROP)
+			release_applied(ps, p);
+		else if (p->is_unreleased)
+			release_dropped(ps, p);
+	}
 	pipes_save_progress(ps);
 }
 
@@ -622,7 +634,7 @@ void pipes_begin(struct pipes *ps)
 
 	for (p = ps->pipes; p; p = p->next) {
 		if (p->row.state == PIPE_DROP) {
-			release_dropped(ps->edge, p->row.id);
+			release_dropped(ps, p);
 			if (!p->row.is_superseded)
 				farewell_begin(ps, p);
 		} else if (p->row.state == PIPE_RUNNING || p->row.error[0]) {

@@ -46,7 +46,7 @@ struct pipe {
 	struct histogram durable_after, applied_after;
 	struct warm *warm; /* borrowed; while what it belongs to is told (warm.h) */
 	bool is_progress_unsaved;
-	bool is_releasing; /* release.c */
+	bool is_releasing, is_unreleased; /* release.c; dropped, and entries of it are left */
 	bool is_filling;   /* lost.c: no link may connect */
 };
 
@@ -81,6 +81,9 @@ void pipes_remove_sink(struct pipes *ps, struct sink *s);
 struct pipe *pipes_add(struct pipes *ps, const struct pipe_row *row);
 /* The row and everything of it are gone. */
 void pipes_forget(struct pipes *ps, struct pipe *p);
+/* A dropped pipe has no entries any more: the superseded one goes, and of the others those
+ * beyond dropped_kept, the oldest first. */
+void pipes_push_out(struct pipes *ps);
 /* Links begin and end by the state; a dropped pipe's entries are removed behind. */
 void pipe_set_state(struct pipes *ps, struct pipe *p, enum pipe_state state);
 void pipes_sink_moved(struct pipes *ps,

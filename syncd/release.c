@@ -70,12 +70,17 @@ static void finish(struct releasing *r)
 {
 	struct pipe *p = pipes_by_id(r->edge->pipes, r->pipe);
 
-	if (p && !r->is_dropped) {
+	if (p) {
 		p->is_releasing = false;
-		progress_moved(r->edge->pipes, p);
-	} else if (p && p->row.is_superseded && r->job.result == 0) {
-		pipes_forget(r->edge->pipes, p);
+		if (r->is_dropped && r->job.result == 0)
+			p->is_unreleased = false;
 	}
+	if (p && !r->is_dropped && p->is_unreleased)
+		release_dropped(r->edge->pipes, p); /* dropped meanwhile */
+	else if (p && !r->is_dropped)
+		progress_moved(r->edge->pipes, p);
+	else
+		pipes_push_out(r->edge->pipes);
 	free(r);
 }
 
@@ -95,9 +100,9 @@ static void tell_failure(const struct releasing *r, struct pipe *p)
 	events_add(r->edge->events, LOG_WARN_, NULL,
 		   &(struct log_about){.pipe = p ? p->row.name : NULL},
 		   "entries cannot be released: %s", r->job.err.text);
-	if (!p || r->is_dropped)
+	if (!p)
 		return;
-	p->is_progress_unsaved = true;
+	p->is_progress_unsaved = !r->is_dropped;
 	loop_timer_set(r->edge->loop, &r->edge->pipes->save, RETRY_MS);
 }
 
@@ -170,12 +175,17 @@ void release_applied(struct pipes *ps, struct pipe *p)
 	go_on(r);
 }
 
-void release_dropped(struct edge *e, int64_t pipe)
+void release_dropped(struct pipes *ps, struct pipe *p)
 {
-	struct releasing *r = xcalloc(1, sizeof(*r));
+	struct releasing *r;
 
-	r->edge = e;
-	r->pipe = pipe;
+	p->is_unreleased = true;
+	if (p->is_releasing || ps->edge->is_ending)
+		return;
+	r = xcalloc(1, sizeof(*r));
+	r->edge = ps->edge;
+	r->pipe = p->row.id;
 	r->is_dropped = true;
+	p->is_releasing = true;
 	go_on(r);
 }

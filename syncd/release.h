@@ -11,7 +11,8 @@
  * while an earlier one runs: that one goes on. */
 void release_applied(struct pipes *ps, struct pipe *p);
 
-/* Everything of a dropped pipe; its row stays. */
-void release_dropped(struct edge *e, int64_t pipe);
+/* Everything of a dropped pipe. What the catalog does not let go is tried again; until all is
+ * gone the pipe stays, and only then it may be forgotten (pipes_push_out()). */
+void release_dropped(struct pipes *ps, struct pipe *p);
 
 #endif

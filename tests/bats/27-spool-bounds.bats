@@ -161,3 +161,17 @@ back() {
 	archive_has root.sg 1-1-1-0
 	[ "$(value /p/gaps | wc -l)" = 1 ]
 }
+
+@test "a catalog that does not let go of a dropped pipe's entries is asked again: the room comes back without a restart" {
+	offline_pair
+	seal "$V3/tiny.tsfile" root.sg 1-1-0-0
+	wait_until 20 queued 1
+	catalog "CREATE TRIGGER stuck BEFORE DELETE ON entry BEGIN SELECT RAISE(ABORT, 'stuck'); END"
+	statement 'DROP PIPE p'
+	wait_until 20 grep -q 'entries cannot be released: .*stuck' "$T/syncd.log"
+	pinned_is 1
+	catalog 'DROP TRIGGER stuck'
+	wait_until 20 pinned_is 0
+	nothing_waits() { [ "$(catalog 'SELECT count(*) FROM entry')" = 0 ]; }
+	wait_until 20 nothing_waits
+}
