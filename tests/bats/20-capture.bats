@@ -110,7 +110,7 @@ durable_is() { progress_is p durable_serial "$1"; }
 	seal "$DATA/tsfile/v3/tiny.tsfile" root.sg 2-2-0-0
 	statement 'WAIT PIPE p 30'
 	archive_has root.sg 2-2-0-0
-	! archive_has root.sg 1-1-0-1
+	run ! archive_has root.sg 1-1-0-1
 	rm "$journal"
 	wait_until 10 archive_has root.sg 1-1-0-1
 }
@@ -154,8 +154,8 @@ durable_is() { progress_is p durable_serial "$1"; }
 	seal "$DATA/tsfile/v3/tiny.tsfile" root.sg 3-3-0-0
 	statement 'WAIT PIPE p 30'
 	archive_has root.sg 3-3-0-0
-	! archive_has root.sg 1-1-0-0
-	! archive_has root.sg 2-2-0-0
+	run ! archive_has root.sg 1-1-0-0
+	run ! archive_has root.sg 2-2-0-0
 	seal "$DATA/tsfile/v3/al.tsfile" root.sg 1-1-0-0
 	seal "$DATA/tsfile/v3/tiny.tsfile" root.sg 2-2-0-0
 	statement 'WAIT PIPE p 30'

@@ -23,6 +23,6 @@ linked() { grep -qs 'linkat(' "$T/trace"; }
 	wait_until 30 archive_has root.sg 1-1-0-0
 	statement 'WAIT PIPE p 30'
 	archive_equals_edge
-	! cmp -s "$DATA/tsfile/v3/tiny.tsfile" "$ARCHIVE/edge-1/root.sg/sequence/1/0/1-1-0-0.tsfile"
+	run ! cmp -s "$DATA/tsfile/v3/tiny.tsfile" "$ARCHIVE/edge-1/root.sg/sequence/1/0/1-1-0-0.tsfile"
 	nothing_left
 }

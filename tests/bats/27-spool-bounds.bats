@@ -69,7 +69,7 @@ back() {
 	back
 	archive_has root.sg 2-2-0-0
 	archive_has root.sg 5-5-0-0
-	! archive_has root.sg 3-3-0-0
+	run ! archive_has root.sg 3-3-0-0
 	progress_is p applied_serial 5
 	[ "$(value /p/gaps | wc -l)" = 2 ]
 	value_has /p/gaps 'root.sg region 1 times 1..3 devices root.sg.d1: IoTDB removed sequence/root.sg/1/0/3-3-0-0.tsfile before it could be sent'

@@ -56,7 +56,7 @@ back() {
 	back
 	archive_has root.sg 1-1-0-0
 	archive_has root.sg 3-3-0-0
-	! archive_has root.sg 2-2-0-0
+	run ! archive_has root.sg 2-2-0-0
 	progress_is p applied_serial 3
 	gaps_are 1
 	value_has /p/gaps "root.sg region 1 times 1..3 devices among root.sg.d1: $FIRST/2-2-0-0.tsfile was lost from the spool before it could be sent, and IoTDB has removed it"
@@ -100,7 +100,7 @@ back() {
 	truncate -s 50 "$DATADIR/$FIRST/2-2-0-0.tsfile"
 	back
 	archive_has root.sg 3-3-0-0
-	! archive_has root.sg 2-2-0-0
+	run ! archive_has root.sg 2-2-0-0
 	gaps_are 0
 	rm "$DATADIR/$FIRST"/2-2-0-0.tsfile*
 	seal "$V3/tiny.tsfile" root.sg 2-2-0-0

@@ -183,7 +183,7 @@ DELETE TIMESERIES root.sg.g.a"
 	wait_until 20 value_is /p/message ''
 	statement 'WAIT PIPE p 30'
 	schema_text | grep -q 'CREATE TIMESERIES root.sg.d1.s1 '
-	! grep -r s3cret-word "$T"/*.log "$EDGE/state"
+	run ! grep -r s3cret-word "$T"/*.log "$EDGE/state"
 }
 
 @test "syncd-ask that is killed, or hangs, is another one soon, and nobody waits for it" {

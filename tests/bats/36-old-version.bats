@@ -12,7 +12,7 @@ teardown() { pair_teardown; }
 
 # old [ARGUMENT...]: Python on stdin, with the frozen peers.
 old() {
-	PYTHONPATH=$TSFERRY_SOURCE/tests/old PYTHONDONTWRITEBYTECODE=1 timeout 60 python3 -c "import sys
+	PYTHONPATH=$TSFERRY_SOURCE/tests/old PYTHONDONTWRITEBYTECODE=1 timeout 120 python3 -c "import sys
 from proto_v1 import *
 $(cat)" "$@"
 }

@@ -42,7 +42,7 @@ applied_has() { grep -qx "$1" "$T/loader.applied" 2>/dev/null; }
 	seal "$DATA/tsfile/v3/tiny.tsfile" root.sg 2-2-0-0
 	seal "$DATA/tsfile/v3/tiny.tsfile" root.other 3-3-0-0
 	wait_until 20 applied_has 'root.other 3-3-0-0'
-	! applied_has 'root.sg 2-2-0-0'
+	run ! applied_has 'root.sg 2-2-0-0'
 	value_has /p/message '[WARN]'
 	value_has /p/message 'INT32, not INT64'
 	value_has /p/quarantine 'INT32, not INT64'
@@ -72,7 +72,7 @@ applied_has() { grep -qx "$1" "$T/loader.applied" 2>/dev/null; }
 	statement "SKIP $(rows 'SHOW QUARANTINE' | cut -f1)"
 	statement 'WAIT PIPE p 30'
 	applied_has 'root.sg 2-2-0-0'
-	! applied_has 'root.sg 1-1-0-0'
+	run ! applied_has 'root.sg 1-1-0-0'
 	wait_until 10 value_is /p/message ''
 	nothing_left
 }
@@ -121,7 +121,7 @@ applied_has() { grep -qx "$1" "$T/loader.applied" 2>/dev/null; }
 	printf 'DELETION,root.sg.d1.s1,1,0,5\nDELETION,nonsense\n' >"$T/f.tsfile.mods"
 	seal "$T/f.tsfile" root.sg 1-1-0-0
 	wait_until 10 value_has /p/message '1-1-0-0.tsfile.mods'
-	! archive_has root.sg 1-1-0-0
+	run ! archive_has root.sg 1-1-0-0
 }
 
 @test "the same identity sealed again replaces file and deletions" {

@@ -20,7 +20,8 @@ loader_of() {
 	cloud_conf loader "$T/loader"
 }
 
-# pauses FILE LEAST...: between the times in a file, in ms; each at least so long, and not twice.
+# pauses FILE LEAST...: between the times in a file, in ms; each at least so long, and nothing like a heartbeat or a scan
+# more: a busy machine takes a second or two to start a program.
 pauses() {
 	python3 - "$@" <<-'END'
 		import sys
@@ -30,7 +31,7 @@ pauses() {
 		print("pauses:", *("%.0f" % g for g in got))
 		assert len(got) >= len(want), (got, want)
 		for g, w in zip(got, want):
-		    assert w * 0.9 <= g <= w * 2 + 1500, (g, w)
+		    assert w * 0.9 <= g <= w * 2 + 5000, (g, w)
 	END
 }
 

@@ -6,7 +6,7 @@ load lib/fake_iotdb
 setup() { pair_setup; }
 teardown() { pair_teardown; }
 
-# at_once TEXT: message has it, within a second of the refusal that recvd's log tells first.
+# at_once TEXT: message has it as soon as recvd's log, and not with one of the heartbeats, which are 10 s apart.
 at_once() {
 	wait_until 20 value_has /p/message "$1"
 	python3 - "$T/recvd.log" "$(value /p/message)" "$1" <<-'END'
@@ -16,7 +16,7 @@ at_once() {
 		heard = next(line for line in open(log) if text in line.replace('\\"', '"'))
 		heard = re.search(r"ts=(\S+?)\+00:00", heard)[1]
 		late = datetime.datetime.fromisoformat(said) - datetime.datetime.fromisoformat(heard)
-		assert abs(late.total_seconds()) < 1, (said, heard)
+		assert abs(late.total_seconds()) < 4, (said, heard)
 	END
 }
 
@@ -39,7 +39,7 @@ all_there() {
 	wait_until 10 value_is /p/message ""
 	progress_is p applied_serial 3
 	nothing_left
-	! compgen -G "$CLOUD/state/load/*/*/*/" >/dev/null
+	run ! compgen -G "$CLOUD/state/load/*/*/*/" >/dev/null
 }
 # What the server took, by its log: each file once, ascending.
 in_order() {

@@ -14,7 +14,8 @@ teardown() {
 	return $status
 }
 
-# failing_peer: Python on stdin, as peer, with next_sync_fails(): recvd's next sync takes half a second and is EIO.
+# failing_peer: Python on stdin, as peer, with next_sync_fails(): recvd's next sync takes half a second and is EIO. What
+# HELLO changed is in the catalog before WELCOME is said.
 failing_peer() {
 	{
 		cat <<-'END'
@@ -48,7 +49,6 @@ failing_peer() {
 		    p.entry(2, file_head(2, "root.sg", "2-2-0-0", 9), b"123456789")
 
 		p = Peer(port).hello(assigned=4)
-		time.sleep(0.3)  # what HELLO changed is in the catalog
 		next_sync_fails()
 		first_two(p)
 		p.begin(3, file_head(3, "root.sg", "3-3-0-0", len(whole)))
@@ -75,7 +75,6 @@ failing_peer() {
 	statement 'START PIPESERVER'
 	failing_peer <<-'END'
 		p = Peer(port).hello(assigned=4)
-		time.sleep(0.3)
 		next_sync_fails()
 		p.entry(1, file_head(1, "root.sg", "1-1-0-0", 9), b"123456789")
 		time.sleep(0.2)  # the next one waits for the group that fails

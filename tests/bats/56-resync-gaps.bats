@@ -110,11 +110,16 @@ resync() {
 	seal "$V3/tiny.tsfile" root.sg 1-1-1-0
 	unseal 1-1-0-0
 	unseal 2-2-0-0
-	statement 'RESYNC PIPE p' &
-	asked=$!
-	sleep 0.1 # in the socket before all else
-	kill -CONT "$(daemon_pid syncd)"
-	wait "$asked"
+	# in the socket before all else
+	python3 - "$SYNCD_SOCK" "$(daemon_pid syncd)" <<-'END'
+		import os, signal, socket, sys
+		s = socket.socket(socket.AF_UNIX)
+		s.connect(sys.argv[1])
+		s.sendall(b"RESYNC PIPE p\n")
+		os.kill(int(sys.argv[2]), signal.SIGCONT)
+		answer = s.makefile("rb").readline()
+		assert answer.startswith(b"0"), answer
+	END
 	statement 'WAIT PIPE p 30'
 	wait_until 20 settled
 	gaps_are 0

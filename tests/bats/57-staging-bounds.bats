@@ -41,7 +41,7 @@ closed_gate() {
 	[ "$(metric staged_bytes)" -le 716800 ]
 	[ "$(grep -c "closed: the receiver's staging is full" "$T/recvd.log")" -le 12 ]
 	grep -q "staging is full: [0-9]* bytes wait to be applied, staging_max_bytes is 716800" "$T/recvd.log"
-	! grep -q 'offline: .*hung up' "$T/syncd.log" # each time the sentence, not an end without words
+	run ! grep -q 'offline: .*hung up' "$T/syncd.log" # each time the sentence, not an end without words
 	before=$(pids)
 	rm "$T/gate"
 	statement 'WAIT PIPE p 60'

@@ -125,7 +125,7 @@ delivered() { # N more files, all applied
 	wait_until 40 value_has /p/message '[ERROR]'
 	value_is /p/status STOP
 	value_has /p/message 'RESYNC'
-	! archive_has root.sg 90-90-0-0
+	run ! archive_has root.sg 90-90-0-0
 	statement 'RESYNC PIPE p'
 	statement 'START PIPE p'
 	statement 'WAIT PIPE p 30'

@@ -124,7 +124,8 @@ read_all() {
 	[ "$(realpath "$PIPES/p/sink/ip")" = "$PIPES/sinks/s/ip" ]
 	[ "$(stat -c %Y "$PIPES/p/status")" -le "$(date +%s)" ]
 	before=$(stat -c %Y.%y "$PIPES/p/status")
-	sleep 0.05
+	seal "$DATA/tsfile/v3/tiny.tsfile" root.sg 2-2-0-0
+	wait_until 20 progress_is p remaining_entries 1 # something else has changed
 	[ "$(stat -c %Y.%y "$PIPES/p/status")" = "$before" ]
 	ctl 'START PIPE p'
 	[ "$(stat -c %Y.%y "$PIPES/p/status")" != "$before" ]
@@ -203,7 +204,7 @@ socat -u - "OPEN:$c" <<<"$s"'
 			run ctl 'START PIPE nobody'
 			timeout 20 bash -c "$command" >"$T/said" 2>&1 </dev/null && status=0 || status=$?
 			# What has no end of its own runs when the file is closed.
-			wait_until 5 test -d "$PIPES/sinks/t" || status="not run"
+			wait_until 20 test -d "$PIPES/sinks/t" || status="not run"
 			# A second time it would be refused.
 			grep -qE 'nobody|^statement chmod' "$PIPES/last_error" || status="run twice, or something else was"
 			[ "$status" = 0 ] || {

@@ -47,5 +47,5 @@ score() { systemd-analyze security --offline=true --no-pager "$PREFIX/lib/system
 	[ "$status" -eq 1 ]
 	[[ $output == *"expected data_dirs or iotdb_home"* ]]
 	grep -q '^#iotdb_home=' "$(find "$ROOT" -path '*/etc/tsferry/syncd.conf')"
-	! grep -q '^[^#]' "$(find "$ROOT" -path '*/etc/tsferry/recvd.conf')"
+	run ! grep -q '^[^#]' "$(find "$ROOT" -path '*/etc/tsferry/recvd.conf')"
 }

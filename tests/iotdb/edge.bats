@@ -163,7 +163,7 @@ a_is() { [ "$(answer edge "SELECT a FROM $DB.d WHERE time = $1")" = "${2:+$1$'\t
 	compacted
 	syncd_start
 	equal
-	! a_is 6 1.0
+	run ! a_is 6 1.0
 }
 
 @test "rows at a partition's front, deleted and compacted away while syncd was down, leave the cloud" {
@@ -182,7 +182,7 @@ a_is() { [ "$(answer edge "SELECT a FROM $DB.d WHERE time = $1")" = "${2:+$1$'\t
 	equal
 	a_is 5 ''
 	a_is 6 1.0
-	! value_has /p/events 'stay in the cloud'
+	run ! value_has /p/events 'stay in the cloud'
 }
 
 @test "rows at a partition's front that a TTL took stay in the cloud" {

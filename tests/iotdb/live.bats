@@ -17,7 +17,7 @@ setup() {
 teardown() {
 	pair_teardown || return 1
 	live_clean
-	! ls -d "$CLOUD"/state/load/*/*/*/ 2>/dev/null
+	run ! ls -d "$CLOUD"/state/load/*/*/*/ 2>/dev/null
 }
 
 # bats test_tags=short

@@ -24,7 +24,7 @@ teardown() {
 	[ ! -e "$T/proxy.pid" ] || kill "$(cat "$T/proxy.pid")"
 	pair_teardown || return 1
 	live_clean
-	! ls "$LOAD"/*/*/* 2>/dev/null
+	run ! ls "$LOAD"/*/*/* 2>/dev/null
 }
 
 # proxy_start: between recvd and the server.

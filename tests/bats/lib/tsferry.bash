@@ -31,7 +31,8 @@ DATA=$TSFERRY_SOURCE/tests/data
 # A TsFile of one row, for who has none at hand.
 SAMPLE=$DATA/tsfile/v3/tiny.tsfile
 [ -e "$SAMPLE" ] || SAMPLE=$(dirname "${BASH_SOURCE[0]}")/sample.tsfile
-BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-120}
+# For what hangs: no test takes a tenth of it where nothing else runs.
+BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-300}
 
 if declare -F bats_require_minimum_version >/dev/null; then bats_require_minimum_version 1.5.0; fi
 
@@ -243,7 +244,7 @@ keep_port() { cloud_conf pipe_server_port "$(server_port)"; }
 # transport. Its arguments: the receiver's port, then those given.
 peer() {
 	PYTHONPATH=$TSFERRY_SOURCE/tests/bats/lib PYTHONDONTWRITEBYTECODE=1 TSFERRY_SOURCE=$TSFERRY_SOURCE \
-		timeout 60 python3 -c "import sys; from peer import *; port = sys.argv[1]
+		timeout 120 python3 -c "import sys; from peer import *; port = sys.argv[1]
 $(cat)" "$(server_port)" "$@"
 }
 
