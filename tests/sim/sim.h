@@ -278,7 +278,8 @@ struct sim_inc {
 	bool is_dropped;
 	uint64_t durable, applied, cap;
 	uint64_t end; /* the highest serial that has a row */
-	struct sim_row *rows; /* 1 .. end; behind durable some are empty (nonce 0) */
+	struct sim_row
+		*rows; /* 1 .. end; behind durable some are empty (nonce 0) */
 };
 
 struct sim_catalog {
@@ -346,6 +347,9 @@ struct sim_cloud {
 	struct sim_disk disk;
 	struct sim_catalog cat;
 	struct senders senders; /* the daemon's memory */
+	struct incarnation
+		*incarnations[SIM_PIPES + 1]; /* what was found there */
+	struct domain *domains[SIM_PIPES + 1][SIM_DATABASES];
 	struct sim_copy old;
 	unsigned epoch; /* how often an older copy was put back */
 	struct sim_row *staged, *group; /* owned */
@@ -353,12 +357,32 @@ struct sim_cloud {
 	enum sim_phase phase;
 	struct sim_write *writes, **writes_end;
 	struct sim_adding adding[SIM_SENDERS];
+	unsigned n_adding;
 	unsigned session[SIM_SENDERS]; /* id of its one link */
 	bool drop_due[SIM_PIPES + 1], sweep_due[SIM_PIPES + 1];
 	struct sim_slot slots[SIM_SENDERS][SIM_DATABASES];
 };
 
+enum sim_pace {
+	PACE_ALWAYS,
+	PACE_READ,
+	PACE_CAPTURE,
+	PACE_WRITE,
+	PACE_GROUP,
+	PACE_LOAD,
+	PACE_PEOPLE,
+	PACE_WAIT,
+	PACE_N,
+};
+
+/* What zstd takes long to make; kept from seed to seed. */
+struct sim_packers {
+	struct squeezer *squeezer;
+	struct ZSTD_CCtx_s *behind; /* of prefixes */
+};
+
 struct sim {
+	struct sim_packers packers; /* owned */
 	uint64_t seed, random;
 	enum sim_plant plant;
 	bool is_verbose, is_calm;
@@ -377,6 +401,7 @@ struct sim {
 	unsigned held_lost,
 		held_rot; /* of 1000: how often what is held is not */
 	bool slow_writes, slow_groups, slow_loader, slow_reads;
+	unsigned paces[PACE_N]; /* of 1000, how readily a step is taken */
 	bool no_space, fail_sync, fail_read;
 	unsigned n_resyncs, n_put_backs, n_losses, n_clones; /* left */
 	uint64_t limit_ms; /* stop_after_disconnected */
@@ -386,14 +411,39 @@ struct sim {
 	struct sim_content *contents;
 	size_t n_contents, cap_contents;
 	unsigned n_links, n_pipes, n_senders;
+	unsigned used_links; /* bits, by place in `links` */
 	struct sim_link links[SIM_LINKS];
 	struct sim_edge edges[SIM_EDGES];
 	struct sim_cloud cloud;
 };
 
+/* Chance. Here, because most steps are nothing but the question whether they are possible. */
+static inline uint64_t sim_mix(uint64_t z)
+{
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+	return z ^ (z >> 31);
+}
+
+static inline uint64_t sim_draw(
+	struct sim *s) /* to be mixed where it matters */
+{
+	return s->random += 0x9e3779b97f4a7c15u;
+}
+
+static inline uint64_t sim_random(struct sim *s, uint64_t n) /* 0 .. n - 1 */
+{
+	uint64_t z = sim_draw(s);
+
+	return n ? sim_mix(z) % n : 0;
+}
+
+static inline bool sim_chance(struct sim *s, unsigned per_mille)
+{
+	return sim_random(s, 1000) < per_mille;
+}
+
 /* sim_truth.c */
-uint64_t sim_random(struct sim *s, uint64_t n); /* 0 .. n - 1 */
-bool sim_chance(struct sim *s, unsigned per_mille);
 void sim_broken(struct sim *s, const char *name, const char *fmt, ...)
 	PRINTF_LIKE(3, 4);
 void sim_say(const struct sim *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
@@ -589,7 +639,8 @@ struct sim_run {
 };
 
 void sim_run(struct sim *s, const struct sim_run *how);
-void sim_release(struct sim *s);
+void sim_release(struct sim *s); /* what the seed left */
+void sim_free(struct sim *s);	 /* released before */
 
 /* sim_plants.c */
 enum sim_plant plant_named(const char *name); /* PLANT_NONE: there is none */

@@ -7,16 +7,23 @@
 
 struct incarnation *cloud_incarnation(struct sim *s, unsigned seq)
 {
-	return senders_incarnation(&s->cloud.senders, seq);
+	struct incarnation **found = &s->cloud.incarnations[seq];
+
+	if (!*found)
+		*found = senders_incarnation(&s->cloud.senders, seq);
+	return *found;
 }
 
 struct domain *cloud_domain(struct sim *s, unsigned seq, unsigned db)
 {
 	static const char *const names[SIM_DATABASES] = {"root.db0", "root.db1",
 							 "root.db2"};
+	struct domain **found = &s->cloud.domains[seq][db];
 
-	return domain_get(&s->cloud.senders, cloud_incarnation(s, seq),
-			  names[db]);
+	if (!*found)
+		*found = domain_get(&s->cloud.senders,
+				    cloud_incarnation(s, seq), names[db]);
+	return *found;
 }
 
 static void remember(struct sim *s, unsigned seq)
@@ -53,7 +60,10 @@ void cloud_start(struct sim *s)
 
 	senders_release(&c->senders);
 	senders_init(&c->senders);
+	memset(c->incarnations, 0, sizeof(c->incarnations));
+	memset(c->domains, 0, sizeof(c->domains));
 	memset(c->adding, 0, sizeof(c->adding));
+	c->n_adding = 0;
 	memset(c->session, 0, sizeof(c->session));
 	memset(c->drop_due, 0, sizeof(c->drop_due));
 	memset(c->sweep_due, 0, sizeof(c->sweep_due));

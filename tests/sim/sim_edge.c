@@ -339,13 +339,11 @@ static void act_hello(const struct sim *s, struct sim_edge *e,
  * 0: they are what they were. */
 static uint32_t squeeze_some(struct sim *s, const struct upload_act *a)
 {
-	struct squeezer *z = NULL;
 	uint32_t n;
 
 	if (!a->data || a->may_refer || a->digest.b[0] % 3)
 		return 0;
-	n = squeeze(&z, a->data, a->len);
-	squeezer_free(z);
+	n = squeeze(&s->packers.squeezer, a->data, a->len);
 	s->stats[STAT_SQUEEZED] += n > 0;
 	return n;
 }

@@ -54,6 +54,7 @@ static void look_up(struct sim *s, struct sim_link *l)
 		l->state = SESSION_FOUND;
 	} else {
 		*adding = (struct sim_adding){l->pipe, l->id};
+		s->cloud.n_adding++;
 		l->state = SESSION_ADDING;
 	}
 }
@@ -175,37 +176,40 @@ static void drop_older(struct sim *s, unsigned seq)
 	}
 }
 
-/* The catalog took the new incarnation; only now it exists. */
-bool cloud_step_add(struct sim *s)
+static void add_incarnation(struct sim *s, unsigned pipe, unsigned sender)
 {
 	struct sim_catalog *cat = &s->cloud.cat;
-	struct sim_adding *adding = s->cloud.adding;
-	unsigned sender = 0;
-	struct incarnation_row row = {0};
+	struct incarnation_row row = {.seq = ++cat->n};
 	struct sender_row sender_row = {.state = SENDER_ADMITTED};
-	struct sim_link *l;
 	struct sender *x;
 
-	if (!s->cloud.is_up)
-		return false;
-	for (; sender < SIM_SENDERS && !adding->pipe; sender++)
-		adding++;
-	if (sender == SIM_SENDERS)
-		return false;
-	row.seq = ++cat->n;
-	cat->inc[cat->n] =
-		(struct sim_inc){.pipe = adding->pipe, .sender = sender};
-	pipe_id(adding->pipe, row.id);
+	cat->inc[cat->n] = (struct sim_inc){.pipe = pipe, .sender = sender};
+	pipe_id(pipe, row.id);
 	sender_row.id[0] = (uint8_t)(sender + 1);
 	x = senders_by_id(&s->cloud.senders, sender_row.id);
 	if (!x)
 		x = senders_add(&s->cloud.senders, &sender_row);
 	(void)incarnation_add(&s->cloud.senders, x, &row);
 	drop_older(s, cat->n);
+}
+
+/* The catalog took the new incarnation; only now it exists. */
+bool cloud_step_add(struct sim *s)
+{
+	struct sim_adding *adding = s->cloud.adding;
+	unsigned sender = 0;
+	struct sim_link *l;
+
+	if (!s->cloud.is_up || s->cloud.n_adding == 0)
+		return false;
+	for (; !adding->pipe; sender++)
+		adding++;
+	add_incarnation(s, adding->pipe, sender);
 	l = link_by_id(s, adding->link_id);
 	*adding = (struct sim_adding){0};
+	s->cloud.n_adding--;
 	if (l) {
-		l->seq = cat->n;
+		l->seq = s->cloud.cat.n;
 		l->state = SESSION_FOUND;
 	}
 	return true;

@@ -136,7 +136,9 @@ static bool choose(struct sim *s, struct sim_slot *slot, unsigned sender,
 	for (unsigned seq = s->cloud.cat.n; seq > 0; seq--) {
 		struct domain *dom;
 
-		if (s->cloud.cat.inc[seq].sender != sender)
+		const struct sim_inc *inc = &s->cloud.cat.inc[seq];
+
+		if (inc->sender != sender || inc->applied == inc->end)
 			continue;
 		dom = cloud_domain(s, seq, db);
 		if (!has_turn(s, dom))

@@ -132,7 +132,7 @@ static int run_seeds(const struct options *o)
 	}
 	print_stats(stats);
 	printf("1..%u\n", n);
-	free(s);
+	sim_free(s);
 	return n_bad ? 1 : 0;
 }
 

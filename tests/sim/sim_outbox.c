@@ -254,11 +254,23 @@ static bool is_saying(const struct sim *s, const struct sim_edge *e)
 	return false;
 }
 
-/* DROP is said to the receiver when no living pipe's HELLO says it. */
-static bool try_farewell(struct sim *s, struct sim_edge *e)
+/* Its first message; DROP follows the WELCOME. */
+static void say_farewell(struct sim_link *l, const struct sim_pipe *p)
 {
 	struct msg_hello m = {
 		.sender_name = "edge", .program = "sim", .pipe = "p"};
+
+	m.sender_id[0] = (uint8_t)(p->sender + 1);
+	pipe_id(p->id, m.incarnation);
+	m.assigned = p->assigned;
+	m.released = p->released;
+	msg_hello_offer(&m);
+	msg_hello_encode(&m, &l->up);
+}
+
+/* DROP is said to the receiver when no living pipe's HELLO says it. */
+static bool try_farewell(struct sim *s, struct sim_edge *e)
+{
 	struct sim_pipe *p;
 	struct sim_link *l;
 
@@ -267,12 +279,7 @@ static bool try_farewell(struct sim *s, struct sim_edge *e)
 		return false;
 	s->stats[STAT_FAREWELLS]++;
 	l->farewell = p->id;
-	m.sender_id[0] = (uint8_t)(p->sender + 1);
-	pipe_id(p->id, m.incarnation);
-	m.assigned = p->assigned;
-	m.released = p->released;
-	msg_hello_offer(&m);
-	msg_hello_encode(&m, &l->up);
+	say_farewell(l, p);
 	return true;
 }
 

@@ -160,7 +160,7 @@ static uint64_t find_plant(size_t i)
 			       plants[i].name, seed, s->broken, s->text);
 		sim_release(s);
 	}
-	free(s);
+	sim_free(s);
 	return found;
 }
 

@@ -51,16 +51,19 @@ static void choose(struct sim *s, const struct upload_act *a, uint32_t file_len,
 }
 
 /* The frame in place of `data`: its length, or 0 and `data` as it was. */
-static uint32_t pack(const uint8_t *prefix, size_t prefix_len, void *data,
-		     uint32_t len)
+static uint32_t pack(struct sim *s, const uint8_t *prefix, size_t prefix_len,
+		     void *data, uint32_t len)
 {
-	ZSTD_CCtx *z = ZSTD_createCCtx();
 	uint8_t frame[BLOCK_LEN];
+	ZSTD_CCtx *z;
 	size_t n;
 
+	if (!s->packers.behind)
+		s->packers.behind = ZSTD_createCCtx();
+	z = s->packers.behind;
 	(void)ZSTD_CCtx_refPrefix(z, prefix, prefix_len);
 	n = ZSTD_compress2(z, frame, len - len / 10, data, len);
-	(void)ZSTD_freeCCtx(z);
+	(void)ZSTD_CCtx_reset(z, ZSTD_reset_session_only);
 	if (ZSTD_isError(n))
 		return 0;
 	memcpy(data, frame, n);
@@ -80,7 +83,7 @@ bool prefix_send(struct sim *s, const struct upload_act *a, uint64_t content,
 		prefix_read(s, contents[i], &m->ranges[i], prefix + len);
 		len += m->ranges[i].len;
 	}
-	n = pack(prefix, len, a->data, a->len);
+	n = pack(s, prefix, len, a->data, a->len);
 	if (n == 0)
 		return false;
 	s->stats[STAT_PREFIXED]++;

@@ -1,45 +1,75 @@
 /* One seed: faults, statements and work mixed at random, then calm until everything has
  * drained. */
 #include <inttypes.h>
-#include <string.h>
+#include <zstd.h>
 
+#include "domain/squeeze.h"
 #include "sim.h"
 
+#define PER_MILLE 1000u
 #define CALM_STEPS_MAX 400000u
 #define WALL_START 1700000000000ll
 
 typedef bool step_fn(struct sim *s);
 
-static step_fn *const steps[] = {
-	link_step_up,	    link_step_up,	link_step_down,
-	edge_step_read,	    edge_step_capture,	edge_step_connect,
-	edge_step_catalog,  edge_step_release,	cloud_step_lookup,
-	cloud_step_look,    store_step_write,	group_step,
-	load_step,	    link_step_room,	link_step_eof,
-	load_step_operator, operator_step_mend, link_step_heartbeat,
-	link_step_up,	    group_step,		edge_step_read,
-	edge_step_wait,	    cloud_step_add,	cloud_step_drop,
-	edge_step_purge,    edge_step_farewell, link_step_down,
-	load_step,
+static const struct step {
+	step_fn *run;
+	enum sim_pace pace;
+} steps[] = {
+	{link_step_up, PACE_ALWAYS},
+	{link_step_up, PACE_ALWAYS},
+	{link_step_down, PACE_ALWAYS},
+	{edge_step_read, PACE_READ},
+	{edge_step_capture, PACE_CAPTURE},
+	{edge_step_connect, PACE_ALWAYS},
+	{edge_step_catalog, PACE_ALWAYS},
+	{edge_step_release, PACE_ALWAYS},
+	{cloud_step_lookup, PACE_ALWAYS},
+	{cloud_step_look, PACE_ALWAYS},
+	{store_step_write, PACE_WRITE},
+	{group_step, PACE_GROUP},
+	{load_step, PACE_LOAD},
+	{link_step_room, PACE_ALWAYS},
+	{link_step_eof, PACE_ALWAYS},
+	{load_step_operator, PACE_PEOPLE},
+	{operator_step_mend, PACE_PEOPLE},
+	{link_step_heartbeat, PACE_ALWAYS},
+	{link_step_up, PACE_ALWAYS},
+	{group_step, PACE_GROUP},
+	{edge_step_read, PACE_READ},
+	{edge_step_wait, PACE_WAIT},
+	{cloud_step_add, PACE_ALWAYS},
+	{cloud_step_drop, PACE_ALWAYS},
+	{edge_step_purge, PACE_ALWAYS},
+	{edge_step_farewell, PACE_ALWAYS},
+	{link_step_down, PACE_ALWAYS},
+	{load_step, PACE_LOAD},
 };
 
 /* How readily the rarer ones happen: a crash lasts, an operator sleeps. */
-static bool is_time(struct sim *s, step_fn *step)
+static void set_paces(struct sim *s)
 {
-	if (step == edge_step_capture)
-		return sim_chance(s, s->is_burst ? 500 : 150);
-	if (step == edge_step_wait)
-		return sim_chance(s, 100);
-	if (s->is_calm)
-		return true;
-	if (step == operator_step_mend || step == load_step_operator)
-		return sim_chance(s, 200);
-	if ((step == store_step_write && s->slow_writes) ||
-	    (step == group_step && s->slow_groups) ||
-	    (step == edge_step_read && s->slow_reads) ||
-	    (step == load_step && s->slow_loader))
-		return sim_chance(s, 20);
-	return true;
+	unsigned slow = s->is_calm ? PER_MILLE : 20;
+
+	for (size_t i = 0; i < PACE_N; i++)
+		s->paces[i] = PER_MILLE;
+	s->paces[PACE_CAPTURE] = s->is_burst ? 500 : 150;
+	s->paces[PACE_WAIT] = 100;
+	if (!s->is_calm)
+		s->paces[PACE_PEOPLE] = 200;
+	if (s->slow_writes)
+		s->paces[PACE_WRITE] = slow;
+	if (s->slow_groups)
+		s->paces[PACE_GROUP] = slow;
+	if (s->slow_reads)
+		s->paces[PACE_READ] = slow;
+	if (s->slow_loader)
+		s->paces[PACE_LOAD] = slow;
+}
+
+static bool is_time(struct sim *s, enum sim_pace pace)
+{
+	return s->paces[pace] == PER_MILLE || sim_chance(s, s->paces[pace]);
 }
 
 /* One possible step, from a random one on. When nothing else is left to do, the rare
@@ -53,10 +83,13 @@ static bool one_step(struct sim *s)
 	for (unsigned tries = 0; tries < 3; tries++) {
 		uint64_t at = sim_random(s, ARRAY_LEN(steps));
 
-		for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
-			step_fn *step = steps[(at + i) % ARRAY_LEN(steps)];
+		for (size_t i = 0; i < ARRAY_LEN(steps); i++, at++) {
+			const struct step *step;
 
-			if ((tries == 2 || is_time(s, step)) && step(s))
+			at = at < ARRAY_LEN(steps) ? at : 0;
+			step = &steps[at];
+			if ((tries == 2 || is_time(s, step->pace)) &&
+			    step->run(s))
 				return true;
 			if (s->broken)
 				return false;
@@ -228,6 +261,7 @@ static void calm(struct sim *s)
 	s->is_calm = true;
 	s->fail_sync = s->fail_read = false;
 	s->limit_ms = 0;
+	set_paces(s);
 	sim_say(s, "calm");
 	for (unsigned n = 0; !s->broken && !is_drained(s); n++) {
 		bool is_stuck;
@@ -272,13 +306,14 @@ static void begin(struct sim *s, const struct sim_run *how)
 {
 	struct sim_edge *e = &s->edges[0];
 
-	memset(s, 0, sizeof(*s));
+	*s = (struct sim){.packers = s->packers};
 	s->seed = s->random = how->seed;
 	s->plant = how->plant;
 	s->is_verbose = how->is_verbose;
 	s->mono_ms = 1000000;
 	s->wall_ms = WALL_START;
 	choose(s);
+	set_paces(s);
 	s->n_senders = 1;
 	e->is_used = true;
 	e->n_new = s->is_burst ? 200 + (unsigned)sim_random(s, 800)
@@ -326,4 +361,11 @@ void sim_release(struct sim *s)
 	free(s->cloud.staged);
 	free(s->truths);
 	free(s->contents);
+}
+
+void sim_free(struct sim *s)
+{
+	squeezer_free(s->packers.squeezer);
+	(void)ZSTD_freeCCtx(s->packers.behind);
+	free(s);
 }

@@ -8,24 +8,6 @@
 
 #define INDEX_BITS 20
 
-static uint64_t mix(uint64_t z)
-{
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return z ^ (z >> 31);
-}
-
-uint64_t sim_random(struct sim *s, uint64_t n)
-{
-	s->random += 0x9e3779b97f4a7c15u;
-	return n ? mix(s->random) % n : 0;
-}
-
-bool sim_chance(struct sim *s, unsigned per_mille)
-{
-	return sim_random(s, 1000) < per_mille;
-}
-
 void sim_say(const struct sim *s, const char *fmt, ...)
 {
 	va_list ap;
@@ -83,12 +65,14 @@ bool sim_any_edge(struct sim *s, bool (*fn)(struct sim *s, struct sim_edge *e))
 
 bool sim_any_link(struct sim *s, bool (*fn)(struct sim *s, struct sim_link *l))
 {
-	size_t at = sim_random(s, SIM_LINKS);
+	uint64_t chance = sim_draw(s), at;
 
-	for (size_t i = 0; i < SIM_LINKS; i++) {
-		struct sim_link *l = &s->links[(at + i) % SIM_LINKS];
-
-		if (l->is_used && fn(s, l))
+	if (s->used_links == 0)
+		return false;
+	at = sim_mix(chance) % SIM_LINKS;
+	for (size_t i = 0; i < SIM_LINKS; i++, at++) {
+		at = at < SIM_LINKS ? at : 0;
+		if (s->used_links & 1u << at && fn(s, &s->links[at]))
 			return true;
 	}
 	return false;
@@ -236,7 +220,7 @@ void sim_truth_entry(struct sim *s, const struct sim_truth *t, struct entry *en)
 void sim_fill(const struct sim_content *c, uint64_t index, uint8_t *to)
 {
 	uint32_t len = block_len(c->len, index);
-	uint64_t z = mix(c->seed + index * 0x9e3779b97f4a7c15u);
+	uint64_t z = sim_mix(c->seed + index * 0x9e3779b97f4a7c15u);
 
 	for (uint32_t i = 0; i < len; i += 8) {
 		uint64_t v = z ^ z >> 29;
