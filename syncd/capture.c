@@ -36,7 +36,8 @@ struct batch {
 	size_t n;
 	struct pin pins[CAPTURE_BATCH];
 	uint8_t place_of[CAPTURE_BATCH];
-	bool is_again[CAPTURE_BATCH]; /* captured before, and wanted again */
+	bool is_again[CAPTURE_BATCH];  /* known before, and wanted again */
+	bool was_entry[CAPTURE_BATCH]; /* the receiver may hold it */
 	struct capture_list *list_of[CAPTURE_BATCH];
 	/* out */
 	struct warm warm; /* of a file that came alone */
@@ -92,11 +93,16 @@ static int open_place(struct batch *b, struct pin_place *pl)
 
 static int is_known(struct batch *b, struct outbox_writer *w, size_t i)
 {
+	int r;
+
 	if (is_repeated(b, i))
 		return 1;
-	if (b->is_again[i])
-		return 0;
-	return outbox_is_known(w, b->pipe, &b->pins[i].file, &b->job.err);
+	if (!b->is_again[i])
+		return outbox_is_known(w, b->pipe, &b->pins[i].file,
+				       &b->job.err);
+	r = outbox_was_entry(w, b->pipe, &b->pins[i].file, &b->job.err);
+	b->was_entry[i] = r == 1;
+	return r < 0 ? r : 0;
 }
 
 static int pin_one(struct batch *b, struct outbox_writer *w, size_t i)
@@ -226,7 +232,7 @@ static int add_entry(struct batch *b, struct outbox_writer *w, size_t i,
 	if (p->is_loose)
 		lost_line(p, pl->data_dir, &line);
 	en.is_loose = p->is_loose;
-	en.is_again = b->is_again[i];
+	en.is_again = b->was_entry[i];
 	en.body = p->is_loose ? &line : NULL;
 	en.entry.serial = ++b->assigned;
 	b->assigned_bytes += entry_payload_len(&en.entry);
@@ -518,9 +524,11 @@ static void submit_batch(struct capture *c)
 	if (p)
 		take_cut(b, &p->row);
 	b->is_kept_back = p && !p->row.sync_del_op;
-	/* A file that vanishes is asked about by its times. */
-	b->wants_range = !b->is_kept_back && e->set.iotdb_rpc[0];
 	fill_batch(c, b);
+	/* A file that vanishes is asked about by its times; one that is lost is told with them. Of
+	 * a crowd they are read behind it (survey.h). */
+	b->wants_range =
+		(!b->is_kept_back && e->set.iotdb_rpc[0]) || b->n < SYNCFS_FROM;
 	b->job.is_bare = true;
 	b->job.run = run_batch;
 	b->job.done = batch_done;

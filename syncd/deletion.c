@@ -267,6 +267,13 @@ static int remember(struct deletion_judging *j, const struct deletion_source *s,
 	return buf_end(&o->covered) ? -ENOMEM : 0;
 }
 
+/* A RESTATE deletes more than what stands beside a product that is sent behind it. */
+static bool is_restated(const struct deletion_judging *j,
+			const struct deletion_source *s)
+{
+	return s->made_of && s->k.is_owed && j->lp->plan.n_restates;
+}
+
 /* What was not read of a file, once its deletions are: 1 when it is gone meanwhile. */
 static int judge_records(struct deletion_judging *j, struct deletion_source *s,
 			 const struct buf *b, uint64_t stamp)
@@ -282,12 +289,10 @@ static int judge_records(struct deletion_judging *j, struct deletion_source *s,
 		return 0; /* gone meanwhile: the next listing asks the spool */
 	pieces.body_len = (uint64_t)st.st_size;
 	r = deletion_load(j, &s->f, &have);
-	if (r == 0)
+	if (r == 0 && !is_restated(j, s))
 		r = find_pieces(j, s, b, &have, &pieces);
 	if (r == 0 && pieces.n)
 		r = deletion_emit(j, s, fd, &pieces);
-	if (s->is_sent)
-		return r; /* its capture tells what travels with it */
 	if (r == 0 && pieces.is_partial && !s->spool_dir)
 		r = follow_again(j, s);
 	if (r == 0)
@@ -299,7 +304,7 @@ static int judge_records(struct deletion_judging *j, struct deletion_source *s,
 static bool is_kept_back(const struct deletion_judging *j,
 			 const struct deletion_source *s)
 {
-	return !j->lp->sync_del_op || (!s->k.serial && !s->is_sent);
+	return !j->lp->sync_del_op || !s->k.serial;
 }
 
 static int read_source(struct deletion_judging *j, struct deletion_source *s)
@@ -319,8 +324,7 @@ static int read_source(struct deletion_judging *j, struct deletion_source *s)
 	stamp = stamp_of(&st);
 	if (stamp == s->k.mods_stamp)
 		return 0;
-	if (!s->is_sent && j->n_bytes &&
-	    j->n_bytes + (size_t)st.st_size > DELETION_READ_MAX) {
+	if (j->n_bytes && j->n_bytes + (size_t)st.st_size > DELETION_READ_MAX) {
 		j->lp->is_cut_short = true;
 		return 0;
 	}
@@ -390,6 +394,8 @@ static int judge_all_known(struct deletion_judging *j)
 	return r;
 }
 
+/* Also of products that are sent: what travels beside one is about its own rows only, and the
+ * cloud has them in the captured sources, too. */
 static int judge_derived(struct deletion_judging *j)
 {
 	size_t i;
@@ -405,29 +411,6 @@ static int judge_derived(struct deletion_judging *j)
 		s.f = *at;
 		s.k.mods_stamp = 0;
 		r = read_source(j, &s);
-	}
-	return r;
-}
-
-/* What was deleted of a product before its capture travels beside it, and that is about its
- * own rows only. The cloud has them in the captured sources, too. They are forgotten with this
- * plan, so that no later listing could tell: not a matter of DELETION_READ_MAX. A RESTATE
- * deletes more. */
-static int judge_sent(struct deletion_judging *j)
-{
-	size_t i, n = j->fresh->n;
-	int r = 0;
-
-	if (!j->lp->sync_del_op || j->lp->plan.n_restates)
-		return 0;
-	for (i = 0; r == 0 && i < n; i++) {
-		const struct living f = j->fresh->v[i];
-		struct deletion_source s = {
-			.f = f, .made_of = &f, .is_sent = true};
-
-		s.k.f = f;
-		if (f.is_rejoined && living_find(&j->l->with_mods, &f))
-			r = read_source(j, &s);
 	}
 	return r;
 }
@@ -456,7 +439,5 @@ int deletion_judge(struct listing *l, struct listing_pipe *lp,
 		r = judge_all_known(&j);
 	if (r == 0)
 		r = judge_derived(&j);
-	if (r == 0)
-		r = judge_sent(&j);
 	return r ? r : deletion_follow_behind(&j);
 }

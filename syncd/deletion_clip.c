@@ -174,7 +174,8 @@ int deletion_emit(struct deletion_judging *j, const struct deletion_source *s,
 		o = make_one(all, s->kind, &records);
 	if (!o)
 		return -ENOMEM;
-	o->is_late |= s->made_of != NULL;
+	/* Of a product of which nothing was read so far, too. */
+	o->is_late |= s->made_of || (s->k.is_derived && !s->k.mods_stamp);
 	return add_file(o, &c);
 }
 

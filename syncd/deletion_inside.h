@@ -22,8 +22,7 @@ struct deletion_source {
 	struct living f;
 	struct known_file k;
 	const struct living
-		*made_of; /* of a product that is derived just now */
-	bool is_sent; /* of a product that is sent: its sources are in the cloud */
+		*made_of;      /* of a product that is derived just now */
 	const char *spool_dir; /* NULL: in its directory */
 	uint64_t nonce;
 	enum mods_kind kind;

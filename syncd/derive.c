@@ -166,8 +166,8 @@ static int find_stale(struct judging *j, const struct compaction *c,
 		r = known_add(&sources, k);
 	}
 	if (r || !n_unread ||
-	    (is_complete &&
-	     (!n || restate_is_equal(j->l, &sources, products, n))))
+	    (is_complete && (!n || restate_is_equal(j->l, j->lp->pipe, &sources,
+						    products, n))))
 		return r;
 	if (is_complete)
 		*why = "the deletions of a source may not have been read to "
@@ -223,6 +223,7 @@ static struct known_file make_product(const struct judging *j,
 		const struct known_file *s =
 			is_source(c, i) ? derive_source(j, &c->v[i].f) : NULL;
 
+		is_known &= s || !is_source(c, i);
 		if (!s)
 			continue;
 		if (s->serial > p.serial)
@@ -287,23 +288,30 @@ static bool is_ripe(const struct judging *j, const struct compaction *c)
 	return true;
 }
 
-static void tell_sent(struct judging *j, const struct compaction *c,
-		      const char *why)
+static int send_targets(struct judging *j, const struct compaction *c,
+			const char *why)
 {
 	size_t i;
+	int r = 0;
 
-	for (i = 0; i < c->n; i++) {
+	for (i = 0; r == 0 && i < c->n; i++) {
 		struct living *f = c->v[i].role == JOURNAL_TARGET
 					   ? derive_fresh(j, &c->v[i].f)
 					   : NULL;
+		struct known_file p;
 
 		if (!f)
 			continue;
 		/* Else captured files may have gone into what it was made of. */
 		f->is_judged = compaction_is_whole(c) && is_ripe(j, c);
-		f->is_rejoined = has_captured_source(j, c);
 		tell(j, f, count_sources(c), why);
+		if (!j->lp->sync_del_op || !has_captured_source(j, c))
+			continue;
+		f->is_rejoined = true;
+		p = make_product(j, c, f);
+		r = plan_owe_product(j->plan, &p);
 	}
+	return r;
 }
 
 static int let_go(struct judging *j, const struct compaction *c)
@@ -336,7 +344,7 @@ static int decide(struct judging *j, struct compaction *c)
 	if (r >= 0 && !why)
 		r = derive_targets(j, c);
 	else if (r >= 0)
-		tell_sent(j, c, why);
+		r = send_targets(j, c, why);
 	return r < 0 ? r : let_go(j, c);
 }
 
@@ -528,7 +536,7 @@ static int remember(struct judging *j)
 
 int derive_remember(struct listing *l, struct listing_pipe *lp)
 {
-	struct judging j = {.l = l, .plan = &lp->plan};
+	struct judging j = {.l = l, .lp = lp, .plan = &lp->plan};
 	size_t i;
 
 	for (i = 0; i < l->compactions.n; i++)
@@ -541,6 +549,7 @@ int derive_judge(struct listing *l, struct listing_pipe *lp,
 {
 	CLEANUP(judging_release)
 	struct judging j = {.l = l,
+			    .lp = lp,
 			    .plan = &lp->plan,
 			    .fresh = fresh,
 			    .vanished = vanished,

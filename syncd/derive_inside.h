@@ -6,7 +6,8 @@
 
 struct judging {
 	struct listing *l;
-	struct plan *plan;
+	struct listing_pipe *lp;
+	struct plan *plan; /* its */
 	struct living_list *fresh, *vanished;
 	size_t n_fresh; /* of fresh: sorted; what follows was added here */
 	struct known_list known;

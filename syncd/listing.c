@@ -411,6 +411,15 @@ static int decide_later(struct listing *l, struct listing_pipe *lp,
 	return derive_remember(l, lp);
 }
 
+/* What the plan owes goes as what was captured before. */
+static void mark_rejoined(struct living_list *fresh)
+{
+	size_t i;
+
+	for (i = 0; i < fresh->n; i++)
+		fresh->v[i].is_again |= fresh->v[i].is_rejoined;
+}
+
 /* The last pipe takes the list itself: it may be long. */
 static int judge_pipe(struct listing *l, struct living_list *files,
 		      struct listing_pipe *lp, bool is_last)
@@ -438,6 +447,7 @@ static int judge_pipe(struct listing *l, struct living_list *files,
 		r = decide_later(l, lp, &fresh, &vanished);
 	else if (r >= 0 && l->db)
 		r = deletion_judge(l, lp, &fresh, &vanished);
+	mark_rejoined(&fresh);
 	for (i = 0; i < lp->plan.products.n; i++)
 		raise_top(l, &lp->plan.products.v[i].f);
 	living_sort(&fresh, (struct living_order){.rule = l->precedence});

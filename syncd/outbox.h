@@ -73,14 +73,17 @@ struct outbox_entry {
 	struct entry entry; /* owned: entry_release() */
 	int64_t volume;	    /* whose spool; 0: the payload is in the catalog */
 	bool is_loose;	    /* a FILE that only IoTDB's own directory holds */
-	bool is_again;	    /* a FILE that was captured before */
+	bool is_again;	    /* a FILE that was an entry before */
 	int64_t captured_ms;
-	uint64_t total;	    /* bytes of all entries up to and with this one */
+	uint64_t total; /* bytes of all entries up to and with this one */
 	/* Only for writing: */
 	uint64_t mods_seen; /* FILE: bytes of whole records that its source's
 			     * mods had when they were read */
-	const struct tsfile_range *range; /* FILE: of its rows; NULL = unknown */
-	const struct buf *covered; /* FILE: coverage.h; borrowed; NULL = none */
+	const struct tsfile_range
+		*range; /* FILE: of its rows; NULL = unknown */
+	/* FILE: coverage.h; borrowed; NULL = none. Of one that is known already what
+	 * was covered before stays: what is new beside it is a DELETE's to say. */
+	const struct buf *covered;
 	/* Other kinds: the payload; a loose FILE: its line in gaps, should IoTDB
 	 * remove it before it is sent. Borrowed. */
 	const struct buf *body;
@@ -200,6 +203,9 @@ int outbox_set_assigned(struct outbox_writer *w, int64_t pipe,
 			struct err *e) MUST_CHECK;
 int outbox_is_known(struct outbox_writer *w, int64_t pipe,
 		    const struct fileid *file, struct err *e) MUST_CHECK;
+/* 1 when it is known by an entry of its own. */
+int outbox_was_entry(struct outbox_writer *w, int64_t pipe,
+		     const struct fileid *file, struct err *e) MUST_CHECK;
 int outbox_forget_known(struct outbox_writer *w, int64_t pipe,
 			const struct fileid *file, struct err *e) MUST_CHECK;
 /* A captured file must follow again: until its next entry is added. */
@@ -278,11 +284,13 @@ int outbox_forget_gone(struct outbox_writer *w, int64_t pipe,
 /* ---- what is gone when a RESYNC begins (outbox_gone.c; resync.h, kept.h) ---- */
 
 enum gone_fate {
-	GONE_NOTED = 0,	  /* of this incarnation: it matters to the next RESYNC */
+	GONE_NOTED = 0, /* of this incarnation: it matters to the next RESYNC */
 	GONE_APPLIED = 1, /* the cloud had it: has the receiver retained it? */
-	GONE_WAITED = 2, /* durable there and not known to be applied when RESYNC came */
-	GONE_NEVER = 3,	 /* the receiver never had it */
-	GONE_SETTLED = 4, /* the receiver has it, or it lies before the start time */
+	GONE_WAITED =
+		2, /* durable there and not known to be applied when RESYNC came */
+	GONE_NEVER = 3, /* the receiver never had it */
+	GONE_SETTLED =
+		4, /* the receiver has it, or it lies before the start time */
 };
 
 struct gone_row {

@@ -119,14 +119,16 @@ const char *const outbox_write_sql[N_OUTBOX_WRITE] = {
 		" covered, time_min, time_max, is_loose)"
 		" VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?10,?11,?12,?13,?14,"
 		"?15)"
+		/* What travels beside a file that goes again is news until a
+		 * DELETE says it: the cloud may have its rows elsewhere, too. */
 		" ON CONFLICT DO UPDATE SET serial = ?10, serial_low = ?10,"
-		" mods_seen = ?11, covered = ?12, mods_stamp = 0,"
-		" time_min = coalesce(?13, time_min),"
+		" mods_stamp = 0, time_min = coalesce(?13, time_min),"
 		" time_max = coalesce(?14, time_max), is_loose = ?15,"
 		" is_derived = 0, is_owed = 0",
 	[W_SET_ASSIGNED] = "UPDATE pipe SET assigned = ?2, assigned_bytes = ?3"
 			   " WHERE id = ?1",
-	[W_IS_KNOWN] = "SELECT 1 FROM known WHERE pipe = ?1 AND database = ?2"
+	[W_IS_KNOWN] = "SELECT serial > 0 AND NOT is_derived FROM known WHERE "
+		       "pipe = ?1 AND database = ?2"
 		       " AND region = ?3 AND partition = ?4 AND unsequence = ?5"
 		       " AND t = ?6 AND v = ?7 AND i = ?8 AND c = ?9",
 	[W_FORGET_KNOWN] =

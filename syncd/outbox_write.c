@@ -218,6 +218,21 @@ int outbox_is_known(struct outbox_writer *w, int64_t pipe,
 	return r;
 }
 
+int outbox_was_entry(struct outbox_writer *w, int64_t pipe,
+		     const struct fileid *file, struct err *e)
+{
+	sqlite3_stmt *st = w->st[W_IS_KNOWN];
+	int r;
+
+	outbox_bind_file(st, pipe, file);
+	r = db_row(&w->db, st, e);
+	if (r != 1)
+		return r;
+	r = sqlite3_column_int(st, 0);
+	(void)sqlite3_reset(st);
+	return r;
+}
+
 int outbox_forget_known(struct outbox_writer *w, int64_t pipe,
 			const struct fileid *file, struct err *e)
 {

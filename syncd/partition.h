@@ -17,8 +17,9 @@ struct living {
 	uint8_t volume; /* index of the data directory */
 	bool unsequence;
 	bool has_resource, is_target;
-	bool is_judged;	  /* a product of known files only, and which is sent */
-	bool is_rejoined; /* a product that is sent, of captured files too */
+	bool is_judged; /* a product of known files only, and which is sent */
+	bool is_rejoined; /* a product that is sent, of captured files too: the plan
+			   * owes it (plan_owe_product) */
 	bool is_explained; /* gone or new by a compaction that is understood */
 	bool is_again;	   /* captured before; goes behind what came below it */
 };

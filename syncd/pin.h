@@ -18,8 +18,8 @@
 enum pin_result {
 	PIN_DONE,
 	PIN_OUTSIDE, /* all of its rows come before the start time */
-	PIN_KNOWN, /* captured before */
-	PIN_GONE,  /* the source vanished or is another file now: look again */
+	PIN_KNOWN,   /* captured before */
+	PIN_GONE, /* the source vanished or is another file now: look again */
 	PIN_REFUSED, /* no sealed TsFile, or its mods are malformed: sentence */
 	PIN_BLOCKED, /* no file can be pinned as things are: sentence */
 };
@@ -37,7 +37,7 @@ struct pin_place {
 	const char *data_dir, *spool_dir; /* borrowed */
 	dev_t dev;			  /* of the spool that was checked */
 	ino_t ino;
-	int spool_fd; /* open for one batch; -1 = not */
+	int spool_fd;  /* open for one batch; -1 = not */
 	bool is_loose; /* no room for pins: in, or found out at opening */
 };
 
@@ -56,17 +56,17 @@ struct pin {
 	struct coverage *kept;
 	enum pin_result result;
 	enum pin_block block;
-	uint64_t nonce; /* in: random, not 0 */
+	uint64_t nonce;	  /* in: random, not 0 */
 	bool wants_range; /* in: read its times in any case */
-	bool is_loose; /* only its deletions are in the spool */
+	bool is_loose;	  /* only its deletions are in the spool */
 	uint64_t body_len, mods_len;
 	enum mods_kind mods_kind;
 	uint64_t mods_seen; /* bytes of whole records read at the source */
 	int64_t sealed_ms;  /* the source's last change */
-	/* Of its rows, read for a start time, a file with deletions, a loose one; any =
-	 * false: not known, the survey will (survey.h). */
+	/* Of its rows, read where it is wanted, for a start time, a file with deletions, a
+	 * loose one; any = false: not known, the survey will (survey.h). */
 	struct tsfile_range range;
-	int fd, mods_fd;    /* until pin_sync(); -1 = not held */
+	int fd, mods_fd; /* until pin_sync(); -1 = not held */
 };
 
 /* Opens the spool; refuses one that is not the one that was checked (-ESTALE). Less free

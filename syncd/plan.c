@@ -58,6 +58,30 @@ int plan_restate(struct plan *p, const char *devices, int64_t time_min,
 	return 0;
 }
 
+int plan_owe_product(struct plan *p, const struct known_file *product)
+{
+	size_t i;
+	int r;
+
+	for (i = 0; i < p->products.n; i++) {
+		struct known_file *had = &p->products.v[i];
+
+		if (living_compare(&had->f, &product->f) != 0)
+			continue;
+		if (product->serial > had->serial)
+			had->serial = product->serial;
+		if (product->serial_low < had->serial_low)
+			had->serial_low = product->serial_low;
+		had->range.any = false;
+		return 0;
+	}
+	r = known_add(&p->products, product);
+	if (r)
+		return r;
+	p->products.v[i].is_derived = p->products.v[i].is_owed = true;
+	return living_add(&p->owed, &product->f);
+}
+
 bool plan_is_empty(const struct plan *p)
 {
 	return !p->deletions.n && !p->deletions.n_read && !p->learned.n &&

@@ -48,6 +48,11 @@ void plan_release(struct plan *p);
 int plan_journal(struct plan *p, const char *name, const char *body) MUST_CHECK;
 int plan_restate(struct plan *p, const char *devices, int64_t time_min,
 		 int64_t time_max) MUST_CHECK;
+/* A product that is sent though captured files went into it. In the cloud their rows stand under
+ * the files' own names, so what is deleted of it is not said by what travels beside it: it is
+ * known from this plan on, as derived and owed, with the deletions that were read. */
+int plan_owe_product(struct plan *p,
+		     const struct known_file *product) MUST_CHECK;
 bool plan_is_empty(const struct plan *p);
 
 #endif

@@ -13,9 +13,10 @@
 #include "listing.h"
 #include "living.h"
 
-/* Whether the sum of rows over `sources` is that of `products`; false when one of them
- * was never read. */
-bool restate_is_equal(struct listing *l, const struct known_list *sources,
+/* Whether the sum of rows over `sources` is that of `products`; false when one of them was never
+ * read and is pinned no more. */
+bool restate_is_equal(struct listing *l, int64_t pipe,
+		      const struct known_list *sources,
 		      struct living *const *products, size_t n);
 
 /* Whether a file that is gone may be in a new one, by their names. */

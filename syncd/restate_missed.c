@@ -9,16 +9,33 @@
 
 #define REPAIRED_FROM (UINT64_MAX >> 2) /* iotdb-formats, section 2.1 */
 
-bool restate_is_equal(struct listing *l, const struct known_list *sources,
+static bool sum_of(struct listing *l, int64_t pipe, const struct known_file *k,
+		   uint64_t *sum)
+{
+	CLEANUP_CLOSE int fd = -1;
+	struct tsfile_range range;
+	struct err e = {0};
+
+	*sum = k->row_sum;
+	if (k->has_sum || k->is_derived)
+		return k->has_sum;
+	fd = restate_open_pin(l, pipe, k->serial);
+	return fd >= 0 && overlap_row_sum(fd, &range, sum, &e) == 0;
+}
+
+bool restate_is_equal(struct listing *l, int64_t pipe,
+		      const struct known_list *sources,
 		      struct living *const *products, size_t n)
 {
 	uint64_t before = 0, after = 0;
 	size_t i;
 
 	for (i = 0; i < sources->n; i++) {
-		if (!sources->v[i].has_sum)
+		uint64_t sum;
+
+		if (!sum_of(l, pipe, &sources->v[i], &sum))
 			return false;
-		before += sources->v[i].row_sum;
+		before += sum;
 	}
 	for (i = 0; i < n; i++) {
 		CLEANUP_CLOSE int fd = follow_open(l, products[i]);
@@ -83,6 +100,24 @@ static int read_vanished(struct listing *l, int64_t pipe,
 	return r;
 }
 
+static int rejoin(struct listing_pipe *lp, struct living *f,
+		  const struct known_list *gone)
+{
+	struct known_file p = {.f = *f};
+	size_t i;
+
+	for (i = 0; i < gone->n; i++) {
+		const struct known_file *k = &gone->v[i];
+
+		if (k->serial > p.serial)
+			p.serial = k->serial;
+		if (!i || k->serial_low < p.serial_low)
+			p.serial_low = k->serial_low;
+	}
+	f->is_rejoined = true;
+	return plan_owe_product(&lp->plan, &p);
+}
+
 static int judge_missed(struct listing *l, struct listing_pipe *lp,
 			struct living **products, size_t n,
 			struct living_list *vanished)
@@ -94,15 +129,15 @@ static int judge_missed(struct listing *l, struct listing_pipe *lp,
 
 	if (r)
 		return r;
-	is_equal = restate_is_equal(l, &gone, products, n);
+	is_equal = restate_is_equal(l, lp->pipe, &gone, products, n);
 	buf_addf(&lp->plan.news,
 		 "%s/%" PRIu32 "/%" PRId64
 		 ": a compaction that was not seen made %zu files of %zu, %s\n",
 		 l->database, l->region, l->partition, n, gone.n,
 		 is_equal ? "no row is missing"
 			  : "rows may have been deleted before it");
-	for (i = 0; i < n; i++)
-		products[i]->is_rejoined = true;
+	for (i = 0; r == 0 && lp->sync_del_op && i < n; i++)
+		r = rejoin(lp, products[i], &gone);
 	for (i = 0; r == 0 && i < gone.n; i++) {
 		r = living_add(&lp->plan.gone, &gone.v[i].f);
 		if (r == 0 && !is_equal)

@@ -2,6 +2,7 @@
 
 #include "follow.h"
 #include "overlap.h"
+#include "restate.h"
 
 /* Devices repeat from file to file: what was told once is not told again, as far as
  * the memory for that reaches. */
@@ -69,6 +70,8 @@ static int survey_pipe(struct listing *l, struct listing_pipe *lp)
 		struct known_file *k = &all.v[i];
 		CLEANUP_CLOSE int fd = follow_open(l, &k->f);
 
+		if (fd < 0 && !k->is_derived)
+			fd = restate_open_pin(l, lp->pipe, k->serial);
 		if (fd < 0)
 			continue; /* gone, or a disk is away */
 		learn(l, &lp->plan, k, fd);

@@ -17,7 +17,7 @@ catalog() { sqlite3 -cmd '.timeout 5000' "$EDGE/state/catalog.db" "$1"; }
 # The pin of entry SERIAL.
 pin() { printf '%s/.tsferry-spool/%016x.tsfile' "$DATADIR" "$(catalog "SELECT nonce FROM entry WHERE serial = $1")"; }
 assigned_is() { [ "$(catalog 'SELECT assigned FROM pipe')" = "$1" ]; }
-surveyed() { [ "$(catalog 'SELECT count(*) FROM known WHERE time_min IS NULL')" = 0 ]; }
+surveyed() { [ "$(catalog 'SELECT count(*) FROM known WHERE row_sum IS NULL')" = 0 ]; }
 gaps_are() { [ "$(value /p/gaps | wc -l)" = "$1" ]; }
 
 # Three files wait, the receiver is away.
@@ -63,6 +63,20 @@ back() {
 	value_has /p/message '1 ranges are missing in the cloud'
 	wait_until 20 value_has /server/senders/edge-1/p/gaps '2-2-0-0.tsfile'
 	nothing_left
+}
+
+@test "what is lost before anybody surveyed it is told with its times" {
+	pair_start
+	keep_port
+	daemon_stop recvd
+	seal "$V3/tiny.tsfile" root.sg 1-1-0-0
+	wait_until 20 assigned_is 1
+	daemon_kill syncd
+	rm "$(pin 1)" "$DATADIR/$FIRST"/1-1-0-0.tsfile*
+	syncd_start
+	back
+	gaps_are 1
+	value_has /p/gaps "root.sg region 1 times 1..3"
 }
 
 @test "every pin lost at once costs one look, not one connection each" {

@@ -7,7 +7,7 @@ teardown() { pair_teardown; }
 V3=$DATA/tsfile/v3
 FIRST=sequence/root.sg/1/0
 catalog() { sqlite3 -cmd '.timeout 5000' "$EDGE/state/catalog.db" "$1"; }
-surveyed() { [ "$(catalog 'SELECT count(*) FROM known WHERE time_min IS NULL')" = 0 ]; }
+surveyed() { [ "$(catalog 'SELECT count(*) FROM known WHERE row_sum IS NULL')" = 0 ]; }
 gaps_are() { [ "$(value /p/gaps | wc -l)" = "$1" ]; }
 forgotten() { [ "$(catalog "SELECT count(*) FROM known WHERE t = $1")" = 0 ]; }
 settled() { [ "$(catalog 'SELECT count(*) FROM gone WHERE fate IN (1, 2, 3)')" = 0 ]; }

@@ -2,6 +2,8 @@
 # archive says, read by tests/edge, must be what the server answers.
 load lib
 
+BATS_TEST_TIMEOUT=600 # a server is started again in most of them, and the machine may be busy
+
 OFF='enable_seq_space_compaction=false\nenable_unseq_space_compaction=false\nenable_cross_space_compaction=false'
 COMMON='dn_join_cluster_retry_interval_ms=2000\ncompaction_schedule_interval_in_ms=1000\ncompaction_submission_interval_in_ms=1000\ninner_compaction_total_file_num_threshold=2\ninner_compaction_task_selection_disk_redundancy=0\nmin_cross_compaction_unseq_file_level=0\ninner_compaction_candidate_file_num=2\nmax_inner_compaction_candidate_file_num=4'
 
