@@ -20,14 +20,20 @@ void prefix_names(const struct entry *en, struct msg_held *m)
 void prefix_read(struct sim *s, uint64_t content, const struct held_range *x,
 		 uint8_t *to)
 {
-	uint8_t block[BLOCK_LEN] = {0};
 	const struct sim_content *c = &s->contents[content];
+	uint64_t at = x->offset, end = at + x->len;
+	uint8_t block[BLOCK_LEN];
 
-	for (uint64_t at = x->offset; at < x->offset + x->len; at++) {
-		if ((at == x->offset || at % BLOCK_LEN == 0) && at < c->len)
-			sim_fill(c, at / BLOCK_LEN, block);
-		to[at - x->offset] = at < c->len ? block[at % BLOCK_LEN] : 0;
+	while (at < end && at < c->len) {
+		size_t from = at % BLOCK_LEN, n = BLOCK_LEN - from;
+
+		sim_fill(c, at / BLOCK_LEN, block);
+		n = n < c->len - at ? n : c->len - at;
+		n = n < end - at ? n : end - at;
+		memcpy(to + (at - x->offset), block + from, n);
+		at += n;
 	}
+	memset(to + (at - x->offset), 0, end - at);
 }
 
 /* About where the block stands in the file, and something of the other one. */

@@ -52,29 +52,32 @@ void sim_grow(void *p, size_t n, size_t *cap, size_t size)
 
 bool sim_any_edge(struct sim *s, bool (*fn)(struct sim *s, struct sim_edge *e))
 {
-	size_t at = s->edges[1].is_used ? sim_random(s, SIM_EDGES) : 0;
+	struct sim_edge *e = s->edges;
 
-	for (size_t i = 0; i < SIM_EDGES; i++) {
-		struct sim_edge *e = &s->edges[(at + i) % SIM_EDGES];
-
-		if (e->is_used && e->is_up && fn(s, e))
-			return true;
-	}
-	return false;
+	if (!e[1].is_used)
+		return e->is_used && e->is_up && fn(s, e);
+	e += sim_random(s, SIM_EDGES);
+	if (e->is_used && e->is_up && fn(s, e))
+		return true;
+	e = &s->edges[e == s->edges];
+	return e->is_used && e->is_up && fn(s, e);
 }
 
 bool sim_any_link(struct sim *s, bool (*fn)(struct sim *s, struct sim_link *l))
 {
-	uint64_t chance = sim_draw(s), at;
+	uint64_t chance = sim_draw(s);
+	unsigned left = s->used_links, behind;
 
-	if (s->used_links == 0)
-		return false;
-	at = sim_mix(chance) % SIM_LINKS;
-	for (size_t i = 0; i < SIM_LINKS; i++, at++) {
-		at = at < SIM_LINKS ? at : 0;
-		if (s->used_links & 1u << at && fn(s, &s->links[at]))
-			return true;
+	if (left & (left - 1)) { /* more than one */
+		behind = ~0u << sim_mix(chance) % SIM_LINKS;
+		for (unsigned x = left & behind; x; x &= x - 1)
+			if (fn(s, &s->links[__builtin_ctz(x)]))
+				return true;
+		left &= ~behind;
 	}
+	for (; left; left &= left - 1)
+		if (fn(s, &s->links[__builtin_ctz(left)]))
+			return true;
 	return false;
 }
 
@@ -219,18 +222,18 @@ void sim_truth_entry(struct sim *s, const struct sim_truth *t, struct entry *en)
 
 void sim_fill(const struct sim_content *c, uint64_t index, uint8_t *to)
 {
-	uint32_t len = block_len(c->len, index);
-	uint64_t z = sim_mix(c->seed + index * 0x9e3779b97f4a7c15u);
+	uint32_t len = block_len(c->len, index), i = 0;
+	uint64_t z = sim_mix(c->seed + index * 0x9e3779b97f4a7c15u), v;
+	/* of every second one a compressor makes less */
+	uint64_t kept = c->seed & 2 ? 0x0f0f0f0f : UINT64_MAX;
 
-	for (uint32_t i = 0; i < len; i += 8) {
-		uint64_t v = z ^ z >> 29;
-
-		if (c->seed &
-		    2) /* of every second one a compressor makes less */
-			v &= 0x0f0f0f0f;
+	for (; i + 8 <= len; i += 8) {
+		v = (z ^ z >> 29) & kept;
 		z = z * 6364136223846793005u + 1442695040888963407u;
-		memcpy(to + i, &v, len - i < 8 ? len - i : 8);
+		memcpy(to + i, &v, 8);
 	}
+	v = (z ^ z >> 29) & kept;
+	memcpy(to + i, &v, len - i);
 	if (c->has_rot && c->rot_at / BLOCK_LEN == index)
 		to[c->rot_at % BLOCK_LEN] ^= 4;
 }
