@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <sys/un.h>
 
+#include "ground/cli.h"
 #include "ground/clock.h"
 #include "ground/log.h"
 #include "ground/service.h"
@@ -20,13 +21,12 @@ struct options {
 	const char *mountpoint;
 };
 
-static int usage(void)
-{
-	(void)fputs("usage: pipefs [-f] [-s SYNCD_SOCKET] [-r RECVD_SOCKET] "
-		    "MOUNTPOINT\n",
-		    stderr);
-	return 2;
-}
+static const struct cli cli = {
+	.name = "pipefs",
+	.usage = "usage: pipefs [-f] [-s SYNCD_SOCKET] [-r RECVD_SOCKET] "
+		 "MOUNTPOINT\n"
+		 "       pipefs --help | --version\n",
+};
 
 /* Absolute, since we leave the working directory; short enough for an address. */
 static int set_socket(struct options *o, unsigned daemon, const char *path)
@@ -52,6 +52,7 @@ static int set_socket(struct options *o, unsigned daemon, const char *path)
 	return -ENAMETOOLONG;
 }
 
+/* The status to end with, or -1 to go on. */
 static int parse_options(struct options *o, int argc, char **argv)
 {
 	int c, r = 0;
@@ -59,21 +60,24 @@ static int parse_options(struct options *o, int argc, char **argv)
 	*o = (struct options){0};
 	(void)set_socket(o, POOL_SYNCD, "/run/tsferry/syncd.sock");
 	(void)set_socket(o, POOL_RECVD, "/run/tsferry/recvd.sock");
-	while (r == 0 && (c = getopt(argc, argv, "fs:r:")) != -1) {
-		if (c == 'f')
+	while (r == 0 && (c = cli_next(&cli, argc, argv, "fs:r:")) != -1) {
+		if (c == CLI_ANSWERED)
+			return 0;
+		else if (c == 'f')
 			o->is_foreground = true;
 		else if (c == 's')
 			r = set_socket(o, POOL_SYNCD, optarg);
 		else if (c == 'r')
 			r = set_socket(o, POOL_RECVD, optarg);
 		else
-			r = -EINVAL;
+			return cli_wrong(&cli);
 	}
-	if (r == 0 && optind != argc - 1)
-		r = -EINVAL;
-	if (r == 0)
-		o->mountpoint = argv[optind];
-	return r;
+	if (r < 0)
+		return CLI_WRONG;
+	if (optind != argc - 1)
+		return cli_wrong(&cli);
+	o->mountpoint = argv[optind];
+	return -1;
 }
 
 static void release_options(struct options *o)
@@ -234,18 +238,14 @@ int main(int argc, char **argv)
 	struct err e = {0};
 	int ready_fd = -1, r = parse_options(&o, argc, argv);
 
-	if (r == -EINVAL)
-		r = usage();
-	else if (r < 0)
-		r = 2;
-	if (r == 0 && !o.is_foreground) {
+	if (r < 0 && !o.is_foreground) {
 		ready_fd = go_behind(&e);
 		if (ready_fd < 0) {
 			log_err("pipefs", "%s", e.text);
 			r = 1;
 		}
 	}
-	if (r == 0)
+	if (r < 0)
 		r = serve(&o, ready_fd);
 	release_options(&o);
 	return r;

@@ -9,6 +9,7 @@
 #include "ctl_text.h"
 #include "domain/control.h"
 #include "domain/sql.h"
+#include "ground/cli.h"
 #include "ground/clock.h"
 #include "join.h"
 #include "view.h"
@@ -21,7 +22,7 @@
 enum {
 	DONE,
 	REFUSED,
-	NOT_UNDERSTOOD,
+	NOT_UNDERSTOOD = CLI_WRONG,
 	NO_DAEMON,
 	LATE
 };
@@ -34,13 +35,12 @@ struct pipectl {
 	enum table_form form;
 };
 
-static int usage(void)
-{
-	(void)fputs("usage: pipectl [-t|-j] [-s SOCKET]... STATEMENT...\n"
-		    "       pipectl [-s SOCKET]... ls|cat PATH\n",
-		    stderr);
-	return NOT_UNDERSTOOD;
-}
+static const struct cli cli = {
+	.name = "pipectl",
+	.usage = "usage: pipectl [-t|-j] [-s SOCKET]... [STATEMENT...]\n"
+		 "       pipectl [-s SOCKET]... ls [PATH] | cat PATH\n"
+		 "       pipectl --help | --version\n",
+};
 
 static void write_out(FILE *to, struct buf *b)
 {
@@ -416,7 +416,7 @@ static int run_arguments(struct pipectl *pc, int n, char *const *args)
 		buf_adds(&b, is_words ? " " : "\n");
 	}
 	if (buf_end(&b) < 0)
-		return usage();
+		return cli_wrong(&cli);
 	return run_all(pc, &b, true);
 }
 
@@ -433,15 +433,17 @@ int main(int argc, char **argv)
 	struct pipectl pc = {.form = TABLE_DRAWN};
 	int c;
 
-	while ((c = getopt(argc, argv, "+tjs:")) != -1) {
-		if (c == 't')
+	while ((c = cli_next(&cli, argc, argv, "+tjs:")) != -1) {
+		if (c == CLI_ANSWERED)
+			return DONE;
+		else if (c == 't')
 			pc.form = TABLE_TABS;
 		else if (c == 'j')
 			pc.form = TABLE_JSON;
 		else if (c == 's' && pc.n_sockets < SOCKETS_MAX)
 			add_socket(&pc, optarg, 0);
 		else
-			return usage();
+			return cli_wrong(&cli);
 	}
 	if (!pc.n_sockets) {
 		add_socket(&pc, "/run/tsferry/syncd.sock", HOME_SYNCD);
@@ -450,7 +452,7 @@ int main(int argc, char **argv)
 	argc -= optind;
 	argv += optind;
 	if (argc == 0)
-		return isatty(STDIN_FILENO) ? usage() : run_stdin(&pc);
+		return isatty(STDIN_FILENO) ? cli_wrong(&cli) : run_stdin(&pc);
 	if (!strcmp(argv[0], "ls") && argc <= 2)
 		return look(&pc, "ls", argc == 2 ? argv[1] : "/");
 	if (!strcmp(argv[0], "cat") && argc == 2)

@@ -1,9 +1,9 @@
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "doctor.h"
+#include "ground/cli.h"
 #include "ground/service.h"
 #include "recvd.h"
 
@@ -15,12 +15,11 @@ struct signals {
 	struct recvd *d;
 };
 
-static int usage(void)
-{
-	(void)fprintf(stderr,
-		      "usage: recvd -c FILE [-n]\n       recvd --version\n");
-	return 2;
-}
+static const struct cli cli = {
+	.name = "recvd",
+	.usage = "usage: recvd -c FILE [-n]\n"
+		 "       recvd --help | --version\n",
+};
 
 static void end_orderly(struct signals *s)
 {
@@ -94,26 +93,22 @@ static int run(const char *config_path)
 
 int main(int argc, char **argv)
 {
-	static const struct option longs[] = {
-		{"version", no_argument, NULL, 'V'}, {0}};
 	const char *config_path = NULL;
 	bool is_doctor = false;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "c:n", longs, NULL)) != -1) {
-		if (c == 'V') {
-			(void)printf("recvd %s\n", TSFERRY_VERSION);
+	while ((c = cli_next(&cli, argc, argv, "c:n")) != -1) {
+		if (c == CLI_ANSWERED)
 			return 0;
-		}
-		if (c == 'c')
+		else if (c == 'c')
 			config_path = optarg;
 		else if (c == 'n')
 			is_doctor = true;
 		else
-			return usage();
+			return cli_wrong(&cli);
 	}
 	if (!config_path || optind != argc)
-		return usage();
+		return cli_wrong(&cli);
 	(void)signal(SIGPIPE, SIG_IGN);
 	return is_doctor ? doctor(config_path) : run(config_path);
 }

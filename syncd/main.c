@@ -13,6 +13,7 @@
 #include "edge.h"
 #include "explain.h"
 #include "flush.h"
+#include "ground/cli.h"
 #include "ground/clock.h"
 #include "ground/loop.h"
 #include "ground/service.h"
@@ -211,43 +212,45 @@ static int run(const char *conf_path)
 	return r < 0 ? 1 : 0;
 }
 
-static int usage(void)
+static const struct cli cli = {
+	.name = "syncd",
+	.usage = "usage: syncd -c FILE [-n]\n"
+		 "       syncd --explain DATA_DIR | --explain -c FILE\n"
+		 "       syncd --help | --version\n",
+};
+
+static int explain(int argc, char **argv)
 {
-	(void)fputs("usage: syncd -c FILE [-n]\n"
-		    "       syncd --explain DATA_DIR | --explain -c FILE\n",
-		    stderr);
-	return 2;
+	if (argc == 3 && argv[2][0] != '-')
+		return explain_run(NULL, argv[2]);
+	if (argc == 4 && strcmp(argv[2], "-c") == 0)
+		return explain_run(argv[3], NULL);
+	return cli_wrong(&cli);
 }
 
 int main(int argc, char **argv)
 {
 	const char *conf_path = NULL;
-	int is_doctor = 0, c;
+	bool is_doctor = false;
+	int c;
 
 	/* Few threads that allocate little: one arena, and what is long goes back to the
 	 * system when it is freed. */
 	(void)mallopt(M_ARENA_MAX, 1);
 	(void)mallopt(M_MMAP_THRESHOLD, 131072);
-	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
-		(void)printf("syncd %s\n", TSFERRY_VERSION);
-		return 0;
-	}
-	if (argc > 1 && strcmp(argv[1], "--explain") == 0) {
-		if (argc == 3 && argv[2][0] != '-')
-			return explain_run(NULL, argv[2]);
-		if (argc == 4 && strcmp(argv[2], "-c") == 0)
-			return explain_run(argv[3], NULL);
-		return usage();
-	}
-	while ((c = getopt(argc, argv, "c:n")) != -1) {
-		if (c == 'c')
+	if (argc > 1 && strcmp(argv[1], "--explain") == 0)
+		return explain(argc, argv);
+	while ((c = cli_next(&cli, argc, argv, "c:n")) != -1) {
+		if (c == CLI_ANSWERED)
+			return 0;
+		else if (c == 'c')
 			conf_path = optarg;
 		else if (c == 'n')
-			is_doctor = 1;
+			is_doctor = true;
 		else
-			return usage();
+			return cli_wrong(&cli);
 	}
 	if (!conf_path || optind != argc)
-		return usage();
+		return cli_wrong(&cli);
 	return is_doctor ? doctor_run(conf_path) : run(conf_path);
 }

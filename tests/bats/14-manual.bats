@@ -53,3 +53,15 @@ MAN=$TSFERRY_SOURCE/man
 }
 
 setup() { T=$BATS_TEST_TMPDIR; }
+
+@test "every program tells how it is called and which it is, and what it does not know" {
+	for program in syncd recvd pipefs pipectl; do
+		run -0 --separate-stderr "$program" --help
+		[[ $output == "usage: $program "* && -z $stderr ]]
+		run -0 "$program" --version
+		[[ $output =~ ^$program\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
+		run -2 --separate-stderr "$program" --nonsense
+		[[ -z $output && $stderr == *"--nonsense"*"usage: $program "* ]]
+		grep -q '^.Fl -help | -version' "$MAN/$program".[18]
+	done
+}
