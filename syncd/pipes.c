@@ -233,6 +233,8 @@ static void begin_link(struct pipes *ps, struct pipe *p)
 
 static void end_link(struct pipe *p)
 {
+	if (!p->link)
+		return;
 	link_free(p->link, true);
 	p->link = NULL;
 	p->offline_since_ms = clock_wall_ms();
@@ -242,12 +244,14 @@ void pipe_set_state(struct pipes *ps, struct pipe *p, enum pipe_state state)
 {
 	bool is_first = state == PIPE_RUNNING && !p->row.is_started_once;
 
+	if (p->row.state != state || p->row.error[0]) {
+		p->changed_ms = clock_wall_ms();
+		events_add(ps->edge->events, LOG_INFO_, NULL,
+			   &(struct log_about){.pipe = p->row.name}, "%s",
+			   pipe_state_text(state));
+	}
 	p->row.state = state;
 	p->row.error[0] = '\0';
-	p->changed_ms = clock_wall_ms();
-	events_add(ps->edge->events, LOG_INFO_, NULL,
-		   &(struct log_about){.pipe = p->row.name}, "%s",
-		   pipe_state_text(state));
 	switch (state) {
 	case PIPE_RUNNING:
 		p->row.is_started_once = true;

@@ -84,7 +84,8 @@ void pipes_forget(struct pipes *ps, struct pipe *p);
 /* A dropped pipe has no entries any more: the superseded one goes, and of the others those
  * beyond dropped_kept, the oldest first. */
 void pipes_push_out(struct pipes *ps);
-/* Links begin and end by the state; a dropped pipe's entries are removed behind. */
+/* Links begin and end by the state; a dropped pipe's entries are removed behind. The state
+ * that it has already is no news; START has an offline link try at once. */
 void pipe_set_state(struct pipes *ps, struct pipe *p, enum pipe_state state);
 void pipes_sink_moved(struct pipes *ps,
 		      const char *sink); /* ALTER: links connect anew */

@@ -470,3 +470,8 @@ void schema_changed(struct schema *s)
 	if (ask_is_wanted(s->edge))
 		soon(s);
 }
+
+bool schema_is_of_nobody(const struct schema *s)
+{
+	return s->digest[0] && !s->identity[0];
+}

@@ -47,4 +47,8 @@ void schema_changed(struct schema *s);
 bool schema_wait(struct schema *s, struct schema_waiter *w);
 void schema_unwait(struct schema *s, struct schema_waiter *w);
 
+/* Whether the server has been listed and tells no identity: then a database that is gone may
+ * be another server's, and is not dropped in the cloud. */
+bool schema_is_of_nobody(const struct schema *s);
+
 #endif

@@ -103,6 +103,7 @@ static void effect_create(struct change *c)
 {
 	(void)pipes_put_sink(c->edge->pipes, &c->sink);
 	(void)pipes_add(c->edge->pipes, &c->pipe);
+	events_begin(c->edge->events, c->pipe.name);
 	events_add(c->edge->events, LOG_INFO_, NULL,
 		   &(struct log_about){.pipe = c->pipe.name},
 		   "created, to pipeSink %s", c->sink.name);

@@ -6,6 +6,7 @@
 #include "ground/clock.h"
 #include "link.h"
 #include "progress.h"
+#include "schema.h"
 #include "stmt.h"
 #include "tree.h"
 
@@ -136,9 +137,11 @@ static void show_schema_limits(const struct edge *e, const struct pipe *p,
 			      "iotdb_rpc)\n");
 		return;
 	}
-	buf_adds(out, "TTL, triggers, views and templates do not travel; "
-		      "series of a database that is dropped stay in the "
-		      "cloud\n");
+	buf_adds(out, "TTL, triggers, views and templates do not travel\n");
+	if (schema_is_of_nobody(e->schema))
+		buf_adds(out, "a database that is dropped at the edge stays in "
+			      "the cloud: the edge IoTDB does not tell that it "
+			      "is the same as before (1.3.2 and later do)\n");
 	if (!p->row.sync_del_op)
 		buf_adds(out, "deletions of series do not travel "
 			      "(SyncDelOp=false)\n");

@@ -13,6 +13,7 @@ struct event {
 	int64_t ms;
 	enum log_level level;
 	bool is_sender; /* it is about a sender's pipe, not about one of ours */
+	bool is_past;	/* about a pipe before the one that has its name now */
 	char *module;	/* owned, as the next two */
 	char *pipe;	/* NULL = no pipe's */
 	char *text;
@@ -105,12 +106,23 @@ void events_add(struct events *ev, enum log_level level, const char *module,
 
 static bool is_shown(const struct event *at, const char *pipe)
 {
-	return !pipe || (at->pipe && strcmp(at->pipe, pipe) == 0);
+	return !pipe ||
+	       (!at->is_past && at->pipe && strcmp(at->pipe, pipe) == 0);
 }
 
 static const struct event *nth(const struct events *ev, size_t i)
 {
 	return &ev->ring[(ev->first + i) % EVENTS_KEPT];
+}
+
+void events_begin(struct events *ev, const char *pipe)
+{
+	for (size_t i = 0; i < ev->n; i++) {
+		struct event *at = &ev->ring[(ev->first + i) % EVENTS_KEPT];
+
+		if (!at->is_sender && is_shown(at, pipe))
+			at->is_past = true;
+	}
 }
 
 void events_print(const struct events *ev, const char *pipe, struct buf *out)

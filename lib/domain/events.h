@@ -25,6 +25,9 @@ void events_free(struct events *ev);
 void events_add(struct events *ev, enum log_level level, const char *module,
 		const struct log_about *about, const char *fmt, ...) PRINTF_LIKE(5, 6);
 
+/* A pipe of this host begins under this name: what an earlier one did is in the whole only. */
+void events_begin(struct events *ev, const char *pipe);
+
 /* Lines "2022-03-30T20:58:30.689 warn session: text", oldest first: all, or with a pipe its own,
  * without the module. In the whole a pipe of this host is named before the text; one of a
  * sender is not, the text does that. */

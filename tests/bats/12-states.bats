@@ -385,3 +385,18 @@ refuses_with() { # CAUSE
 	wait_until 10 named
 	for n in 2 3 4; do daemon_stop "edge$n"; done
 }
+
+@test "the state that a pipe has already is no news, and a new pipe's events are its own" {
+	both_started
+	state RUNNING
+	wait_until 20 online p
+	statement 'STOP PIPE p'
+	said=$(value /p/events) link=$(value /p/link) before=$(printf '.stat /p/status\n' | socat - "UNIX-CONNECT:$SYNCD_SOCK")
+	statement 'STOP PIPE p'
+	[ "$(value /p/events)" = "$said" ]
+	[ "$(value /p/link)" = "$link" ]
+	[ "$(printf '.stat /p/status\n' | socat - "UNIX-CONNECT:$SYNCD_SOCK")" = "$before" ]
+	statement 'DROP PIPE p; CREATE PIPE p TO s'
+	[ "$(value /p/events | sed 's/^[^ ]* //')" = 'info created, to pipeSink s' ]
+	[ "$(value /log | grep -c 'pipe p: created, to pipeSink s')" = 2 ]
+}

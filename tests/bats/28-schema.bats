@@ -135,9 +135,11 @@ DELETE TIMESERIES root.sg.g.a"
 	queued 1
 	# Most at once, of a server that tells no identity.
 	mapfile -t many < <(seq -f '["root.sg.d%g.s", null, "INT64", "RLE", "SNAPPY", null, null]' 40)
+	run ! value_has /p/limits 'a database that is dropped'
 	IDENTITY= fake_schema "${many[@]}"
 	look
 	wait_until 20 queued 2
+	value_has /p/limits 'a database that is dropped at the edge stays in the cloud'
 	IDENTITY= fake_schema "${many[0]}"
 	look
 	kept_40() { value /p/events | grep -q 'schema: 39 series .* are kept in the cloud'; }
