@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* One table; the three keys that mean more than their type says (loader,
- * staging_min_free, ip_white_list) are checked once more behind it, so that the
+/* One table; the keys that mean more than their type says (loader,
+ * ip_white_list, directories) are checked once more behind it, so that the
  * answer is the same at start, in the doctor and at LOAD CONFIGURATION. */
 
 #define EFFECT_NOW "took effect"
@@ -41,7 +41,8 @@ const struct conf_key settings_keys[] = {
 	 "where the iotdb loader hands files to a server on this host; empty: "
 	 "<state_dir>/load"},
 	{"load_via", NULL, CHOICE(load_via), "auto path transfer", "auto", true,
-	 "how files reach an IoTDB: path (it sees load_dir), transfer (over its "
+	 "how files reach an IoTDB: path (it sees load_dir), transfer (over "
+	 "its "
 	 "RPC), or transfer once it says that it does not see them"},
 	{"iotdb_rpc", NULL, TEXT(iotdb_rpc), NULL, "", true,
 	 "host:port[,host:port...] of the IoTDB to load into"},
@@ -51,8 +52,9 @@ const struct conf_key settings_keys[] = {
 	{"staging_max_bytes", NULL, CONF_BYTES, FIELD(staging_max_bytes), 0, 0,
 	 INT64_MAX, NULL, "0", true,
 	 "most bytes that wait to be applied; 0: no limit"},
-	{"staging_min_free", NULL, TEXT(staging_min_free), NULL, "10%", true,
-	 "bytes, or share of the file system, that stay free"},
+	{"staging_min_free", NULL, CONF_SHARE, FIELD(staging_min_free),
+	 sizeof(((struct settings *)NULL)->staging_min_free), 0, 0, NULL, "10%",
+	 true, "bytes, or share of the file system, that stay free"},
 	{"retain_max_bytes", NULL, CONF_BYTES, FIELD(retain_max_bytes), 0, 0,
 	 INT64_MAX, NULL, "0", true,
 	 "most bytes of applied entries that are kept for RESYNC; 0: none"},
@@ -78,35 +80,6 @@ const size_t settings_n_keys = ARRAY_LEN(settings_keys);
 
 static_assert(ARRAY_LEN(settings_keys) <= SETTINGS_KEYS_MAX,
 	      "changes[] holds every key");
-
-/* "10%" or "5G". Returns the number and whether it is a share; -EINVAL otherwise. */
-static int parse_min_free(const char *text, uint64_t *n, bool *is_share)
-{
-	static const char units[] = "KMGT";
-	const char *unit;
-	char *end;
-
-	errno = 0;
-	*n = strtoull(text, &end, 10);
-	*is_share = false;
-	if (end == text || errno || *text == '-' || *text == '+')
-		return -EINVAL;
-	if (strcmp(end, "%") == 0) {
-		*is_share = true;
-		return *n <= 100 ? 0 : -EINVAL;
-	}
-	if (!*end)
-		return 0;
-	unit = strchr(units, *end);
-	if (!unit || end[1])
-		return -EINVAL;
-	for (; unit >= units; unit--) {
-		if (*n > UINT64_MAX / 1024)
-			return -EINVAL;
-		*n *= 1024;
-	}
-	return 0;
-}
 
 bool settings_loader_is_ours(const struct settings *s)
 {
@@ -146,9 +119,9 @@ static int default_dir(const struct settings *s, const char *path,
 		       const char *key, char *dir, const char *name,
 		       struct err *e)
 {
-	if (!dir[0] && (size_t)snprintf(dir, SETTINGS_PATH_MAX, "%s/%s",
-					s->state_dir, name) >=
-			       SETTINGS_PATH_MAX)
+	if (!dir[0] &&
+	    (size_t)snprintf(dir, SETTINGS_PATH_MAX, "%s/%s", s->state_dir,
+			     name) >= SETTINGS_PATH_MAX)
 		return err_set(e, ENAMETOOLONG,
 			       "%s: state_dir: \"%s\" is too long", path,
 			       s->state_dir);
@@ -163,8 +136,6 @@ static int check(struct settings *s, const char *path, struct buf *warnings,
 		 struct err *e)
 {
 	struct net_list list = {0};
-	uint64_t n;
-	bool is_share;
 	int r = check_loader(s, path, e);
 
 	if (r < 0)
@@ -174,11 +145,6 @@ static int check(struct settings *s, const char *path, struct buf *warnings,
 			e, EINVAL,
 			"%s: state_dir: expected an absolute path, got \"%s\"",
 			path, s->state_dir);
-	if (parse_min_free(s->staging_min_free, &n, &is_share) < 0)
-		return err_set(e, EINVAL,
-			       "%s: staging_min_free: expected bytes (5G) or a "
-			       "share (10%%), got \"%s\"",
-			       path, s->staging_min_free);
 	r = net_list_parse(&list, s->ip_white_list, warnings, e);
 	net_list_release(&list);
 	if (r < 0)
@@ -228,17 +194,6 @@ static void take_over(struct settings *s, const struct settings *fresh,
 		       conf_field_len(k));
 }
 
-static bool is_same(const struct settings *a, const struct settings *b,
-		    const struct conf_key *k)
-{
-	const char *x = (const char *)a + k->offset,
-		   *y = (const char *)b + k->offset;
-
-	if (k->type == CONF_TEXT)
-		return strcmp(x, y) == 0;
-	return memcmp(x, y, conf_field_len(k)) == 0;
-}
-
 int settings_reload(struct settings *s, const char *path,
 		    struct settings_change *changes, struct buf *warnings,
 		    struct err *e)
@@ -249,17 +204,12 @@ int settings_reload(struct settings *s, const char *path,
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < settings_n_keys; i++)
-		if (!is_same(s, &fresh, &settings_keys[i]))
+		if (!conf_is_same(&settings_keys[i], s, &fresh))
 			take_over(s, &fresh, &settings_keys[i], &changes[n++]);
 	return n;
 }
 
 uint64_t settings_min_free(const struct settings *s, uint64_t total)
 {
-	uint64_t n;
-	bool is_share;
-
-	if (parse_min_free(s->staging_min_free, &n, &is_share) < 0)
-		return 0;
-	return is_share ? total / 100 * n : n;
+	return conf_share(s->staging_min_free, total);
 }

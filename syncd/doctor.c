@@ -22,6 +22,9 @@
 #include "watch.h"
 
 #define CONNECT_MS 5000
+#define OTHER_MOUNT                                                       \
+	"different mounts; set spool_dir to a directory on the mount of " \
+	"the data directory, or spool_copy=yes"
 
 struct doctor {
 	struct settings set;
@@ -65,10 +68,12 @@ static void print_settings(const struct doctor *d)
 		conf_show(&settings_keys[i], &d->set, &value);
 		(void)printf("%s=%s\n", settings_keys[i].name, buf_str(&value));
 	}
-	(void)printf("# IoTDB %s, precision %s, %s\n",
+	(void)printf("# IoTDB %s, precision %s, time zone %s, %s\n",
 		     d->set.facts.version[0] ? d->set.facts.version
 					     : "of unknown version",
 		     d->set.facts.precision,
+		     d->set.facts.time_zone[0] ? d->set.facts.time_zone
+					       : "of the system",
 		     d->set.precedence == PRECEDENCE_BY_VERSION
 			     ? "files rank by version"
 			     : "unsequence files rank above sequence files");
@@ -122,11 +127,8 @@ static void try_link(struct doctor *d, const struct volume *v,
 		good("%s cannot be linked into %s (%s): it will be copied",
 		     source, v->spool_dir, err_words(errno));
 	} else if (errno == EXDEV) {
-		bad(d,
-		    "%s cannot be linked into %s: different mounts; set "
-		    "spool_dir to a directory on the same mount, or "
-		    "spool_copy=yes",
-		    source, v->spool_dir);
+		bad(d, "%s cannot be linked into %s: " OTHER_MOUNT, source,
+		    v->spool_dir);
 	} else {
 		bad(d,
 		    "%s cannot be linked into %s: %s; run syncd as IoTDB's own "
@@ -139,11 +141,11 @@ static void try_link(struct doctor *d, const struct volume *v,
 static void check_room(struct doctor *d, const struct volume *v)
 {
 	CLEANUP_CLOSE int fd = file_open_dir(v->spool_dir);
-	uint64_t free_bytes = 0, total = 0, wanted = 0;
+	uint64_t free_bytes = 0, total = 0, wanted;
 
-	if (fd < 0 || file_space(fd, &free_bytes, &total) ||
-	    settings_share(d->set.spool_min_free, total, &wanted))
+	if (fd < 0 || file_space(fd, &free_bytes, &total))
 		return;
+	wanted = conf_share(d->set.spool_min_free, total);
 	if (free_bytes < wanted)
 		bad(d,
 		    "%s: %" PRIu64 " MiB free, spool_min_free asks for %" PRIu64
@@ -169,12 +171,35 @@ static void check_watch(struct doctor *d, const char *dir)
 		    dir, err_words(-wd));
 }
 
-static void check_spool(struct doctor *d, struct volume *v)
+static bool is_one_device(const char *a, const char *b)
+{
+	struct stat sa, sb;
+
+	return stat(a, &sa) == 0 && stat(b, &sb) == 0 && sa.st_dev == sb.st_dev;
+}
+
+static void check_links(struct doctor *d, const struct volume *v)
 {
 	struct sample sample = {.depth = 0};
-	CLEANUP_CLOSE int fd = -1;
+	CLEANUP_CLOSE int fd = file_open_dir(v->data_dir);
 
-	if (mkdir(v->spool_dir, 0700) && errno != EEXIST) {
+	(void)snprintf(sample.path, sizeof(sample.path), "%s", v->data_dir);
+	if (fd >= 0 && file_list(fd, find_sample, &sample) > 0)
+		try_link(d, v, sample.path);
+	else if (!d->set.spool_copy &&
+		 !is_one_device(v->data_dir, v->spool_dir))
+		bad(d, "%s: " OTHER_MOUNT, v->spool_dir);
+	else
+		good("%s holds no TsFile yet, so no link was tried",
+		     v->data_dir);
+}
+
+/* What the doctor has to make goes again: it may be another user who starts syncd. */
+static void check_spool(struct doctor *d, const struct volume *v)
+{
+	bool is_ours = mkdir(v->spool_dir, 0700) == 0;
+
+	if (!is_ours && errno != EEXIST) {
 		bad(d,
 		    "%s cannot be made: %s; run syncd as IoTDB's own user, or "
 		    "install -d -o $USER %s",
@@ -182,13 +207,9 @@ static void check_spool(struct doctor *d, struct volume *v)
 		return;
 	}
 	check_room(d, v);
-	(void)snprintf(sample.path, sizeof(sample.path), "%s", v->data_dir);
-	fd = file_open_dir(v->data_dir);
-	if (fd >= 0 && file_list(fd, find_sample, &sample) > 0)
-		try_link(d, v, sample.path);
-	else
-		good("%s holds no TsFile yet, so no link was tried",
-		     v->data_dir);
+	check_links(d, v);
+	if (is_ours)
+		(void)rmdir(v->spool_dir);
 }
 
 static void check_dir(struct doctor *d, size_t i)
@@ -343,10 +364,10 @@ static void check_iotdb(struct doctor *d)
 		bad(d, "%s; install syncd-ask beside syncd", e.text);
 	else if (r > 0)
 		bad(d,
-		    "iotdb_rpc: %s; correct iotdb_rpc, iotdb_user and "
+		    "%s%s; correct iotdb_rpc, iotdb_user and "
 		    "iotdb_password_file; the server must run and let this "
 		    "user in (files travel without it, schema does not)",
-		    text);
+		    strncmp(text, "iotdb_", 6) == 0 ? "" : "iotdb_rpc: ", text);
 	else
 		good("iotdb_rpc: %s", text);
 }
@@ -354,8 +375,9 @@ static void check_iotdb(struct doctor *d)
 static void check_state_dir(struct doctor *d)
 {
 	const char *dir = d->set.state_dir;
+	bool is_ours = mkdir(dir, 0700) == 0;
 
-	if (mkdir(dir, 0700) && errno != EEXIST)
+	if (!is_ours && errno != EEXIST)
 		bad(d, "state_dir %s: %s; install -d -m 700 -o $USER %s", dir,
 		    err_words(errno), dir);
 	else if (access(dir, R_OK | W_OK | X_OK))
@@ -363,6 +385,25 @@ static void check_state_dir(struct doctor *d)
 		    err_words(errno), dir);
 	else
 		good("state_dir %s can be written", dir);
+	if (is_ours)
+		(void)rmdir(dir);
+}
+
+static void check_socket(struct doctor *d)
+{
+	char dir[sizeof(d->set.control_socket)] = ".";
+	char *slash;
+
+	if (strchr(d->set.control_socket, '/'))
+		memcpy(dir, d->set.control_socket, sizeof(dir));
+	slash = strrchr(dir, '/');
+	if (slash)
+		slash[slash == dir] = '\0';
+	if (access(dir, W_OK | X_OK))
+		bad(d, "control_socket %s: %s: %s; install -d -o $USER %s",
+		    d->set.control_socket, dir, err_words(errno), dir);
+	else
+		good("control_socket %s can be made", d->set.control_socket);
 }
 
 int doctor_run(const char *conf_path)
@@ -373,10 +414,13 @@ int doctor_run(const char *conf_path)
 	int n;
 
 	if (settings_load(&d->set, conf_path, &e)) {
-		bad(d, "%s; correct the file", e.text);
+		bad(d, "%s; %s", e.text,
+		    access(conf_path, R_OK) ? "name a file that can be read"
+					    : "correct the file");
 	} else {
 		print_settings(d);
 		check_state_dir(d);
+		check_socket(d);
 		for (i = 0; i < d->set.facts.n_dirs; i++)
 			check_dir(d, i);
 		check_iotdb(d);

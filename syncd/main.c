@@ -84,18 +84,21 @@ static int take_signals(struct signals *s, struct edge *e, struct err *err)
 	return r ? err_set(err, -r, "signals: %s", err_words(-r)) : 0;
 }
 
-/* IoTDB writes offsets as +08:00; POSIX wants a name and the sign turned round. */
+/* What a person wrote into syncd.conf was checked there; what IoTDB's files say may be
+ * anything. */
 static void set_time_zone(const char *zone)
 {
-	char tz[96];
+	char tz[CLOCK_ZONE_LEN];
 
 	if (!zone[0])
 		return;
-	if (zone[0] == '+' || zone[0] == '-')
-		(void)snprintf(tz, sizeof(tz), "<%s>%c%s", zone,
-			       zone[0] == '+' ? '-' : '+', zone + 1);
-	else
-		(void)snprintf(tz, sizeof(tz), "%s", zone);
+	if (clock_zone(zone, tz) < 0) {
+		log_warn("syncd",
+			 "IoTDB's time zone %s is not known here: times are in "
+			 "the system's (install tzdata, or set time_zone)",
+			 zone);
+		return;
+	}
 	(void)setenv("TZ", tz, 1);
 	tzset();
 }

@@ -21,7 +21,7 @@
 
 int pin_place_open(struct pin_place *pl, const char *min_free, struct err *e)
 {
-	uint64_t free_bytes, total, wanted;
+	uint64_t free_bytes, total;
 	struct stat st;
 	int r;
 
@@ -34,12 +34,10 @@ int pin_place_open(struct pin_place *pl, const char *min_free, struct err *e)
 		return err_set(e, ESTALE, "spool %s: is another directory now",
 			       pl->spool_dir);
 	r = file_space(pl->spool_fd, &free_bytes, &total);
-	if (r == 0)
-		r = settings_share(min_free, total, &wanted);
 	if (r)
 		return err_set(e, -r, "spool %s: %s", pl->spool_dir,
 			       err_words(-r));
-	pl->is_loose |= free_bytes < wanted;
+	pl->is_loose |= free_bytes < conf_share(min_free, total);
 	return 0;
 }
 

@@ -1,13 +1,11 @@
-/* The table and what a table alone cannot check. Keys that people may write as a
- * share of the file system ("10%") or in bytes are text in the table and understood
- * by settings_share(). */
+/* The table and what a table alone cannot check. */
 #include "settings.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "ground/net.h"
+#include "ground/clock.h"
 
 #define AT(field) offsetof(struct settings, field)
 #define SIZE(field) sizeof(((struct settings *)0)->field)
@@ -15,6 +13,11 @@
 	{                                                                  \
 		name, NULL, CONF_TEXT, AT(field), SIZE(field), 0, 0, NULL, \
 			fallback, hot, help                                \
+	}
+#define SHARE(name, field, fallback, help)                                  \
+	{                                                                   \
+		name, NULL, CONF_SHARE, AT(field), SIZE(field), 0, 0, NULL, \
+			fallback, true, help                                \
 	}
 #define NUMBER(name, type, field, min, max, fallback, hot, help)               \
 	{                                                                      \
@@ -44,10 +47,10 @@ const struct conf_key settings_keys[] = {
 	     "pinned files; <data_dir>/.tsferry-spool when empty"),
 	NUMBER("spool_copy", CONF_BOOL, spool_copy, 0, 0, "no", false,
 	       "copy where linking is impossible"),
-	TEXT("spool_max_bytes", spool_max_bytes, "25%", true,
-	     "bound of what only the spool still holds"),
-	TEXT("spool_min_free", spool_min_free, "10%", true,
-	     "room that stays free on the spool's file system"),
+	SHARE("spool_max_bytes", spool_max_bytes, "25%",
+	      "bound of what only the spool still holds"),
+	SHARE("spool_min_free", spool_min_free, "10%",
+	      "room that stays free on the spool's file system"),
 	NUMBER("scan_interval", CONF_TIME, scan_interval_ms, 100, DAY_MS, "60s",
 	       true, "10s on network file systems"),
 	NUMBER("max_number_of_sync_file_retry", CONF_INT, max_retries, 0,
@@ -67,8 +70,8 @@ const struct conf_key settings_keys[] = {
 	       true, "how long data may wait unsealed; 0 = as IoTDB likes"),
 	NUMBER("rate_limit", CONF_BYTES, rate_limit, 0, INT64_MAX, "0", true,
 	       "bytes a second; 0 = none"),
-	NUMBER("diff_max_bytes", CONF_BYTES, diff_max_bytes, 0, INT64_MAX, "0", true,
-	       "bytes a second; 0 = none"),
+	NUMBER("diff_max_bytes", CONF_BYTES, diff_max_bytes, 0, INT64_MAX, "0",
+	       true, "applied files kept as sources of products; 0 = none"),
 	NUMBER("max_pipes", CONF_INT, max_pipes, 1, 32, "1", true,
 	       "pipes other than DROP"),
 	NUMBER("stop_after_disconnected", CONF_TIME, stop_after_ms, 0,
@@ -82,45 +85,6 @@ const struct conf_key settings_keys[] = {
 	       "plain only when both sides say so"),
 };
 const size_t settings_n_keys = ARRAY_LEN(settings_keys);
-
-int settings_share(const char *text, uint64_t total, uint64_t *bytes)
-{
-	static const char units[] = "KMGT";
-	uint64_t n = 0;
-	const char *p = text, *unit;
-
-	for (; *p >= '0' && *p <= '9'; p++) {
-		if (n > (UINT64_MAX >> 44) / 10)
-			return -EINVAL;
-		n = n * 10 + (uint64_t)(*p - '0');
-	}
-	if (p == text)
-		return -EINVAL;
-	if (strcmp(p, "%") == 0) {
-		*bytes = total / 100 * n;
-		return n <= 100 ? 0 : -EINVAL;
-	}
-	unit = *p ? strchr(units, *p) : NULL;
-	if (*p && (!unit || p[1]))
-		return -EINVAL;
-	*bytes = unit ? n << (10 * (unit - units + 1)) : n;
-	return 0;
-}
-
-static int check_shares(const struct settings *s, struct err *e)
-{
-	static const char wants[] =
-		"expected bytes (10G) or a share (10%), found";
-	uint64_t ignored;
-
-	if (settings_share(s->spool_max_bytes, 0, &ignored))
-		return err_set(e, EINVAL, "spool_max_bytes: %s %s", wants,
-			       s->spool_max_bytes);
-	if (settings_share(s->spool_min_free, 0, &ignored))
-		return err_set(e, EINVAL, "spool_min_free: %s %s", wants,
-			       s->spool_min_free);
-	return 0;
-}
 
 static int resolve_dirs(struct settings *s, struct err *e)
 {
@@ -158,6 +122,36 @@ static int resolve_version(struct settings *s, struct err *e)
 	return 0;
 }
 
+static int check_zone(const struct settings *s, struct err *e)
+{
+	char tz[CLOCK_ZONE_LEN];
+
+	if (!s->time_zone[0] || clock_zone(s->time_zone, tz) == 0)
+		return 0;
+	return err_set(e, EINVAL,
+		       "time_zone: expected a name as Asia/Shanghai that is in "
+		       "/usr/share/zoneinfo (package tzdata) or an offset as "
+		       "+08:00, got '%s'",
+		       s->time_zone);
+}
+
+static int check_path(const char *key, const char *path, struct err *e)
+{
+	if (!path[0] || path[0] == '/')
+		return 0;
+	return err_set(e, EINVAL, "%s: expected an absolute path, got '%s'",
+		       key, path);
+}
+
+static int check(const struct settings *s, struct err *e)
+{
+	int r = check_path("state_dir", s->state_dir, e);
+
+	if (r == 0)
+		r = check_path("spool_dir", s->spool_dir, e);
+	return r ? r : check_zone(s, e);
+}
+
 static void resolve_rest(struct settings *s)
 {
 	static const char precisions[][3] = {"ms", "us", "ns"};
@@ -176,7 +170,7 @@ static void resolve_rest(struct settings *s)
 
 static int resolve(struct settings *s, struct err *e)
 {
-	int r = check_shares(s, e);
+	int r = check(s, e);
 
 	if (r == 0)
 		r = resolve_dirs(s, e);
@@ -231,17 +225,6 @@ int settings_of_dir(struct settings *s, const char *data_dir, struct err *e)
 	return resolve_version(s, e);
 }
 
-static bool is_same(const struct conf_key *key, const struct settings *a,
-		    const struct settings *b)
-{
-	const char *pa = (const char *)a + key->offset;
-	const char *pb = (const char *)b + key->offset;
-
-	if (key->type == CONF_TEXT)
-		return strcmp(pa, pb) == 0;
-	return memcmp(pa, pb, conf_field_len(key)) == 0;
-}
-
 void settings_apply(struct settings *s, const struct settings *fresh,
 		    void (*fn)(void *arg, const struct conf_key *key,
 			       const char *value),
@@ -253,7 +236,7 @@ void settings_apply(struct settings *s, const struct settings *fresh,
 		const struct conf_key *key = &settings_keys[i];
 		CLEANUP(buf_release) struct buf value;
 
-		if (is_same(key, s, fresh))
+		if (conf_is_same(key, s, fresh))
 			continue;
 		buf_init(&value, 8192);
 		conf_show(key, fresh, &value);

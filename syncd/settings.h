@@ -73,8 +73,4 @@ void settings_apply(struct settings *s, const struct settings *fresh,
 			       const char *value),
 		    void *arg);
 
-/* "25%" of `total`, or "10G": -EINVAL for what is neither. */
-int settings_share(const char *text, uint64_t total,
-		   uint64_t *bytes) MUST_CHECK;
-
 #endif

@@ -179,21 +179,18 @@ int spool_measure(struct volume *v, const char *max_bytes, const char *min_free,
 {
 	CLEANUP_CLOSE int fd = file_open_dir(v->spool_dir);
 	struct measuring m = {.fd = fd};
-	uint64_t free_bytes, total, max = 0, min = 0;
+	uint64_t free_bytes, total;
 	int r = fd < 0 ? fd : file_space(fd, &free_bytes, &total);
 
 	v->over_bytes = 0;
-	if (r == 0)
-		r = settings_share(max_bytes, total, &max);
-	if (r == 0)
-		r = settings_share(min_free, total, &min);
 	if (r == 0)
 		r = file_list(fd, measure_one, &m);
 	if (r < 0)
 		return err_set(e, -r, "spool %s: %s", v->spool_dir,
 			       err_words(-r));
 	v->alone_bytes = m.bytes;
-	return judge_bounds(v, max, free_bytes, min, e);
+	return judge_bounds(v, conf_share(max_bytes, total), free_bytes,
+			    conf_share(min_free, total), e);
 }
 
 int spool_check_all(const struct spool *s, const struct statedir *state,

@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 /* The clocks asked here exist on every Linux: clock_gettime cannot fail. */
@@ -154,5 +156,63 @@ int clock_from_utc(int year, int month, int day, int hour, int min, int sec,
 	    msec > 999)
 		return -EINVAL;
 	*wall_ms = (int64_t)timegm(&tm) * 1000 + msec;
+	return 0;
+}
+
+/* ---- zones ---- */
+
+#define ZONE_FILES "/usr/share/zoneinfo/"
+
+/* One or two digits. */
+static int two_digits(const char **p)
+{
+	int n = 0, i;
+
+	for (i = 0; i < 2 && **p >= '0' && **p <= '9'; i++)
+		n = n * 10 + *(*p)++ - '0';
+	return i ? n : -1;
+}
+
+static int offset_zone(const char *p, char *tz)
+{
+	char sign = *p++;
+	int hours = two_digits(&p), minutes = 0;
+
+	if (*p == ':') {
+		p++;
+		minutes = two_digits(&p);
+	}
+	if (*p || hours < 0 || hours > 18 || minutes < 0 || minutes > 59)
+		return -EINVAL;
+	(void)snprintf(tz, CLOCK_ZONE_LEN, "<%c%02d%02d>%c%02d:%02d", sign,
+		       hours, minutes, sign == '+' ? '-' : '+', hours, minutes);
+	return 0;
+}
+
+int clock_zone(const char *zone, char tz[CLOCK_ZONE_LEN])
+{
+	static const char *const zeros[] = {"UTC", "GMT", "UT", "Z"};
+	char path[sizeof(ZONE_FILES) + CLOCK_ZONE_LEN];
+	struct stat st;
+
+	if (*zone == '+' || *zone == '-')
+		return offset_zone(zone, tz);
+	for (size_t i = 0; i < ARRAY_LEN(zeros); i++) {
+		size_t n = strlen(zeros[i]);
+
+		if (strncmp(zone, zeros[i], n) != 0)
+			continue;
+		if (zone[n] == '+' || zone[n] == '-')
+			return offset_zone(zone + n, tz);
+		if (!zone[n])
+			return offset_zone("+0", tz);
+	}
+	if (!*zone || strlen(zone) >= CLOCK_ZONE_LEN || *zone == '/' ||
+	    strchr(zone, '.'))
+		return -EINVAL;
+	(void)snprintf(path, sizeof(path), ZONE_FILES "%s", zone);
+	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
+		return -EINVAL;
+	(void)snprintf(tz, CLOCK_ZONE_LEN, "%s", zone);
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include "base.h"
 
 #define CLOCK_TEXT_LEN 32
+#define CLOCK_ZONE_LEN 96
 
 int64_t clock_wall_ms(void);
 uint64_t clock_mono_ms(void);
@@ -14,6 +15,11 @@ uint64_t clock_mono_us(void);
 
 /* Local, with milliseconds. `to` holds CLOCK_TEXT_LEN. Returns `to`. */
 const char *clock_text(int64_t wall_ms, char *to);
+
+/* A time zone as the TZ of tzset(3): a name of the system's zone files (Asia/Shanghai), UTC,
+ * or an offset as IoTDB writes it (+08:00, UTC+8, GMT-03:30; east is +, which TZ turns round).
+ * -EINVAL for what is none: tzset() would take it for UTC. */
+int clock_zone(const char *zone, char tz[CLOCK_ZONE_LEN]) MUST_CHECK;
 
 /* The same with the offset of the zone behind it: ...689+08:00. */
 const char *clock_text_offset(int64_t wall_ms, char *to);

@@ -211,6 +211,7 @@ static void store(const struct conf_key *k, const struct value *v, void *target)
 
 	switch (k->type) {
 	case CONF_TEXT:
+	case CONF_SHARE:
 		memset(field, 0, k->size);
 		memcpy(field, v->text, strlen(v->text));
 		break;

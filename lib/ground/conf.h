@@ -21,6 +21,7 @@ enum conf_type {
 	CONF_TIME,   /* int64_t milliseconds, with ms, s, m, h, d suffixes; bare = seconds */
 	CONF_BOOL,   /* bool: yes, no, true, false */
 	CONF_CHOICE, /* int: index into `choices`, a blank-separated list */
+	CONF_SHARE,  /* char [size]: bytes as above, or a share in percent ("25%") */
 };
 
 struct conf_key {
@@ -28,7 +29,7 @@ struct conf_key {
 	const char *alias; /* or NULL */
 	enum conf_type type;
 	size_t offset; /* of the field in the target */
-	size_t size;   /* CONF_TEXT */
+	size_t size;   /* CONF_TEXT, CONF_SHARE */
 	int64_t min, max; /* both 0: no upper bound */
 	const char *choices;
 	const char *fallback; /* default, as text; "" = empty, and 0 for numbers */
@@ -47,7 +48,12 @@ int conf_parse(const char *name, const void *text, size_t n, const struct conf_k
 /* The value of a key in `target` as it would be written in a file. */
 void conf_show(const struct conf_key *key, const void *target, struct buf *out);
 
-/* How many bytes of a target a key's field takes: for comparing and taking over. */
+/* What a CONF_SHARE that was accepted means where there are `total` bytes. */
+uint64_t conf_share(const char *text, uint64_t total);
+
+/* Of a target's field: how many bytes it takes, for taking over; whether two targets that
+ * were read have the same. */
 size_t conf_field_len(const struct conf_key *key);
+bool conf_is_same(const struct conf_key *key, const void *a, const void *b);
 
 #endif

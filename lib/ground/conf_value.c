@@ -51,6 +51,30 @@ static int parse_number(const char *text, const struct unit *units,
 	return __builtin_mul_overflow(v, u->factor, out) ? -ERANGE : 0;
 }
 
+static const struct unit percent[] = {{"%", 1}};
+
+static int parse_share(const char *text, int64_t *out, bool *is_share)
+{
+	int r = parse_number(text, percent, ARRAY_LEN(percent), out);
+
+	*is_share = r == 0;
+	if (r == -EINVAL)
+		r = parse_number(text, byte_units, ARRAY_LEN(byte_units), out);
+	if (r == 0 && (*out < 0 || (*is_share && *out > 100)))
+		r = -ERANGE;
+	return r;
+}
+
+uint64_t conf_share(const char *text, uint64_t total)
+{
+	bool is_share;
+	int64_t n = 0;
+
+	if (parse_share(text, &n, &is_share) < 0)
+		return 0;
+	return is_share ? total / 100 * (uint64_t)n : (uint64_t)n;
+}
+
 static int parse_bool(const char *text, int64_t *out)
 {
 	static const char *const words[] = {"no", "yes", "false", "true"};
@@ -98,6 +122,7 @@ static int64_t upper_bound(const struct conf_key *k)
 int conf_value_parse(const struct conf_key *k, const char *text, int64_t *out)
 {
 	static const struct unit plain[] = {{"", 1}};
+	bool ignored;
 	int r = -EINVAL;
 
 	*out = 0;
@@ -106,6 +131,9 @@ int conf_value_parse(const struct conf_key *k, const char *text, int64_t *out)
 	switch (k->type) {
 	case CONF_TEXT:
 		return strlen(text) < k->size ? 0 : -E2BIG;
+	case CONF_SHARE:
+		return strlen(text) < k->size ? parse_share(text, out, &ignored)
+					      : -E2BIG;
 	case CONF_BOOL:
 		return parse_bool(text, out);
 	case CONF_CHOICE:
@@ -174,6 +202,9 @@ void conf_value_expected(struct buf *b, const struct conf_key *k)
 	case CONF_TEXT:
 		buf_addf(b, "at most %zu bytes", k->size - 1);
 		return;
+	case CONF_SHARE:
+		buf_adds(b, "bytes (10G) or a share (10%)");
+		return;
 	case CONF_BOOL:
 		buf_adds(b, "yes or no");
 		return;
@@ -197,6 +228,7 @@ size_t conf_field_len(const struct conf_key *key)
 {
 	switch (key->type) {
 	case CONF_TEXT:
+	case CONF_SHARE:
 		return key->size;
 	case CONF_INT:
 	case CONF_BYTES:
@@ -210,6 +242,12 @@ size_t conf_field_len(const struct conf_key *key)
 	return 0;
 }
 
+bool conf_is_same(const struct conf_key *key, const void *a, const void *b)
+{
+	return memcmp((const char *)a + key->offset,
+		      (const char *)b + key->offset, conf_field_len(key)) == 0;
+}
+
 void conf_show(const struct conf_key *key, const void *target, struct buf *out)
 {
 	const char *field = (const char *)target + key->offset, *word;
@@ -220,6 +258,7 @@ void conf_show(const struct conf_key *key, const void *target, struct buf *out)
 
 	switch (key->type) {
 	case CONF_TEXT:
+	case CONF_SHARE:
 		buf_add(out, field, strnlen(field, key->size));
 		break;
 	case CONF_BOOL:

@@ -6,7 +6,7 @@
 
 #include "ground/conf.h"
 
-/* Checks the text, and answers the number of it for every type but CONF_TEXT: 0 or
+/* Checks the text, and answers the number of it for every type but the texts: 0 or
  * 1 for CONF_BOOL, the index for CONF_CHOICE. -EINVAL for what is none, -ERANGE and
  * -E2BIG (text) for what is out of bounds. */
 int conf_value_parse(const struct conf_key *k, const char *text, int64_t *out) MUST_CHECK;

@@ -141,6 +141,11 @@ cat_value() { value "$1"; }
 		syncd inferred_deletes perhaps
 		syncd transport ssl
 		syncd timestamp_precision s
+		syncd time_zone Mars/Olympus
+		syncd spool_max_bytes 110%
+		syncd spool_dir here
+		syncd state_dir here
+		recvd staging_min_free 1.5G
 		recvd pipe_server_port 65536
 		recvd pipe_server_port -1
 		recvd admit all
@@ -151,6 +156,18 @@ cat_value() { value "$1"; }
 	for n in 0 2147483647; do
 		edge_conf max_number_of_sync_file_retry "$n"
 		run -0 "$TSFERRY_BUILD/syncd/syncd" -c "$T/syncd.conf" -n
+	done
+}
+
+@test "time_zone takes names, and offsets as IoTDB writes them" {
+	for zone in Asia/Shanghai +08:00 UTC+8; do
+		edge_conf time_zone "$zone"
+		pair_start
+		statement 'DROP PIPE p' "CREATE PIPE p TO s FROM (select ** from root where time >= '2022-03-30 00:00:00')"
+		[ "$(value /p/query)" = 'select ** from root where time >= 2022-03-30T00:00:00.000+08:00' ]
+		statement 'DROP PIPE p' 'DROP PIPESINK s'
+		daemon_stop syncd
+		daemon_stop recvd
 	done
 }
 

@@ -156,7 +156,7 @@ teardown() { pair_teardown; }
 	cp -r "$DATA/datadir-1.3.3/." "$DATADIR/"
 	run -0 "$TSFERRY_BUILD/syncd/syncd" -c "$T/syncd.conf" -n
 	[[ $output == *'can be linked into'* ]]
-	[ -z "$(find "$DATADIR/.tsferry-spool" -name 'doctor*')" ]
+	[ ! -e "$DATADIR/.tsferry-spool" ] # another user may start it
 	edge_conf data_dirs "$T/nowhere"
 	run -1 "$TSFERRY_BUILD/syncd/syncd" -c "$T/syncd.conf" -n
 	[[ $output == *"FAIL  data directory $T/nowhere"* ]]
@@ -164,4 +164,11 @@ teardown() { pair_teardown; }
 	run -1 "$TSFERRY_BUILD/syncd/syncd" -c "$T/syncd.conf" -n
 	[[ $output == *'colour'* ]]
 	run -2 "$TSFERRY_BUILD/syncd/syncd"
+	sed -i /colour/d "$T/syncd.conf"
+	edge_conf data_dirs "$DATADIR"
+	edge_conf control_socket "$T/nowhere/syncd.sock"
+	run -1 syncd -c "$T/syncd.conf" -n
+	[[ $output == *"FAIL  control_socket $T/nowhere/syncd.sock: $T/nowhere: No such file"* ]]
+	run -1 syncd -c "$T/nowhere.conf" -n
+	[[ $output == *'nowhere.conf: No such file or directory; name a file that can be read'* ]]
 }

@@ -8,7 +8,7 @@
  * what is refused must say where, and leave the target alone. */
 
 struct target {
-	char name[16];
+	char name[16], share[24];
 	int64_t number, bytes, time;
 	bool flag;
 	int choice;
@@ -25,16 +25,17 @@ static const struct conf_key keys[] = {
 	{"flag", NULL, CONF_BOOL, AT(flag), 0, 0, 0, NULL, "no", true, ""},
 	{"choice", NULL, CONF_CHOICE, AT(choice), 0, 0, 0, "one two three",
 	 "two", true, ""},
+	{"share", NULL, CONF_SHARE, AT(share), 24, 0, 0, NULL, "10%", true, ""},
 };
 
 #define N_KEYS ARRAY_LEN(keys)
 
 static bool is_same(const struct target *a, const struct target *b)
 {
-	return memcmp(a->name, b->name, sizeof a->name) == 0 &&
-	       a->number == b->number && a->bytes == b->bytes &&
-	       a->time == b->time && a->flag == b->flag &&
-	       a->choice == b->choice;
+	for (size_t i = 0; i < N_KEYS; i++)
+		if (!conf_is_same(&keys[i], a, b))
+			return false;
+	return true;
 }
 
 static void check_accepted(const struct target *t)
@@ -44,6 +45,8 @@ static void check_accepted(const struct target *t)
 	FUZZ_MUST(t->bytes >= 0);
 	FUZZ_MUST(t->time >= 1 && t->time <= 86400000);
 	FUZZ_MUST(t->choice >= 0 && t->choice <= 2);
+	FUZZ_MUST(memchr(t->share, '\0', sizeof t->share));
+	FUZZ_MUST(!strchr(t->share, '%') || conf_share(t->share, 100) <= 100);
 }
 
 static void check_shown(const struct target *t)

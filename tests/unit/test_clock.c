@@ -26,6 +26,27 @@ static void local_time_with_milliseconds(void)
 	CHECK_STR(clock_text_offset(0, text), "1969-12-31T20:30:00.000-03:30");
 }
 
+static void zones_that_are_and_are_none(void)
+{
+	static const char *const none[] = {
+		"",	"Mars/Olympus",	   "Asia",	 "+",
+		"+19",	"+8:60",	   "+08:00:00",	 "UTC+",
+		"UTC8", "../zoneinfo/UTC", "/etc/passwd"};
+	char tz[CLOCK_ZONE_LEN];
+
+	CHECK(clock_zone("+08:00", tz) == 0);
+	CHECK_STR(tz, "<+0800>-08:00");
+	CHECK(clock_zone("GMT-3:30", tz) == 0);
+	CHECK_STR(tz, "<-0330>+03:30");
+	CHECK(clock_zone("UTC+8", tz) == 0);
+	zone(tz);
+	CHECK_STR(clock_text_offset(INT64_C(1648645110689), text),
+		  "2022-03-30T20:58:30.689+08:00");
+	CHECK(clock_zone("Z", tz) == 0 && clock_zone("UTC", tz) == 0);
+	for (size_t i = 0; i < ARRAY_LEN(none); i++)
+		CHECK(clock_zone(none[i], tz) == -EINVAL);
+}
+
 static void before_1970(void)
 {
 	zone("UTC0");
@@ -115,6 +136,8 @@ static void the_clocks_go(void)
 
 int main(void)
 {
+	test_run("zones that are, and that are none",
+		 zones_that_are_and_are_none);
 	test_run("local time with milliseconds", local_time_with_milliseconds);
 	test_run("before 1970", before_1970);
 	test_run("years that do not fit", years_that_do_not_fit_are_numbers);

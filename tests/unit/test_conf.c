@@ -5,6 +5,7 @@
 #include "test.h"
 
 struct target {
+	char room[24];
 	char name[8];
 	int64_t pipes, bytes, time, free;
 	bool copy;
@@ -25,6 +26,7 @@ static const struct conf_key keys[] = {
 	{"copy", NULL, CONF_BOOL, AT(copy), 0, 0, 0, NULL, "no", false, "h"},
 	{"mode", NULL, CONF_CHOICE, AT(mode), 0, 0, 0, "tls plain  other",
 	 "tls", false, "h"},
+	{"spool", NULL, CONF_SHARE, AT(room), 24, 0, 0, NULL, "10%", true, "h"},
 };
 
 #define N_KEYS ARRAY_LEN(keys)
@@ -246,8 +248,9 @@ static void from_a_file(void)
 /* What is shown, read again, is the same. */
 static void shown_as_written(void)
 {
-	static const char text[] = "name=a b\nmax_pipes=3\nbytes=1536K\n"
-				   "time=90s\nfree=5\ncopy=yes\nmode=plain\n";
+	static const char text[] =
+		"name=a b\nmax_pipes=3\nbytes=1536K\n"
+		"time=90s\nfree=5\ncopy=yes\nmode=plain\nspool=7%\n";
 	CLEANUP(buf_release) struct buf b;
 
 	buf_init(&b, 1000);
@@ -265,11 +268,39 @@ static void shown_as_written(void)
 	CHECK_STR(buf_str(&b), "0100ms");
 }
 
+static void shares(void)
+{
+	static const char *const wrong[] = {"spool=",
+					    "spool=10%%",
+					    "spool=1Q",
+					    "spool=101%",
+					    "spool=-1",
+					    "spool=1.5G",
+					    "spool=10GB",
+					    "spool=-5%",
+					    "spool=1 G",
+					    "spool=%",
+					    "spool=99999999T",
+					    "spool=1e3",
+					    "spool=99999999999999999999"};
+
+	CHECK(parse("") == 0 && conf_share(t.room, 1000) == 100);
+	CHECK(parse("spool=0") == 0 && conf_share(t.room, 1000) == 0);
+	CHECK(parse("spool=3k") == 0 && conf_share(t.room, 5) == 3072);
+	CHECK(parse("spool=100%") == 0 && conf_share(t.room, 700) == 700);
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
+		CHECK(parse(wrong[i]) == -EINVAL);
+	CHECK_STR(refusal("\nspool=110%"),
+		  "f:2: spool: expected bytes (10G) or a share (10%), got "
+		  "'110%'");
+}
+
 int main(void)
 {
 	test_run("defaults", defaults);
 	test_run("a whole file", a_whole_file);
 	test_run("units", units);
+	test_run("shares of a file system, and bytes", shares);
 	test_run("keys that are wrong", keys_that_are_wrong);
 	test_run("values that are wrong", values_that_are_wrong);
 	test_run("numbers that are none", numbers_that_are_none);

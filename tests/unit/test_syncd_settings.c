@@ -166,20 +166,6 @@ static void iotdb_version_found(void)
 	CHECK(s->precedence == PRECEDENCE_UNSEQUENCE_WINS);
 }
 
-static void shares(void)
-{
-	uint64_t v;
-
-	CHECK(settings_share("10%", 1000, &v) == 0 && v == 100);
-	CHECK(settings_share("0", 1000, &v) == 0 && v == 0);
-	CHECK(settings_share("3K", 0, &v) == 0 && v == 3072);
-	CHECK(settings_share("2G", 0, &v) == 0 && v == 2ull << 30);
-	CHECK(settings_share("", 0, &v) == -EINVAL);
-	CHECK(settings_share("10%%", 0, &v) == -EINVAL);
-	CHECK(settings_share("1Q", 0, &v) == -EINVAL);
-	CHECK(settings_share("99999999999999999999", 0, &v) == -EINVAL);
-}
-
 static void count_change(void *arg, const struct conf_key *key,
 			 const char *value)
 {
@@ -227,7 +213,6 @@ int main(void)
 		 iotdb_version_found);
 	test_run("iotdb_home of 0.13 with its defaults; given keys win",
 		 iotdb_defaults);
-	test_run("shares of a file system, and bytes", shares);
 	test_run("hot keys take effect, others need a restart", reload);
 	return test_end();
 }
