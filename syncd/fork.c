@@ -47,23 +47,21 @@ void forks_encode(const struct forks *f, struct buf *out)
 
 int forks_decode(struct forks *f, const void *p, size_t len)
 {
+	bool is_good = len <= FORKS_LEN && len % 24 == 0;
 	struct rd r = rd_over(p, len);
 	uint64_t before = 0;
 
 	f->n = 0;
-	if (len > FORKS_LEN)
-		return -EBADMSG;
-	while (rd_left(&r) >= 24) {
+	while (is_good && rd_left(&r)) {
 		struct fork *k = &f->at[f->n++];
 
 		k->first = rd_u64(&r);
 		k->last = rd_u64(&r);
 		k->salt = rd_u64(&r);
-		if (k->first <= before || k->last < k->first)
-			break;
+		is_good = k->first > before && k->last >= k->first;
 		before = k->last;
 	}
-	if (rd_end(&r) == 0 && (f->n == 0 || f->at[f->n - 1].last == before))
+	if (is_good)
 		return 0;
 	f->n = 0;
 	return -EBADMSG;
