@@ -545,14 +545,15 @@ static void back_done(struct retain_back *b, const struct err *e)
 			   "again, before what the edge still has",
 			   b->sender->row.name, t->row.pipe,
 			   (unsigned long long)b->n);
-	retain_back_free(b);
-	if (!e) {
-		catalog_submit(s->d->catalog, &t->task);
-		return;
+	if (e) {
+		t->task.result = -e->sys;
+		t->task.err = *e; /* which is the walk's own */
 	}
-	t->task.result = -e->sys;
-	t->task.err = *e;
-	new_done(&t->task);
+	retain_back_free(b);
+	if (e)
+		new_done(&t->task);
+	else
+		catalog_submit(s->d->catalog, &t->task);
 }
 
 /* First what is retained of the older incarnations waits again, then the new one is added,

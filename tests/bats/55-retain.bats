@@ -11,6 +11,7 @@ metric() { value /metrics | awk -v k="tsferry_recvd_$1" '$1 == k { print $2 }'; 
 metric_is() { [ "$(metric "$1")" = "$2" ]; }
 staged_files() { find "$CLOUD/state/staging" -name '*.tsfile' | wc -l; }
 staged_are() { [ "$(staged_files)" = "$1" ]; }
+at_cloud() { sqlite3 -cmd '.timeout 5000' "$CLOUD/state/catalog.db" "$1"; }
 digests() { archive_digests >"$T/$1"; }
 
 @test "what the edge does not have any more comes back from the retained entries, in order, before the rest" {
@@ -38,6 +39,20 @@ digests() { archive_digests >"$T/$1"; }
 	wait_until 20 metric_is waiting_entries 0
 	digests again
 	cmp "$T/before" "$T/again"
+}
+
+@test "a catalog that refuses a RESYNC is told as it is, and the RESYNC goes on when it takes it" {
+	# memory that was given back has other contents at once
+	export MALLOC_PERTURB_=191
+	pair_start
+	seal "$DATA/tsfile/v3/tiny.tsfile" root.sg 1-1-0-0
+	statement 'WAIT PIPE p 30'
+	at_cloud "CREATE TRIGGER stuck BEFORE UPDATE OF dropped ON incarnation BEGIN SELECT RAISE(ABORT, 'stuck'); END"
+	statement 'RESYNC PIPE p'
+	wait_until 20 value_has /p/status 'catalog.db: stuck'
+	at_cloud 'DROP TRIGGER stuck'
+	statement 'WAIT PIPE p 30'
+	archive_equals_edge
 }
 
 @test "deletions are retained with the files that they are about, and the new incarnation waits for both" {
