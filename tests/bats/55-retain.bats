@@ -49,7 +49,7 @@ digests() { archive_digests >"$T/$1"; }
 	statement 'WAIT PIPE p 30'
 	at_cloud "CREATE TRIGGER stuck BEFORE UPDATE OF dropped ON incarnation BEGIN SELECT RAISE(ABORT, 'stuck'); END"
 	statement 'RESYNC PIPE p'
-	wait_until 20 value_has /p/status 'catalog.db: stuck'
+	wait_until 20 value_has /p/link "catalog.db: stuck"
 	at_cloud 'DROP TRIGGER stuck'
 	statement 'WAIT PIPE p 30'
 	archive_equals_edge
