@@ -174,10 +174,11 @@ class Pair:
     # ---- the daemons ----
 
     def start(self, name, wrap=()):
+        """With memory that has other contents as soon as it is given back: what is read too late is read wrong."""
         with open(f"{self.dir}/{name}.log", "ab") as log:
             self.procs[name] = subprocess.Popen(
                 [*wrap, f"{self.bin}/{name}", "-c", f"{self.dir}/{name}.conf"], stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
+                stdout=log, stderr=log, env={"MALLOC_PERTURB_": "191", **os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
 
     def trace_thread(self, name, thread, tampering):
         """Once it answers; strace ends with it."""
