@@ -19,6 +19,7 @@ enum note_cause {
 	NOTE_SPACE, /* no room */
 	NOTE_FULL,  /* spool_max_bytes, spool_min_free: files are captured loose */
 	NOTE_CATALOG,
+	NOTE_RELEASE, /* what is applied or dropped keeps its room */
 	NOTE_FILE, /* single files that are no TsFiles, or whose mods are malformed */
 	NOTE_DATA_DIR,
 	NOTE_SPOOL,

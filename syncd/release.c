@@ -1,5 +1,6 @@
 #include "release.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "progress.h"
@@ -97,9 +98,12 @@ static void unlinked(struct job *j)
 /* What is not released now is tried again; nothing is lost meanwhile but room. */
 static void tell_failure(const struct releasing *r, struct pipe *p)
 {
-	events_add(r->edge->events, LOG_WARN_, NULL,
-		   &(struct log_about){.pipe = p ? p->row.name : NULL},
-		   "entries cannot be released: %s", r->job.err.text);
+	char text[SENTENCE_MAX + 1];
+
+	(void)snprintf(text, sizeof text,
+		       "applied or dropped entries keep their room: %.900s",
+		       r->job.err.text);
+	edge_note(r->edge, NOTE_RELEASE, text);
 	if (!p)
 		return;
 	p->is_progress_unsaved = !r->is_dropped;
@@ -114,6 +118,8 @@ static void released(struct outbox_job *j)
 
 	if (j->result < 0)
 		tell_failure(r, p);
+	else
+		edge_note_over(r->edge, NOTE_RELEASE);
 	if (j->result <= 0) {
 		finish(r);
 		return;

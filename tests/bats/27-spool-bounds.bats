@@ -168,7 +168,8 @@ back() {
 	wait_until 20 queued 1
 	catalog "CREATE TRIGGER stuck BEFORE DELETE ON entry BEGIN SELECT RAISE(ABORT, 'stuck'); END"
 	statement 'DROP PIPE p'
-	wait_until 20 grep -q 'entries cannot be released: .*stuck' "$T/syncd.log"
+	told() { value /log | grep -q 'keep their room: .*stuck'; }
+	wait_until 20 told
 	pinned_is 1
 	catalog 'DROP TRIGGER stuck'
 	wait_until 20 pinned_is 0

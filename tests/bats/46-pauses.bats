@@ -147,7 +147,7 @@ attached() { grep -qs attached "$T/strace.err"; }
 	touch "$T/lock"
 	wait_until 20 grep -q locked "$T/lock.out"
 	kill -CONT "$(pgrep -P "$(daemon_pid recvd)")"
-	wait_until 60 grep -q 'entries cannot be released' "$T/syncd.log"
+	wait_until 60 grep -q 'keep their room' "$T/syncd.log"
 	touch "$T/unlock"
 	wait $pid
 	wait_until 20 nothing_pinned
