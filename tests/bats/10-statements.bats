@@ -134,7 +134,7 @@ teardown() { pair_teardown; }
 		[ "$(cat "$PIPES/p/status")" = STOP ]
 	} >"$PIPES/ctl"
 	printf 'START PIPE p' >"$PIPES/ctl"
-	wait_until 5 value_is /p/status RUNNING
+	wait_until 20 value_is /p/status RUNNING
 }
 
 @test "statements in one write run in order and stop at the first that fails" {

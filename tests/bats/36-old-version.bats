@@ -87,7 +87,7 @@ $(cat)" "$@"
 	statement 'START PIPE p'
 	statement 'WAIT PIPE p 30'
 	[ "$(sed -n 2p "$T/old.out")" = all ]
-	[ -z "$(value /p/message)" ]
+	wait_until 20 value_is /p/message ""
 	daemon_stop syncd
 	wait $pid
 }

@@ -47,7 +47,7 @@ server_start() {
 	echo "$base" >"$dir.port"
 	echo "$2" >"$dir.version"
 	grep -qx "$name" "$BATS_FILE_TMPDIR/servers" || echo "$name" >>"$BATS_FILE_TMPDIR/servers"
-	IOTDB_CN_HEAP=256m IOTDB_DN_HEAP=512m "${SERVER_WRAP[@]}" "$IOTDB_TOOL" start "$2" "$dir" "$base" >>"$dir.log" 2>&1 3>&- 4>&- || {
+	IOTDB_WAIT=300 IOTDB_CN_HEAP=256m IOTDB_DN_HEAP=512m "${SERVER_WRAP[@]}" "$IOTDB_TOOL" start "$2" "$dir" "$base" >>"$dir.log" 2>&1 3>&- 4>&- || {
 		cat "$dir.log" >&2
 		return 1
 	}

@@ -28,7 +28,7 @@ teardown() {
 	# Later versions have more columns.
 	[ "$(answer edge "SHOW DEVICES root.line1.**" | cut -f 1,2)" = "$(answer cloud "SHOW DEVICES root.line1.**" | cut -f 1,2)" ]
 	all_applied
-	[ -z "$(value /p/message)" ]
+	wait_until 20 value_is /p/message ""
 }
 
 # bats test_tags=short
@@ -123,7 +123,7 @@ teardown() {
 	all_applied
 	sql cloud "SET SYSTEM TO READONLY"
 	sql edge "INSERT INTO root.ro.d(time, s) VALUES (2, 2)" FLUSH
-	wait_until 5 value_has /p/message "the receiver tries again: IoTDB at "
+	wait_until 20 value_has /p/message "the receiver tries again: IoTDB at "
 	[ "$(value /p/status)" = RUNNING ]
 	[ "$(progress p quarantined_entries)" = 0 ]
 	sql cloud "SET SYSTEM TO RUNNING"

@@ -43,7 +43,7 @@ proxy_start() {
 	pair_start
 	all_applied
 	answers_equal "SELECT a, b FROM root.plant.hall.d"
-	[ -z "$(value /p/message)" ]
+	wait_until 20 value_is /p/message ""
 }
 
 @test "load_via=path refuses such a server, and says what mends it" {

@@ -56,7 +56,7 @@ ALL="SELECT time, region, device, t, n, word, ok FROM plant.meter"
 	meters edge 21 10
 	all_applied
 	rows_equal "$ALL"
-	[ -z "$(value /p/message)" ]
+	wait_until 20 value_is /p/message ""
 }
 
 @test "rows that were deleted before the files travelled stay deleted" {
