@@ -128,7 +128,7 @@ small() { [ -n "${TSFERRY_SANITIZED:-}" ] || [ "$(awk '/^VmRSS/ { print $2 }' "/
 		refused(p, MISMATCH, "another digest")
 		assert fresh().durable == 1
 	END
-	archive_has root.sg 1-1-0-0
+	wait_until 20 archive_has root.sg 1-1-0-0
 	[ "$(find "$ARCHIVE" -name '*.tsfile' | wc -l)" = 1 ]
 	counted mismatch 3
 }

@@ -165,6 +165,7 @@ class Session:
 class Server:
     def __init__(self, script, port=0, log=None, pipe_dir=None):
         self.script, self.log_path, self.pipe_dir = script, log, pipe_dir
+        self.parsed = None, []  # which script, its lines
         self.spent = set()
         self.lock = threading.Lock()
         self.ended = threading.Event()
@@ -175,7 +176,11 @@ class Server:
 
     def lines(self):
         with open(self.script, encoding="utf-8") as f:
-            return [json.loads(s) for s in f if s.strip() and not s.startswith("#")]
+            stat = os.fstat(f.fileno())
+            which = stat.st_ino, stat.st_mtime_ns, stat.st_size
+            if self.parsed[0] != which:
+                self.parsed = which, [json.loads(s) for s in f if s.strip() and not s.startswith("#")]
+        return self.parsed[1]
 
     def setting(self, key, default=None):
         for line in self.lines():
@@ -186,8 +191,10 @@ class Server:
     def find(self, statement):
         with self.lock:
             for line in self.lines():
-                text = json.dumps(line)
-                if "match" not in line or text in self.spent:
+                if "match" not in line:
+                    continue
+                text = json.dumps(line) if "once" in line else ""
+                if text in self.spent:
                     continue
                 if re.fullmatch(line["match"], statement, re.S | re.I):
                     if line.get("once"):
