@@ -190,10 +190,12 @@ static void cycle_over(struct schema *s, bool is_good)
 	s->is_asked_again = false;
 	(void)unlink(s->listing);
 	(void)unlink(s->before);
-	let_go(s);
-	if (s->edge->is_ending)
+	if (s->edge->is_ending) {
+		let_go(s);
 		return;
+	}
 	loop_timer_set(s->edge->loop, &s->next, is_again ? 0 : pause_ms(s));
+	let_go(s); /* a WAIT that was held up by it asks for a listing now */
 	wake(s, !is_good);
 }
 

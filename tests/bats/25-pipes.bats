@@ -147,6 +147,7 @@ teardown() { pair_teardown; }
 	seal "$DATA/tsfile/v3/tiny.tsfile" root.late 1-1-0-0
 	there() { archive_has root.late 1-1-0-0; }
 	wait_until 20 there
+	statement 'WAIT PIPE p 30' # other databases go their own way
 	archive_equals_edge
 }
 

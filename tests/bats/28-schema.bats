@@ -225,7 +225,7 @@ flushed() { [ "$(flushes)" -ge "$1" ]; }
 	edge_conf flush_interval 2s
 	edge_conf scan_interval 1h
 	pair_start
-	statement 'WAIT PIPE p 30'
+	statement 'WAIT PIPE p 9' # asks for a listing of its own: the next poll is 10 s away
 	[ "$(flushes)" = 0 ] # nothing is open
 	born=$(date +%s%3N)
 	open_file "$born-1-0-0"
