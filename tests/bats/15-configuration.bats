@@ -219,6 +219,6 @@ cat_value() { value "$1"; }
 	cloud_conf ip_white_list 10.0.0.0/8
 	statement 'LOAD CONFIGURATION' | grep -q ip_white_list
 	wait_until 10 value_has /p/message '127.0.0.1 is not in ip_white_list'
-	grep -q '127.0.0.1 (edge-1): closed: 127.0.0.1 is not in ip_white_list' "$T/recvd.log"
+	wait_until 10 grep -q '127.0.0.1 (edge-1): closed: 127.0.0.1 is not in ip_white_list' "$T/recvd.log"
 	value_is /p/status STOP
 }

@@ -86,7 +86,7 @@ $(cat)" "$@"
 	statement 'CREATE PIPE p TO s'
 	statement 'START PIPE p'
 	statement 'WAIT PIPE p 30'
-	[ "$(sed -n 2p "$T/old.out")" = all ]
+	wait_until 20 grep -qx all "$T/old.out"
 	wait_until 20 value_is /p/message ""
 	daemon_stop syncd
 	wait $pid

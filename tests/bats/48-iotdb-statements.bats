@@ -69,9 +69,10 @@ quarantined() { wait_until 20 eval "reasons | grep -qF -- \"$1\""; }
 		    b"ALTER TIMESERIES root.sg.b.t UPSERT ALIAS=u")
 		p.until_applied(2)
 	END
-	grep -qF 'warn recvd-load: database root.sg.a cannot be made, another one is there: root.sg has already been created as database' "$T/recvd.log"
-	warned 'root.sg.b.s.deeper cannot be made, something else is there: Path [root.sg.b.s] already exist, at the edge WITH DATATYPE=INT64'
-	[ "$(grep -c 'warn recvd-load' "$T/recvd.log")" = 4 ]
+	wait_until 10 grep -qF 'warn recvd-load: database root.sg.a cannot be made, another one is there: root.sg has already been created as database' "$T/recvd.log"
+	wait_until 10 warned 'root.sg.b.s.deeper cannot be made, something else is there: Path [root.sg.b.s] already exist, at the edge WITH DATATYPE=INT64'
+	four() { [ "$(grep -c 'warn recvd-load' "$T/recvd.log")" = 4 ]; }
+	wait_until 10 four
 	fake_was_told "ALTER TIMESERIES root.sg.b.s UPSERT TAGS(unit='K')"
 	[ -z "$(reasons)" ]
 }

@@ -47,7 +47,7 @@ start_cloud() {
 		    refused(one, TAKEN_OVER)
 	END
 	rows 'SHOW SENDERS' | grep -q '\[WARN\].*127.0.0.2.*127.0.0.1.*take each other over'
-	grep -q 'level=warn module=session sender=edge-1 msg="edge-1: a connection from' "$T/recvd.log"
+	wait_until 10 grep -q 'level=warn module=session sender=edge-1 msg="edge-1: a connection from' "$T/recvd.log"
 }
 
 @test "a dropped and newly created pipe waits, per database, for what the old one left; the old one is refused" {
