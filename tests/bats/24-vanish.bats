@@ -3,7 +3,10 @@
 load lib/tsferry
 load lib/fake_iotdb
 
-setup() { pair_setup; }
+setup() {
+	pair_setup
+	edge_conf scan_interval 100ms # nothing tells of a file that is removed
+}
 teardown() { pair_teardown; }
 
 V3=$DATA/tsfile/v3 # tiny: root.sg.d1, times 1 to 3; tinyal: root.sg.d2, 100 to 102
@@ -15,7 +18,12 @@ catalog() { sqlite3 -cmd '.timeout 5000' "$EDGE/state/catalog.db" "$1"; }
 known_is() { [ "$(catalog 'SELECT count(*) FROM known')" = "$1" ]; }
 surveyed() { [ "$(catalog 'SELECT count(*) FROM known WHERE row_sum IS NULL')" = 0 ]; }
 held() { value_has /server/quarantine 'RESTATE root.sg region 1'; }
-with_rpc() { edge_conf iotdb_rpc 127.0.0.1:6667; }
+# An edge IoTDB that is asked: one that says no at once, and one that is not there, which is tried for seconds.
+with_rpc() {
+	fake_start
+	fake_says '{"match": "SELECT count.*", "code": 803, "text": "No permissions"}' '{"match": "SHOW ALL TTL", "code": 803, "text": "No permissions"}'
+}
+with_rpc_away() { edge_conf iotdb_rpc 127.0.0.1:6667; }
 two_files() {
 	pair_start
 	seal "$V3/tiny.tsfile" root.sg 1-1-0-0
@@ -37,7 +45,7 @@ two_files() {
 }
 
 @test "with iotdb_rpc a RESTATE of its devices and times waits, and RETRY deletes just these" {
-	with_rpc
+	with_rpc_away
 	two_files
 	vanish 1-1-0-0
 	wait_until 20 held
