@@ -9,6 +9,7 @@ $TSFERRY_IOTDB starts servers. Nothing waits for time alone, except the chaos it
 """
 import argparse
 import collections
+import fcntl
 import os
 import random
 import re
@@ -29,6 +30,7 @@ from workload import PARTITION, Statement, Workload
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 QUEUE = "/proc/sys/fs/inotify/max_queued_events"
+QUEUE_USUAL = 16384  # the kernel's default
 PROPERTIES = """time_partition_interval=%d
 compaction_schedule_interval_in_ms=1000
 compaction_submission_interval_in_ms=1000
@@ -210,19 +212,22 @@ class Chaos(threading.Thread):
         self.revive(is_blind=what == "blind")
 
     def revive(self, is_blind):
-        """Of a queue of so few events most are lost; as short as possible, it is the whole machine's."""
+        """Of a queue of so few events most are lost. It is the whole machine's, so as short as possible, and
+        one soak at a time: another one would take the short queue for the usual."""
         if not is_blind or not os.access(QUEUE, os.W_OK):
             self.edge.daemon("syncd")
             return
-        with open(QUEUE) as f:
-            usual = f.read()
-        try:
-            with open(QUEUE, "w") as f:
-                f.write("4")
-            self.edge.daemon("syncd")
-        finally:
-            with open(QUEUE, "w") as f:
-                f.write(usual)
+        with open(tempfile.gettempdir() + "/tsferry-soak.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            with open(QUEUE) as f:
+                usual = max(int(f.read()), QUEUE_USUAL)  # one that was killed left it short
+            try:
+                with open(QUEUE, "w") as f:
+                    f.write("4")
+                self.edge.daemon("syncd")
+            finally:
+                with open(QUEUE, "w") as f:
+                    f.write(str(usual))
 
     def rest(self):
         self.calm.clear()
