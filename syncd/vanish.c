@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "restate.h"
 #include "schema_line.h"
@@ -116,23 +115,6 @@ static enum drop drop_of(struct listing *l, const struct listing_pipe *lp)
 	return *identity ? DROP_PERHAPS : DROP_NO;
 }
 
-static bool has_directory(const struct listing *l)
-{
-	char path[DATA_DIR_LEN + DATABASE_MAX + 64];
-	struct stat st;
-
-	for (size_t i = 0; i < 2 * l->n_data_dirs; i++) {
-		(void)snprintf(path, sizeof(path),
-			       "%s/%s/%s/%" PRIu32 "/%" PRId64,
-			       l->data_dirs[i / 2],
-			       i % 2 ? "unsequence" : "sequence", l->database,
-			       l->region, l->partition);
-		if (stat(path, &st) == 0 || errno != ENOENT)
-			return true;
-	}
-	return false;
-}
-
 /* 1: it is told, or will be. */
 static int judge_drop(struct listing *l, struct listing_pipe *lp,
 		      struct living_list *vanished, size_t n)
@@ -143,7 +125,7 @@ static int judge_drop(struct listing *l, struct listing_pipe *lp,
 		tell(l, lp, n, "the database was dropped, as the schema tells");
 		return 1;
 	}
-	if (drop == DROP_NO || l->is_schema_told || has_directory(l))
+	if (drop == DROP_NO || l->is_schema_told)
 		return 0;
 	l->wants_schema = true;
 	vanished->n = 0; /* known as before until then */

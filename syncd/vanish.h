@@ -2,8 +2,9 @@
  * dropped database, a person's rm, or a deletion that covered them wholly, for which IoTDB
  * writes no record (design, section 4; iotdb-observed, section 2).
  *
- * Where the schema told that the database was dropped (schema_pass.h), nothing is to be asked. So files
- * whose whole partition is gone wait for the next listing of the schema first (vanish_drop.h).
+ * Where the schema told that the database was dropped (schema_pass.h), nothing is to be asked. So where a
+ * schema is known its next listing is waited for first (vanish_drop.h): a database that is dropped goes
+ * file by file, and its directories last.
  *
  * Inference never deletes by itself. The edge server is asked whether the files' series
  * still have rows there, or a TTL explains their end (vanish_ask.h); until it answers the files

@@ -1,5 +1,5 @@
-/* Files of a whole partition vanished: before anybody is asked why, the next listing of the schema
- * is waited for, because it tells of a database that was dropped (schema_pass.h).
+/* Files vanished: before anybody is asked why, the next listing of the schema is waited for,
+ * because it tells of a database that was dropped (schema_pass.h).
  *
  * The loop's side. While it is waited for the files are known as before, the partition stays, and
  * nothing else waits. Where no listing can be had, the partition is listed again at once. */

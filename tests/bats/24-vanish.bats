@@ -277,6 +277,8 @@ schema_is_known() { [ "$(catalog 'SELECT count(*) FROM listed')" = 1 ]; }
 	statement 'WAIT PIPE p 30'
 	wait_until 20 schema_is_known
 	DATABASES='["root.other"],' fake_schema
+	vanish 1-1-0-0 # file by file, the directories last
+	wait_until 40 known_is 2
 	rm -r "$DATADIR/sequence/root.sg"
 	wait_until 40 known_is 0
 	statement 'WAIT PIPE p 30'
