@@ -21,6 +21,7 @@ import os
 import re
 import struct
 import sys
+import time
 
 sys.dont_write_bytecode = True
 import tsfile
@@ -45,7 +46,7 @@ def order_of_jobs(path):
     with open(path, encoding="utf-8") as lines:
         for n, line in enumerate(lines):
             job = job_fields(line)
-            if job.get("kind") == "FILE":
+            if job.get("kind") == "FILE" and line.endswith("\n"):  # else it is being written
                 order["/".join(job[k] for k in (
                     "sender", "database", "space", "region", "partition", "name")) + ".tsfile"] = n
     return order
@@ -118,17 +119,24 @@ class Archive:
         self.root, self.jobs, self.decoded = root, jobs, {}
 
     def files(self):
-        """Paths, the first applied first."""
-        order = order_of_jobs(self.jobs)
+        """Paths, the first applied first. What came just now may be there before its job is in the journal."""
+        for attempts_left in range(50, -1, -1):
+            found = self.found()
+            order = order_of_jobs(self.jobs)
+            unknown = [f for f in found if f not in order]
+            if not unknown:
+                return sorted(found, key=order.get)
+            if attempts_left:
+                time.sleep(.02)
+        raise tsfile.Unreadable("never applied: %s" % unknown[0])
+
+    def found(self):
         found = []
         for top, dirs, names in os.walk(self.root):
             dirs[:] = [d for d in dirs if not d.startswith(".")]
             found += [os.path.relpath(os.path.join(top, n), self.root)
                       for n in names if n.endswith(".tsfile")]
-        unknown = [f for f in found if f not in order]
-        if unknown:
-            raise tsfile.Unreadable("never applied: %s" % unknown[0])
-        return sorted(found, key=order.get)
+        return found
 
     def chunks(self, name):
         path = os.path.join(self.root, name)
