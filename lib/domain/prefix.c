@@ -6,7 +6,10 @@
 #include "ground/buf.h"
 #include "tsfile_index.h"
 
-#define MARGIN 4096u /* on both sides: times do not tell bytes exactly */
+#ifndef PREFIX_MARGIN
+#	define PREFIX_MARGIN \
+		4096u /* on both sides: times do not tell bytes exactly */
+#endif
 
 struct chunk {
 	uint64_t series; /* of device and name */
@@ -240,8 +243,10 @@ int prefix_add_source(struct prefix *p, int fd, uint64_t len, struct err *e)
 
 		if (x->end == 0)
 			continue;
-		x->begin = x->begin > MARGIN ? x->begin - MARGIN : 0;
-		x->end = x->end + MARGIN < len ? x->end + MARGIN : len;
+		x->begin =
+			x->begin > PREFIX_MARGIN ? x->begin - PREFIX_MARGIN : 0;
+		x->end = x->end + PREFIX_MARGIN < len ? x->end + PREFIX_MARGIN
+						      : len;
 	}
 	free(l.c);
 	p->n_sources++;

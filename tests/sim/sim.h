@@ -118,6 +118,7 @@ enum sim_stat {
 	STAT_FETCHED,
 	STAT_WANTED,
 	STAT_PREFIXED,
+	STAT_RANGED,
 	STAT_UNPACKED,
 	STAT_LATER,
 	STAT_EARLY,
@@ -132,6 +133,8 @@ struct sim_content {
 	uint32_t len, rot_at;
 	unsigned db;
 	bool has_rot;
+	uint8_t *
+		bytes; /* of a TsFile (sim_tsfile.c), owned; others follow from the seed */
 	enum entry_kind kind;
 	struct digest digest;
 };
@@ -306,7 +309,7 @@ struct sim_write {
 	enum block_how how; /* JOB_FETCH */
 	uint8_t *frame;	    /* of a PREFIX; owned */
 	uint32_t frame_len;
-	unsigned n_ranges;
+	unsigned n_ranges; /* at most one of each of two files */
 	struct held_range ranges[2];
 	uint64_t contents[2];
 	bool is_found;
@@ -398,6 +401,7 @@ struct sim {
 	bool is_version_2;    /* one end knows no EARLY */
 	bool answers_at_once; /* the edge's catalog */
 	bool refers; /* blocks travel as references to what was applied before */
+	bool has_tsfiles; /* what it refers to are TsFiles, by lib/domain/prefix */
 	unsigned held_lost,
 		held_rot; /* of 1000: how often what is held is not */
 	bool slow_writes, slow_groups, slow_loader, slow_reads;
@@ -596,10 +600,17 @@ void prefix_names(const struct entry *en, struct msg_held *m);
 /* The act's bytes become their frame: false, they do not give way. */
 bool prefix_send(struct sim *s, const struct upload_act *a, uint64_t content,
 		 struct msg_block *m);
+size_t prefix_len(const struct held_range *ranges, unsigned n);
 /* Bytes of a range, zeros behind the end of the file. */
 void prefix_read(struct sim *s, uint64_t content, const struct held_range *x,
 		 uint8_t *to);
 bool prefix_make(const uint8_t *prefix, size_t prefix_len, struct sim_write *w);
+
+/* sim_tsfile.c: the seed's bytes become a TsFile of its own length */
+void tsfile_make(struct sim_content *c);
+/* For a block of the first, which is a TsFile, behind itself and the second: how many. */
+unsigned tsfile_ranges(struct sim *s, const uint64_t contents[2],
+		       uint64_t block, struct held_range out[HELD_RANGES_MAX]);
 
 /* sim_group.c: group commits */
 void group_stage(struct sim *s, const struct sim_link *l,

@@ -53,6 +53,7 @@ static const char *const stat_names[STAT_N] = {
 	[STAT_FETCHED] = "fetched",
 	[STAT_WANTED] = "wanted",
 	[STAT_PREFIXED] = "prefixed",
+	[STAT_RANGED] = "ranged",
 	[STAT_UNPACKED] = "unpacked",
 	[STAT_LATER] = "later",
 	[STAT_EARLY] = "early",

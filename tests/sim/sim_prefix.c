@@ -1,7 +1,7 @@
 /* Blocks that travel as zstd frames behind ranges of held files (protocol, section 4, BLOCK):
- * which ranges, how the frame is made, and what the receiver makes of it. The guesses are
- * worse than lib/domain/prefix makes them: ranges of a file that has little to do with the
- * block, or outside of it. */
+ * which ranges, how the frame is made, and what the receiver makes of it. Where files are no
+ * TsFiles, the guesses are worse than lib/domain/prefix makes them: ranges of a file that has little
+ * to do with the block, or outside of it. */
 #include <string.h>
 #include <zstd.h>
 
@@ -15,6 +15,15 @@ void prefix_names(const struct entry *en, struct msg_held *m)
 	m->files[0] = m->files[1] = en->file;
 	/* T is the content's number, and one more. */
 	m->files[1].t = m->files[1].v = (en->file.t - 1) / 2 + 1;
+}
+
+size_t prefix_len(const struct held_range *ranges, unsigned n)
+{
+	size_t len = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		len += ranges[i].len;
+	return len;
 }
 
 void prefix_read(struct sim *s, uint64_t content, const struct held_range *x,
@@ -79,20 +88,29 @@ static uint32_t pack(struct sim *s, const uint8_t *prefix, size_t prefix_len,
 bool prefix_send(struct sim *s, const struct upload_act *a, uint64_t content,
 		 struct msg_block *m)
 {
-	uint8_t prefix[4 * BLOCK_LEN];
+	CLEANUP_FREE uint8_t *prefix = NULL;
 	uint64_t contents[2] = {content, content / 2};
 	size_t len = 0;
 	uint32_t n;
 
-	choose(s, a, s->contents[content].len, m);
+	if (!s->contents[content].bytes)
+		choose(s, a, s->contents[content].len, m);
+	else
+		m->n_ranges = (uint8_t)tsfile_ranges(s, contents, a->index,
+						     m->ranges);
+	if (m->n_ranges == 0)
+		return false;
+	prefix = xcalloc(1, prefix_len(m->ranges, m->n_ranges));
 	for (unsigned i = 0; i < m->n_ranges; i++) {
-		prefix_read(s, contents[i], &m->ranges[i], prefix + len);
+		prefix_read(s, contents[m->ranges[i].file], &m->ranges[i],
+			    prefix + len);
 		len += m->ranges[i].len;
 	}
 	n = pack(s, prefix, len, a->data, a->len);
 	if (n == 0)
 		return false;
 	s->stats[STAT_PREFIXED]++;
+	s->stats[STAT_RANGED] += s->contents[content].bytes != NULL;
 	m->how = BLOCK_PREFIX;
 	m->data_len = n;
 	return true;

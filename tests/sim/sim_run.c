@@ -297,6 +297,7 @@ static void choose(struct sim *s)
 	s->n_clones = sim_chance(s, 60);
 	s->limit_ms = sim_chance(s, 150) ? 1000 + sim_random(s, 60000) : 0;
 	s->refers = sim_chance(s, 600);
+	s->has_tsfiles = s->refers && sim_mix(s->seed) % 5 == 0;
 	s->held_lost = (unsigned)sim_random(s, 3) * 200;
 	s->held_rot = (unsigned)sim_random(s, 3) * 50;
 	s->cloud.is_pass = s->cloud.was_pass = sim_chance(s, 200);
@@ -360,6 +361,8 @@ void sim_release(struct sim *s)
 	}
 	free(s->cloud.staged);
 	free(s->truths);
+	for (size_t i = 0; i < s->n_contents; i++)
+		free(s->contents[i].bytes);
 	free(s->contents);
 }
 

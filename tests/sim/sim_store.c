@@ -134,12 +134,13 @@ static size_t read_ranges(struct sim *s, const struct sim_write *w, uint8_t *to,
 
 static bool make_block(struct sim *s, struct sim_write *w)
 {
-	uint8_t prefix[4 * BLOCK_LEN];
-	size_t n;
+	size_t room = prefix_len(w->ranges, w->n_ranges), n;
+	CLEANUP_FREE uint8_t *prefix = NULL;
 
 	if (w->how == BLOCK_REFERENCE)
 		return read_ranges(s, w, w->data, w->len) > 0;
-	n = read_ranges(s, w, prefix, sizeof(prefix));
+	prefix = xcalloc(1, room + 1);
+	n = read_ranges(s, w, prefix, room);
 	return n > 0 && prefix_make(prefix, n, w);
 }
 

@@ -137,6 +137,8 @@ uint32_t sim_content_new(struct sim *s, bool is_file)
 		.db = (unsigned)sim_random(s, SIM_DATABASES),
 	};
 	c->len = c->kind == ENTRY_RESTATE ? 0 : random_len(s);
+	if (s->has_tsfiles && is_file && c->len > ENTRY_ROW_MAX)
+		tsfile_make(c);
 	c->digest = digest_of(c);
 	return (uint32_t)s->n_contents++;
 }
@@ -227,6 +229,10 @@ void sim_fill(const struct sim_content *c, uint64_t index, uint8_t *to)
 	/* of every second one a compressor makes less */
 	uint64_t kept = c->seed & 2 ? 0x0f0f0f0f : UINT64_MAX;
 
+	if (c->bytes) {
+		memcpy(to, c->bytes + index * BLOCK_LEN, len);
+		i = len;
+	}
 	for (; i + 8 <= len; i += 8) {
 		v = (z ^ z >> 29) & kept;
 		z = z * 6364136223846793005u + 1442695040888963407u;
