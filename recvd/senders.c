@@ -18,6 +18,7 @@ static void incarnation_free(struct incarnation *i)
 	for (d = i->domains; d; d = next) {
 		next = d->next;
 		free(d->database);
+		free(d->retry_text);
 		free(d);
 	}
 	early_release(&i->early);

@@ -33,7 +33,7 @@ struct domain {
 	uint64_t round; /* of the applier, in which it was last served */
 	uint64_t not_before_ms; /* a retry's pause, CLOCK_MONOTONIC */
 	unsigned n_retries;
-	char retry_text[256]; /* why it is tried again; "" = it is not */
+	char *retry_text; /* owned; why it is tried again; NULL = it is not */
 };
 
 /* The edge's own words, from its last STATUS. Owned; "" when none. */
