@@ -1,3 +1,5 @@
+#include <time.h>
+
 #include "receive_owner.h"
 
 static struct early_one one(uint64_t serial)
@@ -198,6 +200,35 @@ static void test_bounds(void)
 	CHECK(receive_uncommitted(o.r) == EARLY_MAX - 2);
 }
 
+/* Whoever fills the window with what may not pass must not make every event of the loop, which all
+ * senders share, walk through it. */
+static void test_little_work(void)
+{
+	struct owner o CLEANUP(end);
+	uint64_t serial = 1;
+	char name[180];
+	clock_t began;
+
+	live_early(&o, 0, NULL);
+	(void)acts(&o);
+	memset(name, 'a', sizeof(name));
+	for (; serial <= 31; serial++) {
+		(void)snprintf(name + 100, sizeof(name) - 100, "%03u",
+			       (unsigned)serial);
+		later(&o, serial, name);
+	}
+	for (; serial < EARLY_MAX; serial++)
+		send_of(&o, serial, name);
+	CHECK_STR(acts(&o), "");
+	began = clock();
+	for (size_t i = 0; i < 20000; i++) {
+		struct receive_act act;
+
+		CHECK(!receive_next(o.r, &act));
+	}
+	CHECK(clock() - began < 2 * CLOCKS_PER_SEC);
+}
+
 static void test_violations(void)
 {
 	static const struct {
@@ -231,6 +262,8 @@ int main(void)
 	test_run("what passed before and is another one ends the link",
 		 test_known_is_another);
 	test_run("so many may pass", test_bounds);
+	test_run("what waits is not walked through at every event",
+		 test_little_work);
 	test_run("LATER in its turn, and of its database", test_violations);
 	return test_end();
 }
