@@ -7,6 +7,25 @@
 
 #include "receive_inside.h"
 
+static bool is_greeted_with(const struct receive *r,
+			    const struct early_one *fill)
+{
+	return fill->serial <= r->durable && r->greeting.n < EARLY_MAX;
+}
+
+void rx_early_take(struct receive *r, const struct receive_known *k)
+{
+	if (k->early) {
+		early_copy(&r->known, k->early);
+		early_copy(&r->passed, k->early);
+		early_copy(&r->greeting, k->early);
+	}
+	for (size_t i = k->fills ? k->fills->n : 0; i > 0; i--)
+		if (is_greeted_with(r, &k->fills->ones[i - 1]))
+			early_add(&r->greeting, &k->fills->ones[i - 1]);
+	r->say_early = proto_can(r->version, PROTO_EARLY);
+}
+
 bool rx_is_early(const struct receive *r, uint64_t serial)
 {
 	return r->known.n && early_find(&r->known, serial);
@@ -87,8 +106,7 @@ struct rx_entry *rx_early_ready(struct receive *r)
 	     p->at++) {
 		struct rx_entry *x = rx_at(r, p->at);
 
-		if (x && !is_blocked(p, x->en.file.database,
-				     rx_is_ready(r, x)))
+		if (x && !is_blocked(p, x->en.file.database, rx_is_ready(r, x)))
 			return x;
 	}
 	return NULL;

@@ -50,6 +50,7 @@ void rx_entries_release(struct receive *r)
 	for (uint64_t s = r->next_stage; s < r->next_entry; s++)
 		rx_entry_free(*slot_of(r, s));
 	early_release(&r->known);
+	early_release(&r->greeting);
 	early_release(&r->passed);
 	early_release(&r->tell);
 	for (size_t i = 0; i < r->n_found; i++)

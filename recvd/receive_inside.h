@@ -103,6 +103,7 @@ struct receive {
 	bool has_later;	     /* the edge knows what EARLY means */
 	struct rx_pass pass;
 	struct early known;  /* as receive_known() said */
+	struct early greeting; /* what is told of it behind the WELCOME */
 	struct early passed; /* durable above `durable` */
 	struct early tell;   /* which the edge has not heard */
 	bool is_told;	     /* it has, since the last event */
@@ -146,7 +147,9 @@ static inline bool rx_is_ready(const struct receive *r, const struct rx_entry *x
 	return x->is_ended && x->n_writing == 0 && !x->is_opening &&
 	       !(x->is_found && r->is_doubted);
 }
-/* receive_early.c: durable since before this connection. */
+/* receive_early.c: what was durable early before this connection, and is to be told. */
+void rx_early_take(struct receive *r, const struct receive_known *k);
+/* Durable since before this connection. */
 bool rx_is_early(const struct receive *r, uint64_t serial);
 /* An entry that is; the edge need not know it. Another one of its serial ends the connection. */
 bool rx_entry_again(struct receive *r, const struct entry *en);

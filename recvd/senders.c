@@ -22,6 +22,7 @@ static void incarnation_free(struct incarnation *i)
 		free(d);
 	}
 	early_release(&i->early);
+	early_release(&i->fills);
 	free(i->mirror.state);
 	free(i->mirror.message);
 	free(i->mirror.progress);

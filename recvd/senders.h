@@ -46,6 +46,7 @@ struct incarnation {
 	struct sender *sender;
 	struct incarnation_row row;
 	struct early early; /* durable above row.durable */
+	struct early fills; /* durable, early or not, that only fill a serial */
 	char dir[STAGE_DIR_MAX];
 	struct domain *domains;
 	unsigned n_domains;
