@@ -267,13 +267,6 @@ static int remember(struct deletion_judging *j, const struct deletion_source *s,
 	return buf_end(&o->covered) ? -ENOMEM : 0;
 }
 
-/* A RESTATE deletes more than what stands beside a product that is sent behind it. */
-static bool is_restated(const struct deletion_judging *j,
-			const struct deletion_source *s)
-{
-	return s->made_of && s->k.is_owed && j->lp->plan.n_restates;
-}
-
 /* What was not read of a file, once its deletions are: 1 when it is gone meanwhile. */
 static int judge_records(struct deletion_judging *j, struct deletion_source *s,
 			 const struct buf *b, uint64_t stamp)
@@ -289,7 +282,7 @@ static int judge_records(struct deletion_judging *j, struct deletion_source *s,
 		return 0; /* gone meanwhile: the next listing asks the spool */
 	pieces.body_len = (uint64_t)st.st_size;
 	r = deletion_load(j, &s->f, &have);
-	if (r == 0 && !is_restated(j, s))
+	if (r == 0)
 		r = find_pieces(j, s, b, &have, &pieces);
 	if (r == 0 && pieces.n)
 		r = deletion_emit(j, s, fd, &pieces);
