@@ -126,6 +126,13 @@ static int open_handle(struct db *db, const char *path, int flags,
 		return err_set(e, -r, "cannot open %s: %s", path, err_words(r));
 	}
 	(void)sqlite3_busy_timeout(db->h, BUSY_TIMEOUT_MS);
+	/* What cannot be opened for writing, be it for want of a descriptor at that moment,
+	 * SQLite opens for reading: such a connection would stay one. */
+	if (sqlite3_db_readonly(db->h, "main") == 1)
+		return err_set(e, EROFS,
+			       "cannot open %s for writing (make the file and "
+			       "its directory writable)",
+			       path);
 	return 0;
 }
 

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -14,6 +15,26 @@
  * told to. */
 static int n_file_syncs, n_dir_syncs;
 static bool fail_syncs;
+
+static int n_opens_to_fail;
+
+int open64(const char *path, int flags, ...);
+
+int open64(const char *path, int flags, ...)
+{
+	va_list args;
+	unsigned mode;
+
+	va_start(args, flags);
+	mode = va_arg(args, unsigned);
+	va_end(args);
+	if (n_opens_to_fail && strstr(path, "scarce") && n_opens_to_fail--) {
+		errno = EMFILE;
+		return -1;
+	}
+	return (int)syscall(SYS_openat, AT_FDCWD, path, flags | O_LARGEFILE,
+			    mode);
+}
 
 static int counted(long nr, int fd)
 {
@@ -393,6 +414,24 @@ static void a_reader_does_not_wait(void)
 	CHECK(db_exec(&r, "INSERT INTO a (id) VALUES (9)", &e) == -EROFS);
 }
 
+/* SQLite would go on with a connection that reads only. */
+static void want_of_a_descriptor_is_no_right_to_read(void)
+{
+	CLEANUP(db_close) struct db db;
+	CLEANUP(db_close) struct db again = {NULL};
+
+	CHECK(open_at(&db, "scarce", 2) == 0);
+	n_opens_to_fail = 1;
+	CHECK(db_open_reader(&again, path, &e) == -EROFS);
+	CHECK(strstr(e.text, "for writing (make the file"));
+	CHECK(!again.h && n_opens_to_fail == 0);
+	db_close(&db);
+	n_opens_to_fail = 1;
+	CHECK(open_at(&db, "scarce", 2) == -EROFS);
+	CHECK(open_at(&db, "scarce", 2) == 0);
+	CHECK(db_exec(&db, "INSERT INTO a (id) VALUES (9)", &e) == 0);
+}
+
 static void statements(void)
 {
 	CLEANUP(db_close) struct db db;
@@ -466,6 +505,8 @@ int main(void)
 	test_run("codes become errno", codes_become_errno);
 	test_run("a second writer waits", a_second_writer_waits);
 	test_run("a reader does not wait", a_reader_does_not_wait);
+	test_run("want of a descriptor is no right to read only",
+		 want_of_a_descriptor_is_no_right_to_read);
 	test_run("statements", statements);
 	test_run("columns are bounded", columns_are_bounded);
 	return test_end();
