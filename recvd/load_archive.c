@@ -318,15 +318,6 @@ static enum job_result check_mods(const struct load_job *j, struct err *e)
 		       : bad_file(j, e, text);
 }
 
-static int64_t size_of(int dir_fd, const char *name)
-{
-	struct stat st;
-
-	return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0
-		       ? -1
-		       : (int64_t)st.st_size;
-}
-
 /* The payload's digest as the archive has it: the file, then its deletion records. */
 static int digest_of(int dir_fd, const struct names *n,
 		     const struct load_job *j, struct digest *d)
@@ -368,11 +359,11 @@ static bool is_there_already(int dir_fd, const struct names *n,
 {
 	struct digest have;
 
-	if (size_of(dir_fd, n->file) != (int64_t)j->length)
+	if (file_size_at(dir_fd, n->file) != (int64_t)j->length)
 		return false;
-	if (size_of(dir_fd, n->mods) !=
-		    (j->mods_path ? (int64_t)j->mods_length : -1) ||
-	    size_of(dir_fd, n->other) >= 0)
+	if (file_size_at(dir_fd, n->mods) !=
+		    (j->mods_path ? (int64_t)j->mods_length : -ENOENT) ||
+	    file_size_at(dir_fd, n->other) != -ENOENT)
 		return false;
 	return digest_of(dir_fd, n, j, &have) >= 0 &&
 	       digest_equal(&have, &j->digest);

@@ -543,7 +543,7 @@ bool handover_has(const struct handover *h, const struct load_job *j)
 	char name[FILE_NAME_MAX];
 
 	file_name(j, name);
-	return faccessat(h->fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	return file_size_at(h->fd, name) != -ENOENT;
 }
 
 bool handover_is_taken(const struct handover *h, const struct load_job *j)
@@ -592,7 +592,7 @@ bool handover_has_mods(const struct handover *h, const struct load_job *j)
 
 	for (size_t i = 0; i < ARRAY_LEN(mods_kinds); i++) {
 		name_mods(j, mods_kinds[i], name);
-		if (faccessat(h->fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		if (file_size_at(h->fd, name) != -ENOENT)
 			return true;
 	}
 	return false;

@@ -1,11 +1,12 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "derive_inside.h"
 #include "follow.h"
+#include "ground/fileio.h"
 #include "restate.h"
 
 /* ---- the look at the sources ---- */
@@ -15,28 +16,29 @@ static int64_t size_beside(const struct listing *l, const struct living *f,
 {
 	char path[DATA_DIR_LEN + FILEID_PATH_MAX + 16], file[FILEID_PATH_MAX];
 	struct fileid id;
-	struct stat st;
 
 	listing_file(l, f, &id);
 	(void)snprintf(path, sizeof(path), "%s/%s%s", l->data_dirs[volume],
 		       fileid_path(&id, file), suffix);
-	return stat(path, &st) ? -1 : (int64_t)st.st_size;
+	return file_size_at(AT_FDCWD, path);
 }
 
-/* The deletions first: a source that goes in between counts as gone. */
+/* The deletions first: a source that goes in between counts as gone. So does one whose deletions
+ * cannot be seen: it is looked at again. */
 static int64_t mods_of(const struct listing *l, const struct living *f)
 {
 	size_t i;
 
 	for (i = 0; i < l->n_data_dirs; i++) {
-		int64_t binary = size_beside(l, f, i, ".mods2");
-		int64_t text = size_beside(l, f, i, ".mods");
+		int64_t mods = size_beside(l, f, i, ".mods2");
 
+		if (mods == -ENOENT)
+			mods = size_beside(l, f, i, ".mods");
 		if (size_beside(l, f, i, "") < 0)
 			continue;
-		if (binary >= 0)
-			return binary;
-		return text >= 0 ? text : 0;
+		if (mods == -ENOENT)
+			return 0;
+		return mods < 0 ? -1 : mods;
 	}
 	return -1;
 }

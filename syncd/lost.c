@@ -1,11 +1,13 @@
 #include "lost.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "gap_line.h"
+#include "ground/fileio.h"
 #include "link.h"
 #include "scan.h"
 #include "spool.h"
@@ -66,14 +68,16 @@ static enum source look_at_source(const struct volume *v,
 						   : SOURCE_UNKNOWN;
 }
 
-static bool is_pinned(const struct volume *v, const struct entry *en,
-		      enum mods_kind kind, uint64_t len, struct stat *st)
+/* 1, or 0 when it is not; -errno when that cannot be told now. */
+static int is_pinned(const struct volume *v, const struct entry *en,
+		     enum mods_kind kind, uint64_t len, struct stat *st)
 {
 	char path[SPOOL_PATH_LEN];
 
-	return stat(spool_path(v->spool_dir, en->nonce, kind, path), st) == 0 &&
-	       (kind == MODS_NONE ? (uint64_t)st->st_size == len
-				  : (uint64_t)st->st_size >= len);
+	if (stat(spool_path(v->spool_dir, en->nonce, kind, path), st) < 0)
+		return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
+	return kind == MODS_NONE ? (uint64_t)st->st_size == len
+				 : (uint64_t)st->st_size >= len;
 }
 
 enum fate {
@@ -94,13 +98,15 @@ static enum fate judge_file(const struct filling *f, const struct volume *v,
 	struct stat st, pin = {.st_ino = 0}, mods;
 	enum source source = look_at_source(v, e, &st);
 	bool is_asked = e->serial == f->from;
-	bool has_pin, has_mods;
+	int has_pin, has_mods = 1;
 
 	if (source == SOURCE_UNKNOWN)
 		return FATE_SENT;
 	has_pin = is_pinned(v, e, MODS_NONE, e->body_len, &pin);
-	has_mods = !e->mods_len ||
-		   is_pinned(v, e, e->mods_kind, e->mods_len, &mods);
+	if (e->mods_len)
+		has_mods = is_pinned(v, e, e->mods_kind, e->mods_len, &mods);
+	if (has_pin < 0 || has_mods < 0)
+		return FATE_SENT;
 	/* Unreadable, and IoTDB has no other copy: captured again it would end here
 	 * again. */
 	if (is_asked && f->err == EIO)
@@ -189,7 +195,8 @@ static int free_products(struct filling *f, struct outbox_writer *w,
 
 	while ((r = outbox_product_of(w, f->pipe, en->serial, &product,
 				      &f->job.err)) == 1) {
-		n |= access(source_path(v, &product, path), F_OK) == 0;
+		n |= file_size_at(AT_FDCWD, source_path(v, &product, path)) !=
+		     -ENOENT;
 		r = outbox_forget_known(w, f->pipe, &product, &f->job.err);
 		if (r < 0)
 			break;

@@ -1,5 +1,7 @@
 #include "resync.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,7 +29,7 @@ bool resync_stands(const struct spool *s, const struct fileid *file)
 	for (i = 0; i < s->n_configured; i++) {
 		(void)snprintf(path, sizeof(path), "%s/%s",
 			       s->volumes[i].data_dir, fileid_path(file, name));
-		if (access(path, F_OK) == 0)
+		if (file_size_at(AT_FDCWD, path) != -ENOENT)
 			return true;
 	}
 	return false;

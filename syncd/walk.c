@@ -115,10 +115,15 @@ static int keep_partition(struct step *s, struct watch_dir *at,
 
 	if (fileid_parse_partition(&at->partition, name))
 		return 0;
-	if (stat(path, &st) || !S_ISDIR(st.st_mode))
+	if (stat(path, &st) == 0) {
+		if (!S_ISDIR(st.st_mode))
+			return 0;
+		at->mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000ll +
+			       st.st_mtim.tv_nsec;
+	} else if (errno == ENOENT || errno == ENOTDIR) {
 		return 0;
-	at->mtime_ns =
-		(int64_t)st.st_mtim.tv_sec * 1000000000ll + st.st_mtim.tv_nsec;
+	}
+	/* What cannot be looked at is not gone: its listing will say why. */
 	return keep_dir(s->w, at, path, true);
 }
 

@@ -122,6 +122,19 @@ static int read_to_end(int fd, struct buf *b)
 	}
 }
 
+int64_t file_size_at(int dir_fd, const char *path)
+{
+	struct stat st;
+	int r;
+
+	do
+		r = fstatat(dir_fd, path, &st, AT_SYMLINK_NOFOLLOW);
+	while (r < 0 && errno == EINTR);
+	if (r == 0)
+		return (int64_t)st.st_size;
+	return errno == ENOTDIR ? -ENOENT : -errno;
+}
+
 int file_read_all(int dir_fd, const char *name, struct buf *b)
 {
 	size_t before = b->len;

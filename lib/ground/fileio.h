@@ -17,6 +17,11 @@ int file_pwrite(int fd, const void *p, size_t n, uint64_t offset) MUST_CHECK;
 /* All of `from`, from where it stands, to the beginning of `to`, which is synced. */
 int file_copy(int from, int to) MUST_CHECK;
 
+/* How many bytes are at `path` below dir_fd, which itself is not followed if it is a link.
+ * -ENOENT alone means that nothing is there, also where a part of the path is no directory;
+ * any other error leaves that open, and nothing may be concluded from it. */
+int64_t file_size_at(int dir_fd, const char *path) MUST_CHECK;
+
 /* All of a file of at most b->max bytes, added to b; -E2BIG when larger. */
 int file_read_all(int dir_fd, const char *name, struct buf *b) MUST_CHECK;
 

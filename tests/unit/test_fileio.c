@@ -407,6 +407,27 @@ static void arrays_grow(void)
 	free(v);
 }
 
+/* Only what is certainly not there is -ENOENT. */
+static void sizes_and_what_is_not_there(void)
+{
+	CLEANUP_CLOSE int dir = file_open_dir(test_dir());
+	char name[NAME_MAX + 2];
+
+	CHECK(file_replace(dir, "sized", "12345", 5, 0644) == 0);
+	CHECK(file_size_at(dir, "sized") == 5);
+	CHECK(file_size_at(dir, "absent") == -ENOENT);
+	CHECK(file_size_at(dir, "sized/below") == -ENOENT);
+	CHECK(symlinkat("sized", dir, "led") == 0);
+	CHECK(file_size_at(dir, "led") == 5);
+	CHECK(symlinkat("nowhere", dir, "misled") == 0);
+	CHECK(file_size_at(dir, "misled") == 7);
+	CHECK(symlinkat("round", dir, "round") == 0);
+	CHECK(file_size_at(dir, "round/below") == -ELOOP);
+	memset(name, 'n', NAME_MAX + 1);
+	name[NAME_MAX + 1] = 0;
+	CHECK(file_size_at(dir, name) == -ENAMETOOLONG);
+}
+
 int main(void)
 {
 	(void)umask(022);
@@ -428,5 +449,7 @@ int main(void)
 	test_run("space", space);
 	test_run("nothing leads outside where openat2 is forbidden",
 		 nothing_leads_outside_without_openat2);
+	test_run("sizes, and what is certainly not there",
+		 sizes_and_what_is_not_there);
 	return test_end();
 }
