@@ -38,7 +38,7 @@ VICTIMS = ("syncd", "recvd", "recvd-load", "syncd/names", "syncd/reader", "syncd
            "recvd/keeper", "recvd/writer", "recvd/applier")
 SYSCALLS = ("write pwrite64 writev sendto sendmsg recvfrom recvmsg read pread64 fsync fdatasync syncfs linkat link"
             " renameat2 renameat rename unlinkat unlink openat openat2 mkdirat mkdir ftruncate fallocate close"
-            " newfstatat getdents64 inotify_add_watch socket connect accept4 pipe2 epoll_ctl").split()
+            " newfstatat access faccessat2 statx getdents64 inotify_add_watch socket connect accept4 pipe2 epoll_ctl").split()
 ERRORS = ("EIO", "ENOSPC", "EINTR", "EAGAIN", "EMFILE", "ENOMEM")
 Case = collections.namedtuple("Case", "victim syscall action n")
 

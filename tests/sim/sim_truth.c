@@ -149,7 +149,6 @@ uint32_t sim_content_empty(struct sim *s)
 	struct sim_content *c = &s->contents[i];
 
 	c->kind = ENTRY_RESTATE;
-	c->only_fills = true;
 	c->seed &= ~1ull; /* not held */
 	c->len = 0;
 	c->digest = digest_of(c);
@@ -217,8 +216,7 @@ void sim_truth_entry(struct sim *s, const struct sim_truth *t, struct entry *en)
 	case ENTRY_SCHEMA:
 		return;
 	case ENTRY_RESTATE:
-		if (!c->only_fills)
-			en->devices = xstrdup("root.db.d1\nroot.db.d2");
+		en->devices = xstrdup("root.db.d1\nroot.db.d2");
 		en->held = c->seed & 1;
 		return;
 	}
