@@ -9,6 +9,7 @@
 #include "domain/sql.h"
 #include "ground/clock.h"
 
+#define PATIENCE_MS 1000
 #define ANSWER_MAX (2u << 20) /* unread answers of one open file */
 #define TEXT_MAX \
 	(4u << 20) /* more than any WRITE and what was left before it */
@@ -45,7 +46,9 @@ struct ctl {
 	struct work *first, **last;
 	bool is_busy; /* first is under way */
 	bool is_released;
-	struct caller who; /* of the last write */
+	struct caller who;	    /* of the last write */
+	struct ctl *next;	    /* of fs->leaving or fs->waiting */
+	struct loop_timer patience; /* of one that waits */
 };
 
 static void run_first(struct ctl *c);
@@ -73,14 +76,79 @@ struct open_file *ctl_open(struct fs *fs, struct node *nd, fuse_req_t req)
 	return &c->file;
 }
 
+/* ---- the last answer, while a released file still runs a statement ---- */
+
+static void unlink_ctl(struct ctl **list, const struct ctl *c)
+{
+	while (*list && *list != c)
+		list = &(*list)->next;
+	if (*list)
+		*list = c->next;
+}
+
+static bool is_answer_near(const struct ctl *c)
+{
+	const struct ctl *o;
+
+	for (o = c->file.fs->leaving; o; o = o->next) {
+		if (o->who.uid == c->uid)
+			return true;
+	}
+	return false;
+}
+
+static void stop_waiting(struct ctl *c)
+{
+	unlink_ctl(&c->file.fs->waiting, c);
+	loop_timer_stop(c->file.fs->loop, &c->patience);
+}
+
+static void patience_over(struct loop_timer *t)
+{
+	struct ctl *c = CONTAINER_OF(t, struct ctl, patience);
+
+	stop_waiting(c);
+	run_first(c);
+}
+
+static void wait_for_answer(struct ctl *c)
+{
+	struct fs *fs = c->file.fs;
+
+	unlink_ctl(&fs->waiting, c);
+	c->next = fs->waiting;
+	fs->waiting = c;
+	c->patience.fn = patience_over;
+	loop_timer_set(fs->loop, &c->patience, PATIENCE_MS);
+}
+
+static void wake_readers(struct fs *fs)
+{
+	struct ctl *c = fs->waiting;
+
+	while (c) {
+		if (is_answer_near(c)) {
+			c = c->next;
+			continue;
+		}
+		stop_waiting(c);
+		run_first(c);
+		c = fs->waiting;
+	}
+}
+
 static void free_ctl(struct ctl *c)
 {
+	struct fs *fs = c->file.fs;
+
+	unlink_ctl(&fs->leaving, c);
 	file_detach(&c->file);
 	caller_release(&c->who);
 	buf_release(&c->text);
 	buf_release(&c->answer);
 	free(c->dir);
 	free(c);
+	wake_readers(fs);
 }
 
 /* ---- answers ---- */
@@ -353,16 +421,21 @@ static bool is_rest_whole(const struct ctl *c)
 void ctl_read(struct open_file *f, fuse_req_t req, size_t size, uint64_t offset)
 {
 	struct ctl *c = ctl_of(f);
+	bool is_fetch = !c->is_own && (offset == 0 || !c->was_read);
+	bool has_to_wait = is_fetch && is_answer_near(c);
 	struct work *w;
 
-	if (c->is_busy || !has_rest(c)) {
+	if (c->is_busy || (!has_rest(c) && !has_to_wait)) {
 		answer_read(c, req, size, offset);
 		return;
 	}
 	w = add_work(c, req, WORK_READ);
 	w->size = size;
 	w->offset = offset;
-	run_first(c);
+	if (has_rest(c))
+		run_first(c);
+	else
+		wait_for_answer(c);
 }
 
 void ctl_flush(struct open_file *f, fuse_req_t req)
@@ -385,8 +458,12 @@ void ctl_release(struct open_file *f, fuse_req_t req)
 	if (req)
 		(void)fuse_reply_err(req, 0);
 	c->is_released = true;
-	if (has_rest(c) || c->first)
+	stop_waiting(c);
+	if (has_rest(c) || c->first) {
 		(void)add_work(c, NULL, WORK_LAST);
+		c->next = f->fs->leaving;
+		f->fs->leaving = c;
+	}
 	if (!c->is_busy)
 		run_first(c);
 }

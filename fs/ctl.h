@@ -8,7 +8,8 @@
  * at last in RELEASE. Requests of one open file run in order.
  *
  * A read gives the answers since the last read on this open file; on one that nothing was
- * written to, the last answer of the user. Offsets of writes mean nothing; those of reads
+ * written to, the last answer of the user, for which it waits up to a second while a
+ * statement of his runs in RELEASE. Offsets of writes mean nothing; those of reads
  * count from where the answer's first byte was read.
  * A WRITE that was handed to a daemon is never answered EINTR (interrupts are ignored);
  * statement.h has its time limit. At most 64 KiB without an end: E2BIG. */

@@ -8,6 +8,7 @@
 #include "pool.h"
 #include "view.h"
 
+struct ctl;
 struct wake;
 
 struct fs {
@@ -20,6 +21,7 @@ struct fs {
 	struct view_own own;
 	char *held;	    /* owned; own.last_error points here or to "" */
 	int64_t root_ms;    /* the root's mtime, as last heard */
+	struct ctl *leaving, *waiting; /* ctl.c */
 	uint64_t n_opened;  /* numbers the open files */
 	uint64_t epoch;	    /* counts statements that were answered */
 };

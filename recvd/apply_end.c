@@ -102,6 +102,13 @@ static void tell_quarantine(struct recvd *d, struct incarnation *i,
 		session_quarantine(i->session, &row, is_over);
 }
 
+static void forget_retry(struct domain *dom)
+{
+	dom->n_retries = 0;
+	free(dom->retry_text);
+	dom->retry_text = NULL;
+}
+
 static void take_applied(struct recvd *d, struct apply_item *it)
 {
 	struct domain *dom = it->pick->domain;
@@ -110,8 +117,7 @@ static void take_applied(struct recvd *d, struct apply_item *it)
 	dom->n_quarantined -= it->n_cured;
 	dom->incarnation->n_quarantined -= it->n_cured;
 	dom->is_delivered |= it->parts.kind == ENTRY_FILE;
-	dom->n_retries = 0;
-	dom->retry_text[0] = 0;
+	forget_retry(dom);
 	d->room.staged_bytes -= it->payload_len;
 	dom->incarnation->sender->staged_bytes -= it->payload_len;
 	d->counted.applied++;
@@ -131,8 +137,7 @@ static void take_quarantined(struct recvd *d, struct apply_item *it)
 	if (d->settings.quarantine == QUARANTINE_HOLD &&
 	    it->result == JOB_QUARANTINE)
 		turn_hold(dom, it->pick->n_freed);
-	dom->n_retries = 0;
-	dom->retry_text[0] = 0;
+	forget_retry(dom);
 	d->counted.quarantined++;
 	tell_quarantine(d, dom->incarnation, it, false);
 }
@@ -144,8 +149,8 @@ static void take_retry(struct recvd *d, struct apply_item *it)
 				    APPLY_RETRY_MAX_MS);
 
 	dom->not_before_ms = loop_now_ms(d->loop) + pause;
-	(void)snprintf(dom->retry_text, sizeof dom->retry_text, "%s",
-		       it->text ? it->text : "");
+	free(dom->retry_text);
+	dom->retry_text = xstrdup(it->text ? it->text : "");
 	events_add(d->events, LOG_WARN_, "apply",
 		   &(struct log_about){
 			   .sender = dom->incarnation->sender->row.name,

@@ -172,8 +172,8 @@ static int judge(struct apply_batch *b, const struct walk *w,
 	const char *hold;
 
 	if (row->state == ENTRY_RELEASED || kind == ENTRY_FILE ||
-	    (kind == ENTRY_RESTATE && !row->entry.devices))
-		return 0; /* the last one only fills a serial */
+	    entry_only_fills(&row->entry))
+		return 0;
 	hold = hold_reason(b, w->pick, row);
 	if (hold)
 		*reason = xstrdup(hold);

@@ -11,7 +11,7 @@ static const char *reason(const struct apply *a, const struct incarnation *i)
 	if (a->text[0])
 		return a->text;
 	for (const struct domain *dom = i->domains; dom; dom = dom->next)
-		if (dom->n_entries && dom->retry_text[0])
+		if (dom->n_entries && dom->retry_text)
 			return dom->retry_text;
 	return "";
 }

@@ -60,9 +60,10 @@ static const char *const statements[N_STATEMENTS] = {
 	[DEL_ENTRY] = "DELETE FROM entry WHERE id = ?",
 	[DEL_QUARANTINE] = "DELETE FROM quarantine WHERE entry = ?",
 	[LOWEST] = "SELECT min(id) FROM entry WHERE id >= ? AND id <= ?",
-	[SET_APPLIED] = "UPDATE incarnation SET applied = min(ifnull(?, durable), "
-			"durable) "
-			"WHERE seq = ?",
+	[SET_APPLIED] =
+		"UPDATE incarnation SET applied = min(ifnull(?, durable), "
+		"durable) "
+		"WHERE seq = ?",
 	[GET_APPLIED] = "SELECT applied FROM incarnation WHERE seq = ?",
 	[SET_STATE] = "UPDATE entry SET state = ? WHERE id = ?",
 	[RELEASE] = "UPDATE entry SET state = 2 WHERE id = ? AND state = 1",
@@ -259,6 +260,8 @@ int catalog_add_incarnation(struct catalog *c, const struct incarnation_row *i,
 	bind_blob(c->st[DROP_OLDER], 1, i->sender, sizeof i->sender);
 	bind_int(c->st[DROP_OLDER], 2, i->seq);
 	r = run(c, DROP_OLDER, e);
+	if (r >= 0)
+		r = catalog_forget_early(c, e);
 	if (r < 0)
 		return r;
 	bind_int(st, 1, i->seq);
@@ -271,8 +274,11 @@ int catalog_add_incarnation(struct catalog *c, const struct incarnation_row *i,
 
 int catalog_drop_incarnation(struct catalog *c, int64_t seq, struct err *e)
 {
+	int r;
+
 	bind_int(c->st[DROP_INCARNATION], 1, seq);
-	return run(c, DROP_INCARNATION, e);
+	r = run(c, DROP_INCARNATION, e);
+	return r < 0 ? r : catalog_forget_early(c, e);
 }
 
 int catalog_add_domain(struct catalog *c, int64_t id, int64_t incarnation,

@@ -135,6 +135,9 @@ struct catalog_reach {
  * be further than the entry; 1: it is early, something of a lower serial is not here. */
 int catalog_reach(struct catalog *c, struct catalog_reach *at, int64_t incarnation,
 		  const struct early_one *one, struct err *e) MUST_CHECK;
+/* It only fills a serial (entry_only_fills); the FILLS_MAX highest of them are remembered. */
+int catalog_fills(struct catalog *c, int64_t incarnation, const struct early_one *one, struct err *e)
+	MUST_CHECK;
 /* Stores it; at the end, too. */
 int catalog_reach_end(struct catalog *c, struct catalog_reach *at, struct err *e) MUST_CHECK;
 
@@ -210,9 +213,10 @@ int catalog_each_incarnation(struct catalog_reader *r,
 			     struct err *e) MUST_CHECK; /* oldest first */
 int catalog_each_domain(struct catalog_reader *r, int (*fn)(void *, const struct domain_row *),
 			void *arg, struct err *e) MUST_CHECK;
-/* What is early of all incarnations, ascending. */
+/* What is early of all incarnations, and what was remembered to have only filled a serial. */
 int catalog_each_early(struct catalog_reader *r,
-		       int (*fn)(void *, int64_t incarnation, const struct early_one *one),
+		       int (*fn)(void *, int64_t incarnation, const struct early_one *one,
+				 bool only_fills),
 		       void *arg, struct err *e) MUST_CHECK;
 /* Serials of an incarnation whose payload is a staged file, ascending; retained ones too. */
 int catalog_each_file(struct catalog_reader *r, int64_t incarnation,

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "catalog_schema.h"
+#include "early.h"
 
 static void finalize(sqlite3_stmt **st)
 {
@@ -80,6 +81,45 @@ static int put_early(struct catalog *c, const struct catalog_reach *at,
 	return db_run(catalog_db(c), st, e);
 }
 
+int catalog_fills(struct catalog *c, int64_t incarnation,
+		  const struct early_one *one, struct err *e)
+{
+	int64_t first = -catalog_key(incarnation, CATALOG_SERIAL_MAX),
+		last = -catalog_key(incarnation, 1);
+	CLEANUP(finalize) sqlite3_stmt *put = NULL, *trim = NULL;
+	int r = db_prepare(catalog_db(c), &put,
+			   "INSERT OR REPLACE INTO early VALUES (?, ?)", e);
+
+	if (r >= 0)
+		r = db_prepare(
+			catalog_db(c), &trim,
+			"DELETE FROM early WHERE id BETWEEN ?1 AND ?2 AND id "
+			"NOT IN (SELECT id FROM early WHERE id BETWEEN ?1 AND "
+			"?2 ORDER BY id LIMIT ?3)",
+			e);
+	if (r < 0)
+		return r;
+	(void)sqlite3_bind_int64(put, 1,
+				 -catalog_key(incarnation, one->serial));
+	(void)sqlite3_bind_int64(put, 2, (int64_t)one->nonce);
+	(void)sqlite3_bind_int64(trim, 1, first);
+	(void)sqlite3_bind_int64(trim, 2, last);
+	(void)sqlite3_bind_int64(trim, 3, FILLS_MAX);
+	r = db_run(catalog_db(c), put, e);
+	return r < 0 ? r : db_run(catalog_db(c), trim, e);
+}
+
+int catalog_forget_early(struct catalog *c, struct err *e)
+{
+	CLEANUP(finalize) sqlite3_stmt *st = NULL;
+	int r = db_prepare(catalog_db(c), &st,
+			   "DELETE FROM early WHERE abs(id) >> 40 IN "
+			   "(SELECT seq FROM incarnation WHERE dropped)",
+			   e);
+
+	return r < 0 ? r : db_run(catalog_db(c), st, e);
+}
+
 int catalog_reach_end(struct catalog *c, struct catalog_reach *at,
 		      struct err *e)
 {
@@ -138,7 +178,7 @@ int catalog_reach(struct catalog *c, struct catalog_reach *at,
 
 int catalog_each_early(struct catalog_reader *r,
 		       int (*fn)(void *, int64_t incarnation,
-				 const struct early_one *one),
+				 const struct early_one *one, bool only_fills),
 		       void *arg, struct err *e)
 {
 	CLEANUP(finalize) sqlite3_stmt *st = NULL;
@@ -148,11 +188,12 @@ int catalog_each_early(struct catalog_reader *r,
 	if (n < 0)
 		return n;
 	while ((n = db_row(&r->db, st, e)) > 0) {
-		int64_t key = sqlite3_column_int64(st, 0);
+		int64_t id = sqlite3_column_int64(st, 0),
+			key = id < 0 ? -id : id;
 		struct early_one one = {catalog_key_serial(key),
 					(uint64_t)sqlite3_column_int64(st, 1)};
 
-		n = fn(arg, catalog_key_incarnation(key), &one);
+		n = fn(arg, catalog_key_incarnation(key), &one, id < 0);
 		if (n)
 			return n;
 	}

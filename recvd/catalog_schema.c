@@ -81,9 +81,10 @@ static const char step_2[] =
 	"CREATE INDEX retained_file ON retained (file) WHERE file IS NOT NULL;";
 
 /* id: catalog_key() of an entry that is durable above its incarnation's durable serial, applied
- * or not. */
-static const char step_3[] = "CREATE TABLE early (id INTEGER PRIMARY KEY, nonce "
-			     "INTEGER NOT NULL);";
+ * or not; below 0, its negative: of one that only filled a serial. */
+static const char step_3[] =
+	"CREATE TABLE early (id INTEGER PRIMARY KEY, nonce "
+	"INTEGER NOT NULL);";
 
 const char *const catalog_steps[] = {step_1, step_2, step_3};
 const int catalog_n_steps = (int)ARRAY_LEN(catalog_steps);

@@ -20,6 +20,9 @@ int64_t catalog_file_key(const struct fileid *file);
  * keeper, inside of a task. */
 struct db *catalog_db(struct catalog *c);
 
+/* catalog_early.c: nobody asks what is early, or only fills, of incarnations that are dropped. */
+int catalog_forget_early(struct catalog *c, struct err *e) MUST_CHECK;
+
 /* A quarantine's row from columns id, entry, domain, since, reason, state, head. */
 int catalog_quarantine_columns(sqlite3_stmt *st, struct quarantine_row *row) MUST_CHECK;
 

@@ -251,6 +251,8 @@ static int group_run(struct catalog_task *t, struct catalog *cat, struct err *e)
 		struct early_one one = {it->entry.serial, it->entry.nonce};
 
 		r = put_item(cat, it, e);
+		if (r >= 0 && entry_only_fills(&it->entry))
+			r = catalog_fills(cat, it->seq, &one, e);
 		if (r >= 0)
 			r = catalog_reach(cat, &at, it->seq, &one, e);
 		it->is_early = r > 0;
@@ -276,6 +278,8 @@ static void take_durable(struct commit *c, struct commit_item *it)
 	it->domain->n_entries++;
 	if (it->entry.kind == ENTRY_SCHEMA)
 		turn_let_go(it->domain); /* it may be the cure */
+	if (entry_only_fills(&it->entry))
+		early_add_fill(&i->fills, &one);
 	if (it->is_early) {
 		early_add(&i->early, &one);
 	} else {

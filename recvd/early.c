@@ -66,6 +66,13 @@ void early_add(struct early *e, const struct early_one *one)
 	e->n++;
 }
 
+void early_add_fill(struct early *e, const struct early_one *one)
+{
+	early_add(e, one);
+	if (e->n > FILLS_MAX)
+		early_pass(e, e->ones[0].serial);
+}
+
 void early_pass(struct early *e, uint64_t durable)
 {
 	size_t n = count_below(e, durable + 1);

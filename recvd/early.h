@@ -9,6 +9,10 @@
 
 #include "domain/proto.h"
 
+/* Of an incarnation so many that only filled a serial (entry_only_fills) are remembered, so that
+ * an older copy of the edge, which knows what was there, finds out (protocol, section 6). */
+#define FILLS_MAX 64u
+
 struct early {
 	struct early_one *ones; /* owned */
 	size_t n, cap;
@@ -17,6 +21,8 @@ struct early {
 void early_release(struct early *e);
 void early_copy(struct early *to, const struct early *from); /* `to` has none yet */
 void early_add(struct early *e, const struct early_one *one); /* again: no change */
+/* The same with the FILLS_MAX highest only. */
+void early_add_fill(struct early *e, const struct early_one *one);
 /* NULL: it is not one. */
 const struct early_one *early_find(const struct early *e, uint64_t serial);
 /* Those up to a serial are none any more. */

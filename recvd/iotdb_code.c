@@ -21,6 +21,7 @@ enum family {
 #define READ_LOAD "iotdb-formats, section 6.3"
 #define SEEN "iotdb-observed, section 3"
 #define NAME "TSStatusCode"
+#define LIVE "tests/iotdb/names.bats"
 
 struct line {
 	enum family family;
@@ -71,6 +72,8 @@ static const struct line codes[] = {
 	{FAMILY_1_0, 505, MEANS_ALREADY, "alias exists", READ},
 	{FAMILY_1_0, 506, MEANS_ALREADY, "path exists", READ},
 	{FAMILY_1_0, 508, MEANS_ALREADY, "path does not exist", SEEN},
+	{FAMILY_1_0, 516, MEANS_ALREADY, "a template gives the series", LIVE},
+	{FAMILY_2_0, 529, MEANS_ALREADY, "database above or below", LIVE},
 	{FAMILY_1_3, 1111, MEANS_ALREADY, "load: there already", READ},
 	{FAMILY_1_3, 1809, MEANS_ALREADY, "pipe: there already", READ},
 
@@ -96,6 +99,14 @@ static const struct line codes[] = {
 	{FAMILY_1_0, 1702, MEANS_RETRY, "quota of sizes", NAME},
 	{FAMILY_1_0, 1704, MEANS_RETRY, "quota of writes", NAME},
 	{FAMILY_1_0, 1705, MEANS_RETRY, "quota of writing", NAME},
+	/* what is asked before a file goes */
+	{FAMILY_1_0, 708, MEANS_RETRY, "query", NAME},
+	{FAMILY_1_0, 711, MEANS_RETRY, "rows of a query", NAME},
+	{FAMILY_2_0, 819, MEANS_RETRY, "plan of a query", NAME},
+	{FAMILY_1_0, 1703, MEANS_RETRY, "quota of queries", NAME},
+	{FAMILY_1_0, 1706, MEANS_RETRY, "quota of reading", NAME},
+	{FAMILY_1_0, 1707, MEANS_RETRY, "quota of memory", NAME},
+	{FAMILY_1_0, 1708, MEANS_RETRY, "quota of processors", NAME},
 	/* the statement on its way */
 	{FAMILY_1_0, 305, MEANS_RETRY, "internal", READ},
 	{FAMILY_1_0, 306, MEANS_RETRY, "dispatch", READ},
@@ -132,6 +143,7 @@ static const struct line codes[] = {
 	{FAMILY_1_0, 1102, MEANS_RETRY, "load: piece not read", READ},
 	{FAMILY_1_0, 1103, MEANS_RETRY, "load: connection", READ_LOAD},
 	{FAMILY_1_3, 1110, MEANS_RETRY, "load: not now", READ_LOAD},
+	{FAMILY_1_0, 1803, MEANS_RETRY, "pipe: piece out of place", NAME},
 	{FAMILY_1_0, 1804, MEANS_RETRY, "pipe: file not written", READ},
 	{FAMILY_1_3, 1808, MEANS_RETRY, "pipe: not now", READ},
 	{FAMILY_1_3, 1811, MEANS_RETRY, "pipe: greeting forgotten", NAME},
@@ -244,6 +256,11 @@ bool iotdb_says_nothing(const char *text)
 {
 	return strstr(text, "Auto create or verify schema error") &&
 	       !strstr(text, "Detail:");
+}
+
+bool iotdb_says_unmade(const char *text)
+{
+	return strstr(text, "does not exist in IoTDB and can not be created");
 }
 
 bool iotdb_says_alias(const char *text)

@@ -25,6 +25,9 @@ bool iotdb_says_not_found(
 	const char *text); /* the server does not see our path */
 /* Schemas did not fit, or the configuration node is away: it does not say. */
 bool iotdb_says_nothing(const char *text);
+/* A series that could not be made. Where a template lacked it, 1.3.3 adds it there and says so
+ * all the same: it is there when it is asked again. */
+bool iotdb_says_unmade(const char *text);
 /* An alias that another series has, or that is another's name. */
 bool iotdb_says_alias(const char *text);
 /* A type that differs: the series (of at most `size` bytes) or "" when it is not named. */

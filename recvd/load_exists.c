@@ -139,13 +139,16 @@ static void compare_plain(struct iotdb *db, const char *path, const char *said)
 	compare(db, &s, said, &w);
 }
 
-/* "root.a has already been created as database", to who asked for root.a.b. */
+/* "root.a has already been created as database", to who asked for root.a.b; "some children of
+ * root.a have already ...", to who asked for root.a. */
 static void compare_database(const char *database, const char *said)
 {
 	size_t n = strcspn(said, " ");
+	bool is_other =
+		strncmp(said, "root.", 5) == 0 &&
+		(strlen(database) != n || strncmp(said, database, n) != 0);
 
-	if (strncmp(said, "root.", 5) == 0 &&
-	    (strlen(database) != n || strncmp(said, database, n) != 0))
+	if (is_other || strncmp(said, "some children of ", 17) == 0)
 		(void)fprintf(stderr,
 			      "warn recvd-load: database %s cannot be made, "
 			      "another one is there: %s\n",

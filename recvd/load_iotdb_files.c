@@ -192,6 +192,21 @@ static int load(struct run *run, const char *path, uint64_t bytes,
 	return rpc_execute(run->db->rpc, buf_str(&sql), reply, e);
 }
 
+static int load_file(struct run *run, const struct load_job *j,
+		     struct rpc_reply *reply, struct err *e)
+{
+	char path[HANDOVER_PATH_MAX];
+	int r;
+
+	(void)handover_file(&run->h, j, path);
+	r = load(run, path, j->length, reply, e);
+	if (r != -EREMOTEIO || !iotdb_says_unmade(reply->text) ||
+	    !handover_has(&run->h, j))
+		return r;
+	err_clear(e);
+	return load(run, path, j->length, reply, e);
+}
+
 /* A refusal that gives no reason (before 1.3.3) may be the configuration node's that is away:
  * what needs it is asked then. */
 static bool is_cluster_away(struct iotdb *db, const struct rpc_reply *reply)
@@ -255,7 +270,6 @@ static void load_one_by_one(struct run *run)
 	for (unsigned i = 0; i < run->n; i++) {
 		struct iotdb_item *it = &run->items[i];
 		bool is_taken = handover_is_taken(&run->h, &it->job);
-		char path[HANDOVER_PATH_MAX];
 		struct rpc_reply reply;
 		struct err e = {0};
 		int r;
@@ -270,8 +284,7 @@ static void load_one_by_one(struct run *run)
 			continue;
 		}
 		is_behind = true;
-		r = load(run, handover_file(&run->h, &it->job, path),
-			 it->job.length, &reply, &e);
+		r = load_file(run, &it->job, &reply, &e);
 		if (r >= 0)
 			r = handover_sync(&run->h, &e);
 		iotdb_say_loaded(run->db, it, r, &reply, &e);
@@ -330,15 +343,11 @@ static void load_run(struct run *run)
 		iotdb_transfer_run(run->db, &run->h, run->items, run->n);
 		return;
 	}
-	if (run->n == 1) {
-		char path[HANDOVER_PATH_MAX];
-
-		r = load(run, handover_file(&run->h, &run->items[0].job, path),
-			 run->items[0].job.length, &reply, &e);
-	} else {
+	if (run->n == 1)
+		r = load_file(run, &run->items[0].job, &reply, &e);
+	else
 		r = load(run, run->h.path, bytes_of(run->items, run->n), &reply,
 			 &e);
-	}
 	if (r >= 0) {
 		say_records(run);
 		return;

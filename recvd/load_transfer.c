@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "ground/clock.h"
+#include "iotdb_code.h"
 #include "load_iotdb.h"
 
 /* Files to a server that does not see load_dir. The run's directory says what is under way,
@@ -115,6 +116,11 @@ static void transfer_item(struct iotdb *db, struct handover *h,
 	bool is_ours;
 	int r = transfer_one(db, h, &it->job, &is_ours, &reply, &e);
 
+	if (r == -EREMOTEIO && iotdb_says_unmade(reply.text) &&
+	    connect_transfer(db, it)) {
+		err_clear(&e);
+		r = transfer_one(db, h, &it->job, &is_ours, &reply, &e);
+	}
 	if (r >= 0 && iotdb_says_records(db, &it->job))
 		result = iotdb_delete_beside(db, &it->job, &e);
 	if (r >= 0 && result == JOB_APPLIED) {

@@ -128,15 +128,12 @@ void receive_known(struct receive *r, const struct receive_known *k)
 	r->n_quarantined = k->n_quarantined;
 	r->told_quarantined = 0; /* the WELCOME does not tell it */
 	r->next_entry = r->next_stage = k->durable + 1;
-	if (k->early && !is_probe) {
-		early_copy(&r->known, k->early);
-		early_copy(&r->passed, k->early);
-	}
-	r->say_early = !is_probe && proto_can(r->version, PROTO_EARLY);
-	if (is_probe)
+	if (is_probe) {
 		free_known(k);
-	else
+	} else {
+		rx_early_take(r, k);
 		rx_found_take(r, k);
+	}
 	r->welcome = (struct msg_welcome){
 		.version = r->version,
 		.durable = k->durable,
@@ -258,8 +255,8 @@ static int next_greeting(struct receive *r, struct receive_act *act)
 	}
 	if (r->say_early) {
 		r->say_early = false;
-		act->early = r->known.ones;
-		act->n_early = r->known.n;
+		act->early = r->greeting.ones;
+		act->n_early = r->greeting.n;
 		return say(act, RX_EARLY, 0);
 	}
 	return rx_found_next(r, act);

@@ -30,7 +30,8 @@ enum receive_act_kind {
 	RX_LOOKUP,  /* who is this (the HELLO is in `hello`): receive_known() or receive_refuse() */
 	RX_WELCOME, /* send it; `welcome` */
 	RX_PARTIAL, /* send it; `partial` */
-	RX_EARLY,   /* send it: `early`, borrowed until the next event; behind the WELCOME also none */
+	RX_EARLY,   /* send it: `early`, borrowed until the next event; behind the WELCOME also none,
+		     * and in front of them entries that only filled a serial up to the durable one */
 	RX_OPEN,    /* entry `entry` begins in blocks: make or reuse its partial file; receive_opened() */
 	RX_WRITE,   /* block `index` at `offset`: data is borrowed until the next event; receive_written() */
 	RX_FETCH,   /* block `index` at `offset`, `len` bytes, is made from held files: `block` and
@@ -78,6 +79,7 @@ struct receive_known {
 	uint64_t durable, durable_nonce, applied;
 	uint32_t n_quarantined;
 	const struct early *early; /* borrowed; NULL: none */
+	const struct early *fills; /* the same: durable entries that only fill a serial */
 	struct receive_partial *partials; /* array of n; the array is the caller's, contents are taken */
 	size_t n_partials;
 	bool is_doubted; /* the partials are as their lists say, and not read yet: none becomes

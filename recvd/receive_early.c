@@ -7,7 +7,24 @@
 
 #include "receive_inside.h"
 
-#define BLOCKED_MAX 32u /* databases that wait; with more nobody passes */
+static bool is_greeted_with(const struct receive *r,
+			    const struct early_one *fill)
+{
+	return fill->serial <= r->durable && r->greeting.n < EARLY_MAX;
+}
+
+void rx_early_take(struct receive *r, const struct receive_known *k)
+{
+	if (k->early) {
+		early_copy(&r->known, k->early);
+		early_copy(&r->passed, k->early);
+		early_copy(&r->greeting, k->early);
+	}
+	for (size_t i = k->fills ? k->fills->n : 0; i > 0; i--)
+		if (is_greeted_with(r, &k->fills->ones[i - 1]))
+			early_add(&r->greeting, &k->fills->ones[i - 1]);
+	r->say_early = proto_can(r->version, PROTO_EARLY);
+}
 
 bool rx_is_early(const struct receive *r, uint64_t serial)
 {
@@ -63,33 +80,33 @@ void receive_early(struct receive *r, const struct early_one *one)
 	r->n_out--;
 }
 
-/* Whether `database` is among the n blocked ones; if not, it becomes one. */
-static bool is_blocked(const char *blocked[BLOCKED_MAX], size_t *n,
-		       const char *database, bool is_ready)
+/* Whether an entry waits behind one of its database; one that is not ready makes others wait. */
+static bool is_blocked(struct rx_pass *p, const char *database, bool is_ready)
 {
-	for (size_t i = 0; i < *n; i++)
-		if (strcmp(blocked[i], database) == 0)
+	for (size_t i = 0; i < p->n; i++)
+		if (strcmp(p->blocked[i], database) == 0)
 			return true;
 	if (!is_ready)
-		blocked[(*n)++] = database;
+		p->blocked[p->n++] = database;
 	return !is_ready;
 }
 
 struct rx_entry *rx_early_ready(struct receive *r)
 {
-	const char *blocked[BLOCKED_MAX];
-	uint64_t end = r->durable + EARLY_MAX;
-	size_t n = 0;
+	struct rx_pass *p = &r->pass;
 
 	/* Nothing waits, mostly: blocks of a long one come. */
 	if (!r->has_later || !r->n_ended)
 		return NULL;
-	for (uint64_t s = r->next_stage;
-	     s < r->next_entry && s < end && n < BLOCKED_MAX; s++) {
-		struct rx_entry *x = rx_at(r, s);
+	if (p->from != r->next_stage)
+		*p = (struct rx_pass){.from = r->next_stage,
+				      .at = r->next_stage};
+	for (; p->at < r->next_entry && p->at < r->durable + EARLY_MAX &&
+	       p->n < RX_BLOCKED_MAX;
+	     p->at++) {
+		struct rx_entry *x = rx_at(r, p->at);
 
-		if (x && !is_blocked(blocked, &n, x->en.file.database,
-				     rx_is_ready(r, x)))
+		if (x && !is_blocked(p, x->en.file.database, rx_is_ready(r, x)))
 			return x;
 	}
 	return NULL;

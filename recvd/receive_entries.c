@@ -50,6 +50,7 @@ void rx_entries_release(struct receive *r)
 	for (uint64_t s = r->next_stage; s < r->next_entry; s++)
 		rx_entry_free(*slot_of(r, s));
 	early_release(&r->known);
+	early_release(&r->greeting);
 	early_release(&r->passed);
 	early_release(&r->tell);
 	for (size_t i = 0; i < r->n_found; i++)
@@ -73,6 +74,7 @@ static void next_comes(struct receive *r)
 /* What a LATER had announced comes in its place. */
 static void leave_place(struct receive *r, struct rx_entry *later)
 {
+	rx_pass_anew(r);
 	r->head_bytes -= later->head_bytes;
 	rx_entry_free(later);
 }
@@ -452,6 +454,7 @@ void rx_entry_whole(struct receive *r, struct rx_entry *x)
 		return;
 	}
 	x->is_ended = true;
+	rx_pass_anew(r);
 	r->n_ended++;
 	x->is_ending = false;
 	x->is_file = x->n_blocks > 0;
@@ -488,8 +491,10 @@ void receive_opened(struct receive *r, uint64_t serial)
 
 	rx_settle(r);
 	x = rx_at(r, serial);
-	if (x)
-		x->is_opening = false;
+	if (!x)
+		return;
+	x->is_opening = false;
+	rx_pass_anew(r);
 }
 
 void receive_written(struct receive *r, uint64_t serial, uint64_t index)
@@ -503,12 +508,15 @@ void receive_written(struct receive *r, uint64_t serial, uint64_t index)
 	assert(x->n_writing > 0 && index < x->n_blocks);
 	x->n_writing--;
 	x->is_opening = false;
+	if (x->is_ended)
+		rx_pass_anew(r);
 }
 
 void receive_believed(struct receive *r)
 {
 	rx_settle(r);
 	r->is_doubted = false;
+	rx_pass_anew(r);
 }
 
 /* What the owner has to do */

@@ -99,6 +99,7 @@ void receive_fetched(struct receive *r, uint64_t serial, uint64_t index,
 	       x->present[index] == RX_BLOCK_FETCHED);
 	x->n_writing--;
 	x->is_opening = false;
+	rx_pass_anew(r);
 	if (!is_good) {
 		x->present[index] = RX_BLOCK_WANTED;
 		want(r, serial, index);

@@ -60,6 +60,16 @@ struct rx_entry {
 	struct rx_entry *next; /* in the list of spent ones */
 };
 
+#define RX_BLOCKED_MAX 32u /* databases that wait; with more nobody passes */
+
+/* How far the ring was looked through for somebody who may pass: an event that changes nothing in
+ * front of `at` costs no second look. */
+struct rx_pass {
+	uint64_t from, at; /* from next_stage as it was; 0: nothing counts */
+	const char *blocked[RX_BLOCKED_MAX]; /* borrowed from the ring */
+	size_t n;
+};
+
 struct rx_discard {
 	uint64_t serial, nonce;
 };
@@ -91,7 +101,9 @@ struct receive {
 
 	/* receive_early.c */
 	bool has_later;	     /* the edge knows what EARLY means */
+	struct rx_pass pass;
 	struct early known;  /* as receive_known() said */
+	struct early greeting; /* what is told of it behind the WELCOME */
 	struct early passed; /* durable above `durable` */
 	struct early tell;   /* which the edge has not heard */
 	bool is_told;	     /* it has, since the last event */
@@ -135,12 +147,19 @@ static inline bool rx_is_ready(const struct receive *r, const struct rx_entry *x
 	return x->is_ended && x->n_writing == 0 && !x->is_opening &&
 	       !(x->is_found && r->is_doubted);
 }
-/* receive_early.c: durable since before this connection. */
+/* receive_early.c: what was durable early before this connection, and is to be told. */
+void rx_early_take(struct receive *r, const struct receive_known *k);
+/* Durable since before this connection. */
 bool rx_is_early(const struct receive *r, uint64_t serial);
 /* An entry that is; the edge need not know it. Another one of its serial ends the connection. */
 bool rx_entry_again(struct receive *r, const struct entry *en);
 /* The next that may be handed over before its turn; NULL. */
 struct rx_entry *rx_early_ready(struct receive *r);
+/* An entry that waits became ready, or left its place: who may pass is to be looked for anew. */
+static inline void rx_pass_anew(struct receive *r)
+{
+	r->pass.from = 0;
+}
 int rx_early_next(struct receive *r, struct receive_act *act);
 /* The entry at a serial that is not handed over yet; NULL. */
 struct rx_entry *rx_at(struct receive *r, uint64_t serial);

@@ -139,13 +139,16 @@ static int take_domain(void *arg, const struct domain_row *row)
 }
 
 static int take_early(void *arg, int64_t incarnation,
-		      const struct early_one *one)
+		      const struct early_one *one, bool only_fills)
 {
 	struct incarnation *i = senders_incarnation(arg, incarnation);
 
 	if (!i)
 		return -EBADMSG;
-	early_add(&i->early, one);
+	if (only_fills)
+		early_add_fill(&i->fills, one);
+	else
+		early_add(&i->early, one);
 	return 0;
 }
 

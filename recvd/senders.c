@@ -18,9 +18,11 @@ static void incarnation_free(struct incarnation *i)
 	for (d = i->domains; d; d = next) {
 		next = d->next;
 		free(d->database);
+		free(d->retry_text);
 		free(d);
 	}
 	early_release(&i->early);
+	early_release(&i->fills);
 	free(i->mirror.state);
 	free(i->mirror.message);
 	free(i->mirror.progress);

@@ -33,7 +33,7 @@ struct domain {
 	uint64_t round; /* of the applier, in which it was last served */
 	uint64_t not_before_ms; /* a retry's pause, CLOCK_MONOTONIC */
 	unsigned n_retries;
-	char retry_text[256]; /* why it is tried again; "" = it is not */
+	char *retry_text; /* owned; why it is tried again; NULL = it is not */
 };
 
 /* The edge's own words, from its last STATUS. Owned; "" when none. */
@@ -46,6 +46,7 @@ struct incarnation {
 	struct sender *sender;
 	struct incarnation_row row;
 	struct early early; /* durable above row.durable */
+	struct early fills; /* durable, early or not, that only fill a serial */
 	char dir[STAGE_DIR_MAX];
 	struct domain *domains;
 	unsigned n_domains;

@@ -363,6 +363,7 @@ static void answer(struct session *s)
 		k.durable_nonce = i->row.durable_nonce;
 		k.applied = i->row.applied;
 		k.early = &i->early;
+		k.fills = &i->fills;
 		k.n_quarantined = i->n_quarantined;
 		i->session = s;
 	}

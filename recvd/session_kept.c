@@ -12,6 +12,7 @@ struct answering {
 	struct msg_kept m;
 	struct buf runs; /* owned */
 	uint64_t first, last;
+	bool knows_early; /* the edge does: runs may lie above the durable serial */
 };
 
 static void answering_release(struct answering *a)
@@ -47,7 +48,8 @@ static int take_serial(void *arg, uint64_t serial)
 {
 	struct answering *a = arg;
 
-	if (serial > a->m.durable) /* committed just now */
+	/* It passed others, or was committed just now. */
+	if (serial > a->m.durable && !a->knows_early)
 		return 0;
 	if (a->last && serial != a->last + 1)
 		end_run(a);
@@ -83,6 +85,7 @@ void session_ask_kept(struct session *s, const struct frame *f)
 	}
 	if (!may_ask(s))
 		return;
+	a.knows_early = proto_can(receive_version(s->rx), PROTO_EARLY);
 	buf_init(&a.runs, 16 * (size_t)KEPT_RUNS_MAX);
 	memcpy(a.m.incarnation, ask.incarnation, ID_LEN);
 	i = incarnation_find(s->sender, ask.incarnation);

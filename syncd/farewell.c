@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "call.h"
+#include "link.h"
 
 #define FIRST_TRY_MS 100
 #define BACKOFF_MIN_MS 1000
@@ -89,13 +90,21 @@ static void on_opened(void *arg, const char *key)
 		send_hello(f, &p->row);
 }
 
-static void told(struct farewell *f)
+/* The receiver knows of pipe `id` to this sink, and so that the ones before it are over. */
+static void told(struct pipes *ps, const char *sink, int64_t id)
 {
-	struct pipe *p = pipes_by_id(f->edge->pipes, f->pipe);
+	struct farewell *f, *next;
 
-	if (p)
-		pipe_told(f->edge->pipes, p);
-	free_farewell(f);
+	for (f = ps->farewells; f; f = next) {
+		struct pipe *p = pipes_by_id(ps, f->pipe);
+
+		next = f->next;
+		if (f->pipe > id || strcmp(f->sink.name, sink) != 0)
+			continue;
+		if (p)
+			pipe_told(ps, p);
+		free_farewell(f);
+	}
 }
 
 static void on_frame(void *arg, const struct frame *frame)
@@ -107,9 +116,9 @@ static void on_frame(void *arg, const struct frame *frame)
 	if (frame->type == MSG_WELCOME && p && !f->is_said)
 		send_drop(f, &p->row);
 	/* It has kept it, now or before. */
-	if (frame->type == MSG_BYE && msg_bye_decode(&bye, frame) == 0 &&
+	if (frame->type == MSG_BYE && p && msg_bye_decode(&bye, frame) == 0 &&
 	    bye.why == BYE_HISTORY)
-		told(f);
+		told(f->edge->pipes, p->row.sink, f->pipe);
 }
 
 /* Whether the DROP arrived is not known: another HELLO asks. */
@@ -126,18 +135,18 @@ static const struct call_events call_events = {
 	.closed = on_closed,
 };
 
-/* The HELLO of a living pipe to the same sink says it too, and a second connection
+/* A newer pipe to the same sink, whose HELLO or farewell says it too; a second connection
  * would take that one over. */
-static bool is_said_by_other(const struct pipes *ps, const struct pipe *p)
+static const struct pipe *said_by(const struct pipes *ps, const struct pipe *p)
 {
 	const struct pipe *o;
 
 	for (o = ps->pipes; o; o = o->next) {
-		if (o->row.state != PIPE_DROP && o->row.is_started_once &&
-		    strcmp(o->row.sink, p->row.sink) == 0)
-			return true;
+		if (o->row.id > p->row.id && o->row.is_started_once &&
+		    !o->row.is_told && strcmp(o->row.sink, p->row.sink) == 0)
+			return o;
 	}
-	return false;
+	return NULL;
 }
 
 static void time_up(struct loop_timer *t)
@@ -145,10 +154,13 @@ static void time_up(struct loop_timer *t)
 	struct farewell *f = CONTAINER_OF(t, struct farewell, timer);
 	struct pipes *ps = f->edge->pipes;
 	const struct pipe *p = pipes_by_id(ps, f->pipe);
+	const struct pipe *o = p ? said_by(ps, p) : NULL;
 
 	if (!p) {
 		free_farewell(f);
-	} else if (f->call || is_said_by_other(ps, p)) {
+	} else if (o && o->link && link_is_online(o->link)) {
+		told(ps, o->row.sink, p->row.id);
+	} else if (f->call || o) {
 		again_later(f);
 	} else {
 		f->is_said = false;

@@ -2,8 +2,9 @@
  * (design, section 3: DROP is done at once here; the receiver learns it later).
  *
  * Tried with back-off while the dropped pipe's row is kept, after a start while its
- * sink stands; a
- * newer incarnation's HELLO says the same, so giving up costs nothing but room there. */
+ * sink stands. A newer incarnation's HELLO says the same: of pipes to one sink only the
+ * newest is told of, and none while a living one stands behind it. So giving up costs
+ * nothing but room there. */
 #ifndef TSFERRY_FAREWELL_H
 #define TSFERRY_FAREWELL_H
 

@@ -3,7 +3,8 @@
  * it knows the entries behind the filled one as well, by their nonces (protocol, section 6).
  * Therefore those that were assigned and not sent when it was filled travel under another
  * nonce from then on: the catalog's, by which the spool names its pins, with the fork's
- * salt. What is assigned later has a nonce that no older copy knows anyway.
+ * salt. What is assigned later has a nonce that no older copy knows anyway. What may have passed
+ * the filled serial (EARLY) keeps its nonce; there the receiver names what fills it.
  *
  * Forks of a pipe stand in the catalog's `meta`, under "forks" and the pipe's id: u64 first,
  * last, salt of each, little endian. They do not overlap and go when what they are about was

@@ -25,7 +25,8 @@ void lost_line(const struct pin *p, const char *data_dir, struct buf *out);
 
 /* The link is down; its entry `serial` could not be read (err: errno; why: in words). Fills
  * it, and those behind it that are gone too, unless the receiver may have entries behind it, up to
- * `beyond` (0: none), which then keep their nonces too; then the link is asked to connect again. */
+ * `beyond` (0: none), which then keep their nonces (the receiver's EARLY names what fills it); then
+ * the link is asked to connect again. */
 void lost_fill(struct edge *e, struct pipe *p, uint64_t serial, int err,
 	       uint64_t beyond, const char *why);
 

@@ -80,8 +80,9 @@ void upload_lost(struct upload *u, uint64_t serial, int err, const char *fmt,
 {
 	va_list ap;
 
-	/* Of what was sent behind it, or passed it, the receiver may have the old entry. */
-	u->lost_beyond = upload_sent_serial(u);
+	/* Of what was sent behind it, or passed it, the receiver may have the old entry;
+	 * but where nothing passes nothing is durable behind it. */
+	u->lost_beyond = u->has_early ? upload_sent_serial(u) : 0;
 	if (u->n_there_early &&
 	    u->there_early[u->n_there_early - 1].serial > u->lost_beyond)
 		u->lost_beyond = u->there_early[u->n_there_early - 1].serial;
@@ -135,25 +136,41 @@ static void history_fits(struct upload *u)
 		go_live(u);
 }
 
-/* The durable serial is the same history's; now the highest of those that passed. */
-static void durable_fits(struct upload *u)
+/* Below it nothing can be sent again: what was applied may be gone from here. */
+static uint64_t history_floor(const struct upload *u)
 {
-	u->known_serial = u->there_durable;
-	u->known_nonce = u->asked.nonce;
-	if (u->n_there_early == 0) {
+	return u->applied > u->released ? u->applied : u->released;
+}
+
+/* So far it is the same history's; now the highest of those that passed, then those that only
+ * fill a serial, where an older copy has what was lost. */
+static void ask_on(struct upload *u)
+{
+	if (u->ask_left == 0) {
 		history_fits(u);
 		return;
 	}
-	u->asked = u->there_early[u->n_there_early - 1];
+	u->asked = u->there_early[u->ask_left - 1];
+	u->ask_left = u->ask_left > u->n_fills ? u->n_fills : u->ask_left - 1;
 	u->ask_nonce = true;
+}
+
+/* Below the floor this edge does not know any more what it sent; an older copy, which did not
+ * come so far, does. */
+static bool is_forgotten(const struct upload *u)
+{
+	return u->asked.serial < u->there_durable &&
+	       u->asked.serial <= history_floor(u);
 }
 
 static void compare_nonces(struct upload *u, uint64_t here)
 {
-	if (here == u->asked.nonce && u->asked.serial == u->there_durable)
-		durable_fits(u);
-	else if (here == u->asked.nonce)
-		history_fits(u);
+	if (here == u->asked.nonce && u->asked.serial == u->there_durable) {
+		u->known_serial = u->there_durable;
+		u->known_nonce = here;
+	}
+	if (here == u->asked.nonce || (here == 0 && is_forgotten(u)))
+		ask_on(u);
 	else if (here == 0)
 		upload_stop(u,
 			    "the receiver holds entries up to %" PRIu64
@@ -174,18 +191,13 @@ static void compare_nonces(struct upload *u, uint64_t here)
 			    u->asked.serial, u->asked.nonce, here);
 }
 
-/* Below it nothing can be sent again: what was applied may be gone from here. */
-static uint64_t history_floor(const struct upload *u)
-{
-	return u->applied > u->released ? u->applied : u->released;
-}
-
 /* Design, section 3: what HELLO must never overlook. */
 void upload_check_history(struct upload *u)
 {
 	uint64_t floor = history_floor(u), last = u->there_durable;
 
-	if (u->n_there_early)
+	u->ask_left = u->n_there_early;
+	if (u->n_there_early > u->n_fills)
 		last = u->there_early[u->n_there_early - 1].serial;
 	if (last > u->assigned)
 		upload_stop(
@@ -212,7 +224,7 @@ void upload_check_history(struct upload *u)
 			"what lies between once more; " CURE,
 			u->there_applied, floor);
 	else if (u->there_durable == 0)
-		durable_fits(u);
+		ask_on(u);
 	else if (u->there_durable == u->known_serial && u->known_nonce != 0)
 		compare_nonces(u, u->known_nonce);
 	else

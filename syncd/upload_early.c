@@ -91,8 +91,11 @@ static void take_list(struct upload *u, const struct msg_early *m)
 	free(u->there_early);
 	u->there_early = xcalloc(m->n + 1, sizeof(*u->there_early));
 	u->n_there_early = m->n;
-	for (uint32_t i = 0; i < m->n; i++)
+	u->n_fills = 0;
+	for (uint32_t i = 0; i < m->n; i++) {
 		u->there_early[i] = msg_early_one(m, i);
+		u->n_fills += u->there_early[i].serial <= u->there_durable;
+	}
 	u->has_early = true;
 	u->awaits_early = false;
 }
@@ -143,7 +146,7 @@ void upload_early_stop(struct upload *u)
 {
 	free(u->there_early);
 	u->there_early = NULL;
-	u->n_there_early = 0;
+	u->n_there_early = u->n_fills = 0;
 	u->has_early = u->awaits_early = false;
 }
 

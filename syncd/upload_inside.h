@@ -108,8 +108,10 @@ struct upload {
 	uint16_t version; /* agreed; 0: none yet */
 	uint64_t there_durable, there_applied;
 	struct early_one asked;	      /* whose nonce is to be the same here */
-	struct early_one *there_early; /* owned; of this link's beginning */
-	size_t n_there_early;
+	/* Owned; of this link's beginning. The first n_fills are durable and only fill serials. */
+	struct early_one *there_early;
+	size_t n_there_early, n_fills;
+	size_t ask_left; /* of there_early: so many may still be asked about */
 	bool awaits_early, has_early; /* the receiver lets entries pass */
 	bool is_single; /* it was BUSY: one behind the other until it is further */
 	uint32_t partials_left;

@@ -22,6 +22,11 @@ uint64_t entry_payload_len(const struct entry *en)
 	return en->body_len + en->mods_len;
 }
 
+bool entry_only_fills(const struct entry *en)
+{
+	return en->kind == ENTRY_RESTATE && (!en->devices || !*en->devices);
+}
+
 const char *entry_kind_text(enum entry_kind kind)
 {
 	switch (kind) {

@@ -41,6 +41,8 @@ struct entry {
 };
 
 uint64_t entry_payload_len(const struct entry *en);
+/* A RESTATE of no device: it does nothing but take the serial of an entry that was lost. */
+bool entry_only_fills(const struct entry *en);
 const char *entry_kind_text(enum entry_kind kind); /* "FILE" ... */
 
 void entry_release(struct entry *en);

@@ -221,7 +221,7 @@ struct msg_ask_kept {
  * do not touch, also from one message to the next. */
 struct msg_kept {
 	uint8_t incarnation[ID_LEN];
-	uint64_t durable; /* its last serial there; 0: the receiver does not know it */
+	uint64_t durable; /* its last serial there without a hole; 0: none is known */
 	bool is_last;
 	uint32_t n;
 	const uint8_t *runs; /* n * 16: first and last serial; borrowed */
@@ -245,7 +245,8 @@ struct early_one {
 };
 
 /* Entries that are durable although one of a lower serial is not, ascending. Directly behind
- * the WELCOME, always: all of them, or none; later those that became it. */
+ * the WELCOME, always: all of them, or none, and in front of them the last that only filled a
+ * serial, up to the durable one; later those that became early. */
 struct msg_early {
 	uint32_t n;
 	const uint8_t *ones; /* n * 16; borrowed */

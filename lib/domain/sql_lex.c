@@ -61,14 +61,18 @@ const char *lex_lookalike(const char *text, size_t n)
 
 size_t lex_prompt(const char *p, const char *end)
 {
-	static const char prompt[] = "IoTDB>";
+	static const char mark[] = "\xef\xbb\xbf", prompt[] = "IoTDB>";
 	const char *s = p;
+	size_t n = 0;
 
+	if ((size_t)(end - p) >= sizeof mark - 1 &&
+	    memcmp(p, mark, sizeof mark - 1) == 0)
+		s += n = sizeof mark - 1;
 	while (s < end && lex_is_blank(*s))
 		s++;
 	if ((size_t)(end - s) < sizeof prompt - 1 ||
 	    strncasecmp(s, prompt, sizeof prompt - 1) != 0)
-		return 0;
+		return n;
 	return (size_t)(s - p) + sizeof prompt - 1;
 }
 

@@ -54,8 +54,8 @@ bool lex_is_blank(char c); /* newlines too */
  * is told it (text that passed a word processor or a Chinese keyboard); NULL: none. */
 const char *lex_lookalike(const char *text, size_t n);
 
-/* How long the prompt of IoTDB's command line ("IoTDB>") with the blanks before it is,
- * that a pasted statement begins with; 0: none. */
+/* How long what stands before a statement is: the byte order mark of a file from Windows,
+ * the prompt of IoTDB's command line ("IoTDB>") with the blanks before it; 0: neither. */
 size_t lex_prompt(const char *p, const char *end);
 
 /* Whether a comment begins here; `p` must be the first character of its line that is

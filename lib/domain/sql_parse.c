@@ -154,8 +154,14 @@ static int copy_name(struct parse *p, char *to)
 static int take_name(struct parse *p, char *to, const char *what)
 {
 	if (p->now.kind != PIECE_NAME &&
-	    (p->now.kind != PIECE_WORD || is_reserved(&p->now)))
-		return expected(p, what);
+	    (p->now.kind != PIECE_WORD || is_reserved(&p->now))) {
+		int r = expected(p, what);
+
+		if (p->now.kind == PIECE_STRING)
+			(void)err_hint(p->e, "a name is written bare or in "
+					     "back quotes: `a b`");
+		return r;
+	}
 	return copy_name(p, to);
 }
 

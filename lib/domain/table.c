@@ -47,7 +47,37 @@ static bool is_double_backslash(const struct cell *c, size_t i)
 	return c->at[i] == '\\' && i + 1 < c->len && c->at[i + 1] == '\\';
 }
 
-/* In characters, as drawn. */
+/* The character at p, which has at most `left` bytes; 0: none begins here. */
+static uint32_t code_point(const char *p, size_t left)
+{
+	const unsigned char *c = (const unsigned char *)p;
+
+	if (*c >= 0xf0 && left >= 4)
+		return (c[0] & 7u) << 18 | (c[1] & 63u) << 12 |
+		       (c[2] & 63u) << 6 | (c[3] & 63u);
+	if (*c >= 0xe0 && *c < 0xf0 && left >= 3)
+		return (c[0] & 15u) << 12 | (c[1] & 63u) << 6 | (c[2] & 63u);
+	return 0;
+}
+
+/* Those that a terminal draws two columns wide (Unicode, East Asian Width W and F, by
+ * blocks); all of them have three bytes or four. */
+static bool is_wide(uint32_t code)
+{
+	static const uint32_t blocks[][2] = {
+		{0x1100, 0x115f},   {0x2e80, 0x303e},	{0x3041, 0xa4cf},
+		{0xa960, 0xa97c},   {0xac00, 0xd7a3},	{0xf900, 0xfaff},
+		{0xfe30, 0xfe6f},   {0xff01, 0xff60},	{0xffe0, 0xffe6},
+		{0x1f300, 0x1f64f}, {0x1f900, 0x1f9ff}, {0x20000, 0x3fffd},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(blocks); i++)
+		if (code >= blocks[i][0] && code <= blocks[i][1])
+			return true;
+	return false;
+}
+
+/* In columns, as drawn. */
 static size_t cell_width(const struct cell *c)
 {
 	size_t width = 0;
@@ -56,7 +86,7 @@ static size_t cell_width(const struct cell *c)
 		if (is_double_backslash(c, i))
 			i++;
 		if (((unsigned char)c->at[i] & 0xc0) != 0x80)
-			width++;
+			width += 1 + is_wide(code_point(c->at + i, c->len - i));
 	}
 	return width;
 }

@@ -1,6 +1,6 @@
 /* Rows of named columns: how they travel (tab-separated, escaped) and how they are
  * drawn (as IoTDB's command line draws them: right-aligned cells between +---+ rules,
- * width in characters, without its line count and cost). */
+ * width in columns of a terminal, without its line count and cost). */
 #ifndef TSFERRY_TABLE_H
 #define TSFERRY_TABLE_H
 

@@ -145,16 +145,32 @@ static const WireStatus *first_refusal(const struct rpc *c, const WireStatus *s)
 	return s;
 }
 
-/* One line, cut between characters. */
+#define FRONT 140u /* of a sentence that is too long */
+#define GAP " ... "
+
+static bool is_inside(const char *p)
+{
+	return ((unsigned char)*p & 0xc0) == 0x80;
+}
+
+/* One line. Of a long one the middle goes, between characters: servers begin with the statement
+ * and end with what is wrong with it. */
 static void take_text(char *to, size_t size, const char *text)
 {
-	size_t n = strnlen(text, size - 1);
+	size_t n = strlen(text), front = FRONT, back;
 
-	if (n == size - 1)
-		while (n && ((unsigned char)text[n] & 0xc0) == 0x80)
-			n--;
-	memcpy(to, text, n);
-	to[n] = 0;
+	if (n < size) {
+		memcpy(to, text, n + 1);
+	} else {
+		back = n - (size - sizeof GAP - front);
+		while (front && is_inside(text + front))
+			front--;
+		while (back < n && is_inside(text + back))
+			back++;
+		memcpy(to, text, front);
+		memcpy(to + front, GAP, sizeof GAP - 1);
+		memcpy(to + front + sizeof GAP - 1, text + back, n - back + 1);
+	}
 	for (char *p = to; *p; p++)
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			*p = ' ';

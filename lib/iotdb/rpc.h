@@ -44,7 +44,7 @@ struct rpc_login {
 struct rpc_reply {
 	int code;
 	bool may_retry; /* the server's own flag (1.3.2 on) */
-	char text[768]; /* its sentence; cut, never empty */
+	char text[640]; /* its sentence, never empty; of a long one the middle is cut out */
 };
 
 /* Logs in. A wrong password is -EREMOTEIO too, with the server's code in `reply` (may be

@@ -34,3 +34,37 @@ teardown() { pair_teardown; }
 	[[ $(cat "$PIPES/last_error") == *"control byte 0x00"* ]]
 	printf 'SHOW\tPIPES\r\n' >"$PIPES/ctl"
 }
+
+@test "a statement without an end that is none: the next cat has its answer, and none of before" {
+	syncd_start
+	pipefs_start
+	run ! ctl 'START PIPE before'
+	# Where the daemon takes its time to keep the refusal.
+	kill -STOP "$(daemon_pid syncd)"
+	printf 'START PIPES p' >"$PIPES/ctl"
+	daemon_start reader cat "$PIPES/ctl"
+	has_opened() { find -L "/proc/$(daemon_pid reader)/fd" -samefile "$PIPES/ctl" 2>/dev/null | grep -q .; }
+	wait_until 5 has_opened || true # it may have ended
+	kill -CONT "$(daemon_pid syncd)"
+	wait_until 5 gone "$(daemon_pid reader)"
+	rm "$T/reader.pid"
+	[[ $(cat "$T/reader.log") == *"expected PIPE or PIPESERVER, came 'PIPES'" ]]
+	# One that takes long is not waited for.
+	recvd_start
+	statement 'START PIPESERVER' "CREATE PIPESINK s AS IoTDB (port=$(server_port))" 'CREATE PIPE p TO s' 'START PIPE p'
+	daemon_stop recvd
+	seal "$SAMPLE" root.sg 1-1-0-0
+	python3 - "$PIPES/ctl" <<-'END'
+		import os, sys
+		fd = os.open(sys.argv[1], os.O_WRONLY)
+		r, w = os.pipe()
+		if os.fork() == 0: # it closes last, and did not open
+		    os.read(r, 1)
+		    os.write(fd, b"WAIT PIPE p 20")
+		    os._exit(0)
+		os.close(fd)
+		os.write(w, b"!")
+		os.wait()
+	END
+	[[ $(timeout 10 cat "$PIPES/ctl") == *"came 'PIPES'" ]]
+}

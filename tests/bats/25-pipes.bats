@@ -65,6 +65,26 @@ teardown() { pair_teardown; }
 	[ "$(rows 'SHOW PIPES' | cut -f4)" = DROP ]
 }
 
+@test "a pipe that was dropped while the PIPESERVER was off is told by the next one, without a warning" {
+	pair_start
+	wait_until 20 online p
+	statement 'STOP PIPE p' 'STOP PIPESERVER' 'DROP PIPE p'
+	was_refused() { value /metrics | grep -q '^tsferry_recvd_refused_total{cause="off"} [1-9]'; }
+	wait_until 10 was_refused
+	statement 'START PIPESERVER' 'CREATE PIPE p TO s' 'START PIPE p'
+	wait_until 20 online p
+	statement 'DROP PIPE p'
+	all_told() {
+		python3 - "$EDGE/state/catalog.db" <<-'END'
+			import sqlite3, sys
+			rows = sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True).execute("SELECT is_told FROM pipe").fetchall()
+			sys.exit(rows != [(1,), (1,)])
+		END
+	}
+	wait_until 30 all_told
+	run ! grep 'was dropped here' "$T/recvd.log"
+}
+
 @test "dropped pipes are kept until newer ones push them out" {
 	edge_conf dropped_pipes_kept 2
 	recvd_start

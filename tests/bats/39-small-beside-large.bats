@@ -86,3 +86,22 @@ large_ends() {
 	wait_until 20 value_has /p/link "the receiver's staging is full"
 	large_ends
 }
+
+@test "RESYNC: what had passed, is retained and gone at the edge is no line of gaps" {
+	cloud_conf retain_max_bytes 100M
+	large_begins
+	for n in 1 2; do seal "$SAMPLE" root.b "$n-$n-0-0"; done
+	wait_until 20 small_there 1 2
+	wait_until 10 progress_is p remaining_entries 1
+	rm "$DATADIR"/sequence/root.b/*/*/2-2-0-0.tsfile*
+	rm -r "$ARCHIVE/edge-1"
+	edge_conf rate_limit 0
+	statement 'LOAD CONFIGURATION'
+	statement 'RESYNC PIPE p'
+	statement 'WAIT PIPE p 60'
+	settled() { [ "$(sqlite3 -cmd '.timeout 5000' "$EDGE/state/catalog.db" 'SELECT count(*) FROM gone WHERE fate IN (1, 2, 3)')" = 0 ]; }
+	wait_until 20 settled
+	small_there 1 2
+	value_is /p/gaps ''
+	value_is /p/message ''
+}

@@ -174,6 +174,32 @@ say_jobs() {
 	run ! compgen -G "$T/load/*/*/*/"
 }
 
+LONG=$(printf '%500s' | tr ' ' x)
+UNMADE="Auto create or verify schema error when executing statement LoadTsFileStatement{file=$LONG}.  Detail: Measurement root.sg.d1.[c,DOUBLE] does not exist in IoTDB and can not be created. Please check weather auto-create-schema is enabled..."
+
+@test "a template that lacked a series has it at the second time; else the end of a long sentence is in message, too" {
+	fake_cloud
+	fake_says '{"match": "LOAD .*", "once": true, "code": 1100, "text": "'"$UNMADE"'"}'
+	pair_start
+	seal "$SAMPLE" root.sg 1-1-0-0
+	statement 'WAIT PIPE p 60'
+	[ "$(grep -c '^LOAD ' "$T/iotdb.said")" = 2 ]
+	run ! grep -q level=warn "$T/recvd.log"
+	cloud_conf load_via transfer
+	statement 'LOAD CONFIGURATION' >/dev/null
+	fake_says '{"match_pipe": 5, "code": 1100, "text": "'"$UNMADE"'"}' '{"match_pipe": 9, "code": 1100, "text": "'"$UNMADE"'"}'
+	seal "$SAMPLE" root.sg 2-2-0-0
+	at_once "root.sg.d1.[c,DOUBLE] does not exist in IoTDB and can not be created. Please check weather auto-create-schema is enabled..."
+	progress_is p quarantined_entries 1
+	[ "$(grep -c '^pipe 1 [59] ' "$T/iotdb.said")" = 2 ]
+	fake_says
+	statement 'RETRY ALL'
+	statement 'WAIT PIPE p 60'
+	fake_says '{"match_pipe": 5, "code": 600, "text": "'"$LONG$LONG"' read-only."}' '{"match_pipe": 9, "code": 600, "text": "'"$LONG$LONG"' read-only."}'
+	seal "$SAMPLE" root.sg 3-3-0-0
+	wait_until 20 value_has /p/message "read-only."
+}
+
 NOT_FOUND='{"match": "LOAD .*", "code": 701, "text": "Can not find /x on this machine, notice that load can only handle files on this machine."}'
 
 @test "a path that the server cannot read: what mends it is said; with load_via=auto files go over the network" {

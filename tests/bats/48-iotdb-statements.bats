@@ -77,6 +77,24 @@ quarantined() { wait_until 20 eval "reasons | grep -qF -- \"$1\""; }
 	[ -z "$(reasons)" ]
 }
 
+@test "series that a template in the cloud gives, and a database below: told, and gone on behind" {
+	fake_says '{"version": "2.0.6"}' '{"match": "CREATE TIMESERIES .*", "code": 516, "text": "Cannot create timeseries [root.sg.d1.s1] since device template [t] already set on path [root.sg]."}' \
+		'{"match": "CREATE DATABASE .*", "code": 529, "text": "some children of root.sg have already been created as database"}' \
+		'{"match": "SHOW TIMESERIES root.sg.d1.s1", "columns": ["Timeseries", "DataType"], "rows": []}' \
+		'{"match": "SHOW TIMESERIES root.sg.d1.s2", "columns": ["Timeseries", "DataType"], "rows": [["root.sg.d1.s2", "INT64"]]}'
+	peer <<-'END'
+		p = Peer(port).hello(assigned=9)
+		p.schema(1, "root.sg", b"CREATE DATABASE root.sg\n"
+		    b"CREATE TIMESERIES root.sg.d1.s1 WITH DATATYPE=INT64\nCREATE TIMESERIES root.sg.d1.s2 WITH DATATYPE=INT64")
+		p.file(2, "root.sg", "1-1-0-0", TINY)
+		p.until_applied(2)
+	END
+	[ -z "$(reasons)" ]
+	grep -qF 'warn recvd-load: database root.sg cannot be made, another one is there: some children of root.sg' "$T/recvd.log"
+	warned 'root.sg.d1.s1 cannot be made, something else is there: Cannot create timeseries [root.sg.d1.s1] since device template [t]'
+	run ! warned 'root.sg.d1.s2'
+}
+
 @test "a statement that is refused for itself is quarantined with the sentence and the statement; in trouble it waits" {
 	fake_says '{"match": "ALTER .*", "code": 507, "text": "Attribute key is not to be had"}'
 	peer <<-'END'

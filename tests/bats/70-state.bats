@@ -161,6 +161,32 @@ delivered() { # N more files, all applied
 	progress_is p applied_serial 1
 }
 
+@test "and so is one whose entries behind it had passed it" {
+	edge_conf rate_limit 400K
+	pair_start
+	keep_port
+	generate -d root.a -n 1 -s 8M
+	wait_until 20 progress_is p remaining_entries 1
+	for n in 2 3; do seal "$DATA/tsfile/v3/tiny.tsfile" root.sg $n-$n-0-0; done
+	passed() { archive_has root.sg 3-3-0-0 && progress_is p remaining_entries 1; }
+	wait_until 20 passed
+	daemon_stop syncd
+	save "$EDGE/state"
+	save "$DATADIR/.tsferry-spool"
+	# the large one is lost, pin and file, and its serial filled
+	rm "$DATADIR"/.tsferry-spool/*.tsfile "$DATADIR"/sequence/root.a/*/*/*.tsfile*
+	syncd_start
+	statement 'WAIT PIPE p 30'
+	progress_is p applied_serial 3
+	daemon_stop syncd
+	put_back "$EDGE/state"
+	put_back "$DATADIR/.tsferry-spool"
+	syncd_start
+	wait_until 40 value_has /p/message '[ERROR]'
+	value_has /p/message 'entry 1 at the receiver is not the one'
+	value_has /p/message 'RESYNC'
+}
+
 @test "the edge's state copied to a second edge: one of them stops with the sentence" {
 	pair_start
 	delivered 2

@@ -221,7 +221,7 @@ def play(args, name):
         elif name in ("full", "serverfull"):
             mount = os.path.join(stage.root, "small")
             os.makedirs(mount)
-            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160m", "small", mount], check=True)
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400m", "small", mount], check=True)
             try:
                 full(Scene(args, stage, name, mount, mount if name == "full" else None), mount)
             finally:

@@ -73,6 +73,7 @@ enum sim_plant {
 	PLANT_FALSE_STOP,
 	PLANT_PASS_OWN,
 	PLANT_FORGET_EARLY,
+	PLANT_FORGET_FILLS,
 	PLANT_LEAVE_HOLE,
 };
 
@@ -133,6 +134,7 @@ struct sim_content {
 	uint32_t len, rot_at;
 	unsigned db;
 	bool has_rot;
+	bool only_fills;
 	uint8_t *
 		bytes; /* of a TsFile (sim_tsfile.c), owned; others follow from the seed */
 	enum entry_kind kind;

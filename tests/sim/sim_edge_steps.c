@@ -127,16 +127,13 @@ static void answer_read(struct sim *s, struct sim_edge *e,
 			const struct sim_read *rd, uint8_t *data)
 {
 	const struct sim_pipe *p = edge_live(e);
-	/* A clone, like an older copy, does not know what was filled while others had
-	 * passed it (docs/proof.md, known limits). */
-	bool may_rot = s->is_version_2 || !s->edges[1].is_used;
 	int err = 0;
 
 	if (rd->serial <= e->gone[p->id])
 		err = -ENOENT;
 	else if (s->fail_read)
-		err = may_rot && sim_chance(s, 500) ? -EIO : -EMFILE;
-	else if (may_rot && rd->nonce == e->rotten)
+		err = sim_chance(s, 500) ? -EIO : -EMFILE;
+	else if (rd->nonce == e->rotten)
 		err = -EIO;
 	if (err) {
 		s->stats[STAT_READ_ERRORS]++;

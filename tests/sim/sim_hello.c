@@ -67,6 +67,16 @@ static void find_early(const struct sim_inc *inc, struct early *early)
 				  &(struct early_one){i, inc->rows[i].nonce});
 }
 
+static void find_fills(struct sim *s, const struct sim_inc *inc,
+		       struct early *fills)
+{
+	for (uint64_t i = 1; i <= inc->end; i++)
+		if (inc_has(inc, i) &&
+		    sim_content_of(s, inc->rows[i].nonce)->only_fills)
+			early_add_fill(fills, &(struct early_one){
+						      i, inc->rows[i].nonce});
+}
+
 static void answer(struct sim *s, struct sim_link *l)
 {
 	const struct sim_inc *inc = &s->cloud.cat.inc[l->seq];
@@ -79,8 +89,11 @@ static void answer(struct sim *s, struct sim_link *l)
 		.applied = inc->applied,
 		.n_quarantined = i->n_quarantined,
 	};
-	struct early early = {0};
+	struct early early = {0}, fills = {0};
 
+	if (s->plant != PLANT_FORGET_FILLS)
+		find_fills(s, inc, &fills);
+	k.fills = &fills;
 	if (s->plant != PLANT_FORGET_EARLY)
 		find_early(inc, &early);
 	k.early = &early;
@@ -93,6 +106,7 @@ static void answer(struct sim *s, struct sim_link *l)
 	receive_known(l->r, &k);
 	free(k.partials);
 	early_release(&early);
+	early_release(&fills);
 	cloud_pump(s, l);
 }
 

@@ -98,8 +98,6 @@ void edge_fill(struct sim *s, struct sim_edge *e, uint64_t serial,
 	s->stats[STAT_FILLED]++;
 	if (s->plant != PLANT_NO_FORK)
 		fork_history(s, e, beyond ? beyond : serial);
-	if (beyond)
-		e->has_old = false;
 	if (is_file)
 		upload_assigned(e->u, edge_assign(s, e, content));
 }

@@ -97,6 +97,8 @@ static const struct {
 	{"forget-early",
 	 PLANT_FORGET_EARLY,
 	 {"no byte twice", "serials without holes"}},
+	/* nor what only filled a serial, behind which others keep their nonces */
+	{"forget-fills", PLANT_FORGET_FILLS, {"both catalogs agree"}},
 	/* the edge never sends what it put off */
 	{"leave-hole", PLANT_LEAVE_HOLE, {"everything drains"}},
 	/* what is held is taken for what was referred to */

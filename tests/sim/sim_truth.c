@@ -149,6 +149,7 @@ uint32_t sim_content_empty(struct sim *s)
 	struct sim_content *c = &s->contents[i];
 
 	c->kind = ENTRY_RESTATE;
+	c->only_fills = true;
 	c->seed &= ~1ull; /* not held */
 	c->len = 0;
 	c->digest = digest_of(c);
@@ -216,7 +217,8 @@ void sim_truth_entry(struct sim *s, const struct sim_truth *t, struct entry *en)
 	case ENTRY_SCHEMA:
 		return;
 	case ENTRY_RESTATE:
-		en->devices = xstrdup("root.db.d1\nroot.db.d2");
+		if (!c->only_fills)
+			en->devices = xstrdup("root.db.d1\nroot.db.d2");
 		en->held = c->seed & 1;
 		return;
 	}

@@ -4,6 +4,7 @@
 
 #include "domain/statedir.h"
 #include "recvd/catalog.h"
+#include "recvd/early.h"
 #include "test.h"
 
 /* Tasks run on the keeper as in the daemon; a test waits for its task in the loop. */
@@ -172,7 +173,7 @@ static int add_serial(void *arg, uint64_t serial)
 }
 
 struct seen {
-	char text[256];
+	char text[1024];
 };
 
 static int see_entry(void *arg, const struct entry_row *row)
@@ -484,6 +485,154 @@ static void retained_entries_go_oldest_first_and_come_back_in_order(void)
 	env_close(&v);
 }
 
+/* Entries of two incarnations in one group, as the commit stores them. */
+struct group {
+	struct {
+		int64_t incarnation;
+		uint64_t serial;
+		bool only_fills;
+	} of[8];
+
+	size_t n;
+	int is_early[8];
+	struct early_one reached[8];
+};
+
+static int add_two(struct catalog *c, void *arg, struct err *e)
+{
+	struct incarnation_row i = {.pipe = "p"};
+	int r = 0;
+
+	(void)arg;
+	for (i.seq = 1; r >= 0 && i.seq <= 2; i.seq++) {
+		i.sender[0] = i.id[0] = (uint8_t)i.seq;
+		r = catalog_add_incarnation(c, &i, e);
+	}
+	return r;
+}
+
+static int reach(struct catalog *c, void *arg, struct err *e)
+{
+	struct group *g = arg;
+	struct catalog_reach at = {0};
+	int r = 0;
+
+	for (size_t k = 0; r >= 0 && k < g->n; k++) {
+		struct early_one one = {g->of[k].serial, g->of[k].serial + 7};
+
+		if (g->of[k].only_fills)
+			r = catalog_fills(c, g->of[k].incarnation, &one, e);
+		if (r >= 0)
+			r = catalog_reach(c, &at, g->of[k].incarnation, &one,
+					  e);
+		g->is_early[k] = r;
+		g->reached[k] = at.durable;
+	}
+	return r < 0 ? r : catalog_reach_end(c, &at, e);
+}
+
+static int see_early(void *arg, int64_t incarnation,
+		     const struct early_one *one, bool only_fills)
+{
+	struct seen *s = arg;
+	size_t n = strlen(s->text);
+
+	(void)snprintf(s->text + n, sizeof s->text - n, "%lld.%llu%s%s ",
+		       (long long)incarnation, (unsigned long long)one->serial,
+		       only_fills ? "f" : "",
+		       one->nonce == one->serial + 7 ? "" : "!");
+	return 0;
+}
+
+static const char *early_rows(struct env *v)
+{
+	static struct seen s;
+
+	s.text[0] = 0;
+	return catalog_each_early(&v->reader, see_early, &s, NULL) < 0
+		       ? "failed"
+		       : s.text;
+}
+
+static int keep_durable(void *arg, const struct incarnation_row *row)
+{
+	uint64_t *durable = arg;
+
+	durable[row->seq] = row->durable;
+	return row->durable_nonce == row->durable + 7 ? 0 : -EBADMSG;
+}
+
+static void check_durable(struct env *v, uint64_t first, uint64_t second)
+{
+	uint64_t is[3] = {0};
+
+	CHECK(catalog_each_incarnation(&v->reader, keep_durable, is, NULL) ==
+	      0);
+	CHECK(is[1] == first && is[2] == second);
+}
+
+static int drop_1(struct catalog *c, void *arg, struct err *e)
+{
+	(void)arg;
+	return catalog_drop_incarnation(c, 1, e);
+}
+
+static void what_passes_a_hole_is_early_until_it_is_closed(void)
+{
+	struct group first = {.of = {{1, 3, false},
+				     {2, 1, false},
+				     {1, 4, false},
+				     {1, 1, false},
+				     {2, 3, true}},
+			      .n = 5};
+	struct group again = {.of = {{1, 2, true}, {1, 7, false}}, .n = 2};
+	struct group twice = {.of = {{1, 7, false}}, .n = 1};
+	struct group below = {.of = {{1, 3, false}}, .n = 1};
+	struct env v = {0};
+
+	env_paths();
+	CHECK(env_open(&v, NULL) >= 0 && in_task(&v, add_two, NULL) >= 0);
+	CHECK(in_task(&v, reach, &first) >= 0);
+	CHECK(first.is_early[0] == 1 && first.is_early[1] == 0 &&
+	      first.is_early[3] == 0 && first.is_early[4] == 1);
+	CHECK(first.reached[1].serial == 1 && first.reached[3].serial == 1);
+	check_durable(&v, 1, 1);
+	CHECK_STR(early_rows(&v), "2.3f 1.3 1.4 2.3 ");
+	CHECK(in_task(&v, reach, &again) >= 0);
+	CHECK(again.reached[0].serial == 4 && again.is_early[1] == 1);
+	check_durable(&v, 4, 1);
+	CHECK_STR(early_rows(&v), "2.3f 1.2f 1.7 2.3 ");
+	/* Nothing becomes durable twice, and a group that fails leaves nothing. */
+	CHECK(in_task(&v, reach, &twice) < 0);
+	CHECK(in_task(&v, reach, &below) == -ESTALE);
+	check_durable(&v, 4, 1);
+	CHECK_STR(early_rows(&v), "2.3f 1.2f 1.7 2.3 ");
+	env_close(&v);
+	CHECK(env_open(&v, NULL) >= 0);
+	CHECK(in_task(&v, drop_1, NULL) >= 0);
+	CHECK_STR(early_rows(&v), "2.3f 2.3 ");
+	env_close(&v);
+}
+
+static void so_many_fills_are_remembered(void)
+{
+	struct env v = {0};
+	uint64_t last = FILLS_MAX + 3;
+	char text[32];
+
+	env_paths();
+	CHECK(env_open(&v, NULL) >= 0 && in_task(&v, add_two, NULL) >= 0);
+	for (uint64_t n = 1; n <= last; n++) {
+		struct group g = {.of = {{1, n, true}}, .n = 1};
+
+		CHECK(in_task(&v, reach, &g) >= 0);
+	}
+	CHECK(!strstr(early_rows(&v), "1.3f "));
+	(void)snprintf(text, sizeof text, "1.%lluf ", (unsigned long long)last);
+	CHECK(strncmp(early_rows(&v), text, strlen(text)) == 0);
+	env_close(&v);
+}
+
 int main(void)
 {
 	test_run("what is committed is read again",
@@ -499,5 +648,9 @@ int main(void)
 		 another_instance_is_refused);
 	test_run("retained entries go oldest first, and come back in order",
 		 retained_entries_go_oldest_first_and_come_back_in_order);
+	test_run("what passes a hole is early until that is closed",
+		 what_passes_a_hole_is_early_until_it_is_closed);
+	test_run("so many entries that only fill are remembered",
+		 so_many_fills_are_remembered);
 	return test_end();
 }

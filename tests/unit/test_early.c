@@ -1,3 +1,5 @@
+#include <time.h>
+
 #include "receive_owner.h"
 
 static struct early_one one(uint64_t serial)
@@ -166,6 +168,51 @@ static void test_known(void)
 	early_release(&known);
 }
 
+/* What only filled a serial up to the durable one stands in front, for older copies of the edge. */
+static void test_fills(void)
+{
+	struct owner o CLEANUP(end);
+	struct early known = {0}, fills = {0};
+	struct msg_hello m = a_hello();
+	struct receive_known k = {.durable = 5,
+				  .durable_nonce = 1,
+				  .early = &known,
+				  .fills = &fills};
+
+	early_add(&known, &(struct early_one){7, 1007});
+	early_add(&known, &(struct early_one){8, 1008});
+	for (uint64_t s = 3; s <= 8; s += 5) {
+		struct early_one o1 = one(s); /* 8 is early, too */
+
+		early_add_fill(&fills, &o1);
+	}
+	begin(&o);
+	m.version_max = PROTO_VERSION_MAX;
+	receive_hello(o.r, &m);
+	(void)acts(&o);
+	receive_known(o.r, &k);
+	CHECK_STR(acts(&o), "welcome early:3,3,7,8 ");
+	send_of(&o, 6, "root.a");
+	CHECK_STR(acts(&o), "stage:6 ");
+	send_of(&o, 9, "root.a");
+	CHECK_STR(acts(&o), "stage:9 ");
+	early_release(&known);
+	early_release(&fills);
+}
+
+static void test_fills_are_bounded(void)
+{
+	struct early fills = {0};
+
+	for (uint64_t s = 1; s <= 2 * FILLS_MAX; s++) {
+		struct early_one o = one(s);
+
+		early_add_fill(&fills, &o);
+	}
+	CHECK(fills.n == FILLS_MAX && fills.ones[0].serial == FILLS_MAX + 1);
+	early_release(&fills);
+}
+
 static void test_known_is_another(void)
 {
 	struct owner o CLEANUP(end);
@@ -198,6 +245,35 @@ static void test_bounds(void)
 	CHECK(receive_uncommitted(o.r) == EARLY_MAX - 2);
 }
 
+/* Whoever fills the window with what may not pass must not make every event of the loop, which all
+ * senders share, walk through it. */
+static void test_little_work(void)
+{
+	struct owner o CLEANUP(end);
+	uint64_t serial = 1;
+	char name[180];
+	clock_t began;
+
+	live_early(&o, 0, NULL);
+	(void)acts(&o);
+	memset(name, 'a', sizeof(name));
+	for (; serial <= 31; serial++) {
+		(void)snprintf(name + 100, sizeof(name) - 100, "%03u",
+			       (unsigned)serial);
+		later(&o, serial, name);
+	}
+	for (; serial < EARLY_MAX; serial++)
+		send_of(&o, serial, name);
+	CHECK_STR(acts(&o), "");
+	began = clock();
+	for (size_t i = 0; i < 20000; i++) {
+		struct receive_act act;
+
+		CHECK(!receive_next(o.r, &act));
+	}
+	CHECK(clock() - began < 2 * CLOCKS_PER_SEC);
+}
+
 static void test_violations(void)
 {
 	static const struct {
@@ -228,9 +304,13 @@ int main(void)
 	test_run("its own database waits behind what is not whole",
 		 test_own_database_waits);
 	test_run("what passed before is left out, or swallowed", test_known);
+	test_run("what only filled a serial is told", test_fills);
+	test_run("so many of them", test_fills_are_bounded);
 	test_run("what passed before and is another one ends the link",
 		 test_known_is_another);
 	test_run("so many may pass", test_bounds);
+	test_run("what waits is not walked through at every event",
+		 test_little_work);
 	test_run("LATER in its turn, and of its database", test_violations);
 	return test_end();
 }

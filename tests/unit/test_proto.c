@@ -198,7 +198,6 @@ static void entry_bounds(void)
 	BAD(bye, m.why = (enum bye_why)0);
 	BAD(bye, m.why = (enum bye_why)(BYE_HISTORY + 1));
 	BAD(bye, m.serial = UINT64_MAX);
-	BAD(kept, m.durable = 8);
 	BAD(kept, m.durable = UINT64_MAX);
 	BAD(kept, m.runs = runs_back);
 	BAD(kept, m.runs = runs_touching);

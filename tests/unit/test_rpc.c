@@ -70,6 +70,34 @@ static void a_refusal_leaves_the_connection_usable(void)
 	rpc_close(c);
 }
 
+/* What is wrong stands at the end. */
+static void a_long_sentence_keeps_both_ends(void)
+{
+	char script[4096], middle[1801];
+	struct rpc_reply reply;
+	struct rpc *c = NULL;
+	struct err e = {0};
+
+	for (size_t i = 0; i + 1 < sizeof middle; i += 2)
+		memcpy(middle + i, "\xc3\xa9",
+		       2); /* cut within a letter at neither end */
+	middle[sizeof middle - 1] = 0;
+	(void)snprintf(script, sizeof script,
+		       "{\"match\": \"FLUSH\", \"code\": 1100, \"text\": "
+		       "\"LoadTsFileStatement%s does not exist\"}\n",
+		       middle);
+	fake_iotdb_script(&fake, script);
+	CHECK(log_in(&c, NULL, NULL, &e) == 0);
+	CHECK(rpc_execute(c, "FLUSH", &reply, &e) == -EREMOTEIO);
+	CHECK(strlen(reply.text) > sizeof reply.text - 4);
+	CHECK(strncmp(reply.text, "LoadTsFileStatement\xc3\xa9", 21) == 0);
+	CHECK(strstr(reply.text, "\xc3\xa9 ... \xc3\xa9"));
+	CHECK(strcmp(reply.text + strlen(reply.text) - 17,
+		     "\xc3\xa9 does not exist") == 0);
+	CHECK(strstr(e.text, " does not exist"));
+	rpc_close(c);
+}
+
 struct seen {
 	char text[512];
 	unsigned n;
@@ -197,6 +225,8 @@ int main(void)
 		 logs_in_and_knows_the_version);
 	test_run("a wrong password is the server's no, and stays unsaid",
 		 a_wrong_password_is_the_servers_no);
+	test_run("of a long sentence both ends are kept",
+		 a_long_sentence_keeps_both_ends);
 	test_run("a refusal leaves the connection usable",
 		 a_refusal_leaves_the_connection_usable);
 	test_run("rows of every type, with nulls",

@@ -72,6 +72,8 @@ static const struct good goods[] = {
 	{"  Show\tPipes ; ;\n", STMT_SHOW_PIPES, ""},
 	{"IoTDB> SHOW PIPES", STMT_SHOW_PIPES, ""},
 	{" IOTDB>show pipes;", STMT_SHOW_PIPES, ""},
+	{"\xef\xbb\xbfSHOW PIPES", STMT_SHOW_PIPES, ""},
+	{"\xef\xbb\xbf IoTDB> SHOW PIPES", STMT_SHOW_PIPES, ""},
 	{"SHOW PIPE", STMT_SHOW_PIPES, ""},
 	{"SHOW PIPE p", STMT_SHOW_PIPES, " name=p"},
 	{"SHOW PIPE SINK", STMT_SHOW_PIPES, " name=SINK"},
@@ -307,6 +309,9 @@ static const struct bad bads[] = {
 	{"CREATE PIPE p \x01", 401, S "1:14 expected TO, came the byte 0x01"},
 	{"START PIPES", 401, S "1:6 expected PIPE or PIPESERVER, came 'PIPES'"},
 	{"START PIPE", 401, S "1:10 expected a pipe's name"},
+	{"START PIPE 'p q'", 401,
+	 S "1:11 expected a pipe's name, came 'p q' (a name is written bare or "
+	   "in back quotes: `a b`)"},
 	{"RETRY", 401, S "1:5 expected an id of SHOW QUARANTINE, or ALL"},
 	{"RETRY -1", 401, S "1:6 expected an id"},
 	{"SKIP ALL", 401, S "1:5 expected an id of SHOW QUARANTINE, came"},

@@ -74,6 +74,7 @@ static void statements_end_where_they_should(void)
 		{"X (a;\nb\n;) y;z", "X (a;\nb\n;) y;|z|"},
 		{"IoTDB> # don't\nSHOW PIPES\n-- it's\nSHOW PIPES\n",
 		 "SHOW PIPES\n|SHOW PIPES\n|"},
+		{"\xef\xbb\xbf# a file of Windows\r\nX\r\n", "X\r\n|"},
 		{"X [(a);\n]\n", "X [(a);\n]\n|"},
 		{"X (a\n# b ) '\nc)\nY\n", "X (a\n# b ) '\nc)\n|Y\n|"},
 		{"X ';\n' \"a''b;\" `;`;Y", "X ';\n' \"a''b;\" `;`;|Y|"},

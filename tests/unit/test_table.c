@@ -47,7 +47,7 @@ static void tables_are_drawn_as_iotdb_draws_them(void)
 		  "\n");
 }
 
-static void widths_are_in_characters(void)
+static void widths_are_in_columns(void)
 {
 	const char *rows[] = {"\xe4\xb8\xad\xe6\x96\x87\tx", "a\\\\b\tc\\nd",
 			      "only one", "1\t2\t3"};
@@ -56,7 +56,7 @@ static void widths_are_in_characters(void)
 		  "+--------+----+-+\n"
 		  "|    name|   v| |\n"
 		  "+--------+----+-+\n"
-		  "|      \xe4\xb8\xad\xe6\x96\x87|   x| |\n"
+		  "|    \xe4\xb8\xad\xe6\x96\x87|   x| |\n"
 		  "|     a\\b|c\\nd| |\n"
 		  "|only one|    | |\n"
 		  "|       1|   2|3|\n"
@@ -106,7 +106,7 @@ int main(void)
 	test_run("cells are escaped", cells_are_escaped);
 	test_run("tables are drawn as IoTDB draws them",
 		 tables_are_drawn_as_iotdb_draws_them);
-	test_run("widths are in characters", widths_are_in_characters);
+	test_run("widths are in columns, ideographs take two", widths_are_in_columns);
 	test_run("empty tables have a heading", empty_tables_have_a_heading);
 	test_run("tabs and JSON are for machines",
 		 tabs_and_json_are_for_machines);

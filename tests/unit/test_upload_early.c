@@ -205,6 +205,65 @@ static void test_histories(void)
 	CHECK(strstr(o.text, "entry 2 at the receiver"));
 }
 
+/* What the receiver has in the place of a lost entry: another one in an older copy of this edge;
+ * nothing in one that released it. */
+static void opens_released(struct owner *o, const uint64_t *serials, uint32_t n,
+			   uint64_t wrong)
+{
+	struct msg_welcome m = {.version = PROTO_VERSION_MAX,
+				.durable = 5,
+				.durable_nonce = nonce_of(5),
+				.applied = 2};
+
+	upload_connected(o->u);
+	(void)acts(o);
+	upload_welcome(o->u, &m);
+	early(o, serials, n, wrong);
+	o->log[0] = '\0';
+}
+
+static void test_fills(void)
+{
+	static const uint64_t has[] = {2, 3, 5, 7};
+	struct owner o CLEANUP(end);
+
+	begin(&o, 8, 2, 2);
+	opens_released(&o, has, 4, 0);
+	CHECK_STR(fresh(&o), "nonce:5 ");
+	upload_nonce(o.u, 5, nonce_of(5));
+	CHECK_STR(fresh(&o), "nonce:7 ");
+	upload_nonce(o.u, 7, nonce_of(7));
+	CHECK_STR(fresh(&o), "nonce:5 ");
+	upload_nonce(o.u, 5, nonce_of(5));
+	CHECK_STR(fresh(&o), "nonce:3 ");
+	upload_nonce(o.u, 3, nonce_of(3));
+	CHECK_STR(fresh(&o), "nonce:2 ");
+	upload_nonce(o.u, 2, 0); /* released */
+	answer_all(&o);
+	CHECK(strstr(o.log, "entry:6i entry:8i "));
+
+	opens_released(&o, has, 2, 0);
+	(void)acts(&o);
+	upload_nonce(o.u, 3, 0); /* above the floor everything is known */
+	CHECK(strstr(fresh(&o), "error "));
+	CHECK(strstr(o.text, "RESYNC PIPE"));
+}
+
+static void test_older_copy_of_a_fill(void)
+{
+	static const uint64_t has[] = {3};
+	struct owner o CLEANUP(end);
+
+	begin(&o, 8, 2, 2);
+	opens_released(&o, has, 1, 3);
+	CHECK_STR(fresh(&o), "nonce:5 ");
+	upload_nonce(o.u, 5, nonce_of(5));
+	CHECK_STR(fresh(&o), "nonce:3 ");
+	upload_nonce(o.u, 3, nonce_of(3));
+	CHECK_STR(fresh(&o), "error ");
+	CHECK(strstr(o.text, "entry 3 at the receiver"));
+}
+
 static void test_violations(void)
 {
 	struct owner o CLEANUP(end);
@@ -258,5 +317,8 @@ int main(void)
 	test_run("EARLY of what was not sent", test_violations);
 	test_run("a lost entry that others passed is lost alone",
 		 test_lost_alone);
+	test_run("what only fills a serial is asked about", test_fills);
+	test_run("an older copy is found out by what fills",
+		 test_older_copy_of_a_fill);
 	return test_end();
 }
