@@ -265,18 +265,6 @@ static int derive_targets(struct judging *j, const struct compaction *c)
 	return r;
 }
 
-static bool has_captured_source(const struct judging *j,
-				const struct compaction *c)
-{
-	size_t i;
-
-	for (i = 0; i < c->n; i++) {
-		if (is_source(c, i) && derive_source(j, &c->v[i].f))
-			return true;
-	}
-	return false;
-}
-
 /* Are all sources accounted for, so that nothing more can be learned by waiting for
  * another compaction's judgement? */
 static bool is_ripe(const struct judging *j, const struct compaction *c)
@@ -307,11 +295,10 @@ static int send_targets(struct judging *j, const struct compaction *c,
 		/* Else captured files may have gone into what it was made of. */
 		f->is_judged = compaction_is_whole(c) && is_ripe(j, c);
 		tell(j, f, count_sources(c), why);
-		if (!j->lp->sync_del_op || !has_captured_source(j, c))
-			continue;
-		f->is_rejoined = true;
 		p = make_product(j, c, f);
-		r = plan_owe_product(j->plan, &p);
+		f->is_rejoined = j->lp->sync_del_op && p.serial;
+		if (f->is_rejoined)
+			r = plan_owe_product(j->plan, &p);
 	}
 	return r;
 }

@@ -100,6 +100,7 @@ static int read_vanished(struct listing *l, int64_t pipe,
 	return r;
 }
 
+/* Of serial 0 is what lies before the start time: the cloud has none of its rows. */
 static int rejoin(struct listing_pipe *lp, struct living *f,
 		  const struct known_list *gone)
 {
@@ -114,7 +115,9 @@ static int rejoin(struct listing_pipe *lp, struct living *f,
 		if (!i || k->serial_low < p.serial_low)
 			p.serial_low = k->serial_low;
 	}
-	f->is_rejoined = true;
+	f->is_rejoined = p.serial != 0;
+	if (!f->is_rejoined)
+		return 0;
 	return plan_owe_product(&lp->plan, &p);
 }
 

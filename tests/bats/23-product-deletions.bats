@@ -148,3 +148,28 @@ product_about_to_be_captured() {
 	statement 'WAIT PIPE p 30'
 	archive_has root.sg 2-2-1-0 unsequence
 }
+
+@test "beside a product of which the cloud has no row, for its source lies before the start time, nothing is left to be said" {
+	recvd_start
+	syncd_start
+	statement 'START PIPESERVER'
+	statement "CREATE PIPESINK s AS IoTDB (ip='127.0.0.1',port=$(server_port))"
+	statement 'CREATE PIPE p TO s FROM (SELECT ** FROM root WHERE time >= 50)'
+	statement 'START PIPE p'
+	seal "$V3/tiny.tsfile" root.sg 1-1-0-0 # 1 to 3
+	wait_until 20 known_is 'count(*) FROM known WHERE serial = 0' 1
+	begin sequence 1-1-1-0.inner.inner-compaction.log sequence 1-1-1-0.inner sequence/1-1-0-0 sequence/2-2-0-0
+	seen 1-1-1-0.inner.inner-compaction.log
+	daemon_kill syncd
+	printf 'DELETION,root.sg.d2.**,9223372036854775807,100,101\n' >"$(dir_of sequence)/1-1-1-0.tsfile.mods"
+	product "$V3/tinyal.tsfile" sequence 1-1-1-0 inner # 100 to 102
+	seal "$V3/tinyal.tsfile" root.sg 5-5-0-0 unsequence # inserted again behind the deletion
+	end sequence 1-1-1-0.inner.inner-compaction.log sequence/1-1-0-0
+	syncd_start
+	statement 'WAIT PIPE p 30'
+	: >>"$(dir_of sequence)/1-1-1-0.tsfile.mods" # it is looked at again
+	wait_until 20 known_is "mods_stamp <> 0 FROM known WHERE i = 1" 1
+	statement 'WAIT PIPE p 30'
+	sent_is 2
+	[ ! -e "$ARCHIVE/edge-1/root.sg/unsequence/1/0/5-5-0-0.tsfile.mods" ]
+}
