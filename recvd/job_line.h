@@ -23,6 +23,9 @@ enum job_result {
 	JOB_MISMATCH
 };
 
+/* A result that is none: the loader is at work on the job. */
+#define JOB_AT_WORK "working"
+
 struct job_fields {
 	unsigned n;
 	struct {

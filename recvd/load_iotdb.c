@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ground/clock.h"
 #include "iotdb_code.h"
 #include "iotdb_sql.h"
 #include "load_tables.h"
@@ -125,6 +126,16 @@ static int connect_any(struct iotdb *db, struct rpc_reply *reply, struct err *e)
 }
 
 /* ---- results ---- */
+
+void iotdb_tell_working(struct iotdb *db)
+{
+	uint64_t now = clock_mono_ms();
+
+	if (!db->working || !db->job || now - db->told_ms < IOTDB_TELL_MS)
+		return;
+	db->told_ms = now;
+	db->working(db->arg, db->job);
+}
 
 void iotdb_say(struct iotdb *db, struct iotdb_item *it, enum job_result r,
 	       const char *text)
@@ -318,6 +329,7 @@ static void step(struct batch *b, unsigned at)
 	struct iotdb_item *it = &b->items[at];
 	unsigned n = 1;
 
+	b->db->job = &it->job;
 	if (it->job.kind == ENTRY_FILE) {
 		n = run_length(b, at);
 		iotdb_files(b->db, it, n);
@@ -347,6 +359,7 @@ void iotdb_batch(struct iotdb *db, struct iotdb_item *items, unsigned n)
 		return;
 	}
 	marks_begin(&db->marks);
+	db->told_ms = clock_mono_ms();
 	for (unsigned i = 0; i < n; i++) {
 		if (!db->is_swept && items[i].job.path) {
 			handover_sweep(&db->root, &items[i].job);
@@ -359,4 +372,5 @@ void iotdb_batch(struct iotdb *db, struct iotdb_item *items, unsigned n)
 		else
 			step(&b, i);
 	}
+	db->job = NULL;
 }

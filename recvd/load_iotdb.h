@@ -58,7 +58,11 @@ struct iotdb {
 	struct marks marks;
 	void (*done)(void *arg,
 		     struct iotdb_item *it); /* an item's result is final */
+	/* It takes long; NULL = nobody wants to know. */
+	void (*working)(void *arg, const struct load_job *j);
 	void *arg;
+	const struct load_job *job; /* borrowed; the one that is worked on */
+	uint64_t told_ms;	    /* when that was told last; monotonic */
 };
 
 int iotdb_open(struct iotdb *db, const struct iotdb_settings *set,
@@ -70,6 +74,9 @@ void iotdb_batch(struct iotdb *db, struct iotdb_item *items, unsigned n);
 
 /* ---- between the load_iotdb_*.c ---- */
 
+/* To be called before whatever may take minutes: recvd waits ten of them for a sign of life. */
+#define IOTDB_TELL_MS 30000u
+void iotdb_tell_working(struct iotdb *db);
 /* Decides an item: once. */
 void iotdb_say(struct iotdb *db, struct iotdb_item *it, enum job_result r,
 	       const char *text);

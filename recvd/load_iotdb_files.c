@@ -132,6 +132,7 @@ static void wait_over(struct iotdb *db, const struct handover *h, uint64_t ms)
 	wait_late(h, ms);
 	if (iotdb_is_remote(db))
 		iotdb_wait_idle(db, LATE_MAX_MS);
+	iotdb_tell_working(db);
 }
 
 /* Of jobs that come one by one, the run is asked for each. */
@@ -188,6 +189,7 @@ static int load(struct run *run, const char *path, uint64_t bytes,
 	if (r < 0)
 		return err_set(e, -r, "LOAD of %s: the statement is too long",
 			       path);
+	iotdb_tell_working(run->db);
 	rpc_set_limit(run->db->rpc, iotdb_load_limit_ms(bytes));
 	return rpc_execute(run->db->rpc, buf_str(&sql), reply, e);
 }
@@ -440,6 +442,7 @@ static enum job_result compare_types(struct iotdb *db, const struct load_job *j,
 	bool is_tree = sql_is_tree(j->file.database);
 	int r = is_tree ? 0 : iotdb_tables_open(db, &reply, e);
 
+	iotdb_tell_working(db);
 	if (r >= 0)
 		r = types_check(&db->types, is_tree ? db->rpc : db->tables, j,
 				care->mismatch, sizeof care->mismatch, &reply,

@@ -27,6 +27,7 @@ static enum job_result say(struct iotdb *db, const char *sql,
 {
 	int r;
 
+	iotdb_tell_working(db);
 	rpc_set_limit(db->rpc, RPC_REPLY_MS);
 	r = rpc_execute(db->rpc, sql, reply, e);
 	return iotdb_result(db, r, reply, e);

@@ -11,7 +11,7 @@ struct lines {
 	char *texts[JOB_BATCH_MAX]; /* owned; what the jobs borrow from */
 	unsigned n;
 	bool is_all_held; /* a job could not even be read */
-	int failed; /* -errno of writing */
+	int failed;	  /* -errno of writing */
 };
 
 static void print_answer(struct lines *l, const struct iotdb_item *it)
@@ -37,6 +37,15 @@ static void decided(void *arg, struct iotdb_item *it)
 
 	print_answer(l, it);
 	if (fflush(stdout) != 0)
+		l->failed = -errno;
+}
+
+static void working(void *arg, const struct load_job *j)
+{
+	struct lines *l = arg;
+
+	if (printf("job=%s\tresult=" JOB_AT_WORK "\n", j->id) < 0 ||
+	    fflush(stdout) != 0)
 		l->failed = -errno;
 }
 
@@ -91,6 +100,7 @@ static void open_again(struct lines *l, const struct iotdb_settings *set)
 	if (iotdb_open(&l->db, set, &l->broken) < 0)
 		iotdb_close(&l->db);
 	l->db.done = decided;
+	l->db.working = working;
 	l->db.arg = l;
 }
 

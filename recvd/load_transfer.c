@@ -46,6 +46,11 @@ static int open_part(const struct handover *h, const struct load_job *j,
 	return 0;
 }
 
+static void tell_sent(void *arg)
+{
+	iotdb_tell_working(arg);
+}
+
 static int send_parts(struct iotdb *db, const struct load_job *j,
 		      const struct transfer_part *file,
 		      const struct transfer_part *mods, struct rpc_reply *reply,
@@ -56,6 +61,8 @@ static int send_parts(struct iotdb *db, const struct load_job *j,
 		.mods = mods,
 		.tables = iotdb_tables_of(j),
 		.load_ms = iotdb_load_limit_ms(file->length),
+		.sent = tell_sent,
+		.arg = db,
 	};
 	int r = transfer_file(db->transfer, &f, reply, e);
 

@@ -11,6 +11,7 @@
 
 #define PATH_MAX_LEN (3 * TSFILE_NAME_MAX + 3)
 #define FIRST_ROOM 1024u
+#define LEARN_MS 240000u /* below what recvd waits for */
 
 /* ---- names ---- */
 
@@ -189,8 +190,10 @@ static int learn(struct types *t, struct rpc *c, const char *database,
 		 struct rpc_reply *reply, struct err *e)
 {
 	CLEANUP(buf_release) struct buf sql = {0};
-	struct rpc_visit visit = {
-		.row = learn_row, .arg = t, .max_rows = TYPES_MAX};
+	struct rpc_visit visit = {.row = learn_row,
+				  .arg = t,
+				  .max_rows = TYPES_MAX,
+				  .limit_ms = LEARN_MS};
 	int r;
 
 	if (is_learned(t, database))

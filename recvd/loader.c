@@ -132,6 +132,8 @@ static int take_line(struct loader *ld, char *line)
 	if (job_line_parse(line, &fields) < 0 ||
 	    job_field_int(&fields, "job", &job) < 0)
 		return -EBADMSG;
+	if (strcmp(field_or_none(&fields, "result"), JOB_AT_WORK) == 0)
+		return 0;
 	result = job_result_parse(job_field(&fields, "result"));
 	if (result == JOB_NONE || job < 0 || job >= JOB_BATCH_MAX)
 		return -EBADMSG;

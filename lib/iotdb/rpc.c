@@ -394,12 +394,28 @@ static int fetch(struct rpc *c, const char *statement, int64_t query,
 	return r;
 }
 
+/* A server that always has some rows more. */
+static bool is_late(const struct rpc_visit *visit, uint64_t began_ms)
+{
+	return visit->limit_ms && clock_mono_ms() - began_ms > visit->limit_ms;
+}
+
+static int late(struct rpc *c, const struct rpc_visit *visit, struct err *e)
+{
+	c->is_lost = true;
+	return err_set(e, ETIMEDOUT,
+		       "IoTDB at %s: the rows of a query did not end within "
+		       "%u s",
+		       c->address, visit->limit_ms / 1000);
+}
+
 int rpc_query(struct rpc *c, const char *statement,
 	      const struct rpc_visit *visit, struct rpc_reply *reply,
 	      struct err *e)
 {
 	struct rows rows = {.max_rows = visit->max_rows ? visit->max_rows
 							: MAX_ROWS};
+	uint64_t began_ms = clock_mono_ms();
 	WireExecuteResp *resp;
 	bool has_more;
 	int r = execute(c, statement, &resp, reply, e);
@@ -412,8 +428,10 @@ int rpc_query(struct rpc *c, const char *statement,
 	if (r >= 0 && rows.n && resp->__isset_queryDataSet)
 		r = take_rows(&rows, resp->queryDataSet, visit, e);
 	while (r == 0 && has_more)
-		r = fetch(c, statement, resp->queryId, &rows, visit, &has_more,
-			  reply, e);
+		r = is_late(visit, began_ms)
+			    ? late(c, visit, e)
+			    : fetch(c, statement, resp->queryId, &rows, visit,
+				    &has_more, reply, e);
 	if (is_open && !c->is_lost)
 		close_operation(c, resp->queryId);
 	rows_release(&rows);

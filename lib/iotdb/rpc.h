@@ -93,6 +93,7 @@ struct rpc_visit {
 	void *arg;
 	uint64_t
 		max_rows; /* 0 = 1 000 000; more is -E2BIG, after the callback had so many */
+	unsigned limit_ms; /* of all rows together, beside each call's; 0 = none */
 };
 
 /* A statement with rows. Returns what the callback answered, when it ended the query. */

@@ -183,9 +183,9 @@ static int add_bytes(struct transfer *t, const struct transfer_part *part,
 }
 
 /* Each piece has a time limit of its own. */
-static int send_part(struct transfer *t, const struct transfer_part *part,
-		     enum transfer_type type, struct rpc_reply *reply,
-		     struct err *e)
+static int send_part(struct transfer *t, const struct transfer_file *f,
+		     const struct transfer_part *part, enum transfer_type type,
+		     struct rpc_reply *reply, struct err *e)
 {
 	uint64_t at = 0;
 	int r;
@@ -205,6 +205,8 @@ static int send_part(struct transfer *t, const struct transfer_part *part,
 		if (r >= 0)
 			r = take_answers(t, PIECES_ON_THE_WAY, deadline_ms,
 					 reply, e);
+		if (f->sent)
+			f->sent(f->arg);
 		at += n;
 	} while (r >= 0 && at < part->length);
 	return r;
@@ -251,8 +253,8 @@ int transfer_file(struct transfer *t, const struct transfer_file *f,
 
 	*reply = (struct rpc_reply){0};
 	if (f->mods)
-		r = send_part(t, f->mods, type, reply, e);
+		r = send_part(t, f, f->mods, type, reply, e);
 	if (r >= 0)
-		r = send_part(t, &f->file, type, reply, e);
+		r = send_part(t, f, &f->file, type, reply, e);
 	return r < 0 ? r : seal(t, f, reply, e);
 }

@@ -40,6 +40,8 @@ struct transfer_file {
 	const struct transfer_part *mods; /* NULL = none */
 	const char *tables; /* the database, when it is one of tables; 2.0 on */
 	unsigned load_ms;   /* how long the server may take to load it */
+	void (*sent)(void *arg); /* behind each piece; NULL = nobody asks */
+	void *arg;
 };
 
 /* Hands one file over and has it loaded. A file shorter than its length is -EIO. */

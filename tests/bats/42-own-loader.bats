@@ -48,6 +48,30 @@ has() { [ -f "$ARCHIVE/edge-1/$1" ]; }
 	statement 'WAIT PIPE p 30'
 }
 
+@test "a sign of life is no answer, and may come again and again" {
+	cat >"$T/slow" <<-'END'
+		#!/bin/sh
+		jobs=''
+		while IFS= read -r line; do
+			case $line in
+			end) printf '%send\n' "$jobs" && jobs='' ;;
+			*)
+				job=${line%%	*}
+				printf '%s\tresult=working\n%s\tresult=working\n' "$job" "$job"
+				jobs="$jobs$(printf '%s\tresult=applied\n.' "$job")" && jobs=${jobs%.}
+				;;
+			esac
+		done
+	END
+	chmod +x "$T/slow"
+	cloud_conf loader "$T/slow"
+	pair_start
+	for n in 1 2 3; do seal "$SAMPLE" root.sg "$n-$n-0-0"; done
+	statement 'WAIT PIPE p 30'
+	progress_is p applied_serial 3
+	run ! grep -qE 'level=(warn|err)' "$T/recvd.log"
+}
+
 @test "killed in the middle it is started again, and everything is there once" {
 	for n in $(seq 20); do seal "$SAMPLE" root.sg "$n-$n-0-0"; done
 	pair_start

@@ -243,6 +243,33 @@ NOT_FOUND='{"match": "LOAD .*", "code": 701, "text": "Can not find /x on this ma
 	in_order
 }
 
+@test "something that is no IoTDB, and one that hangs up: said, and waited for" {
+	fake_cloud
+	local port
+	port=$(cat "$T/iotdb.port")
+	fake_says '{"drop": "getProperties"}'
+	pair_start
+	seal "$SAMPLE" root.sg 1-1-0-0
+	at_once "IoTDB at 127.0.0.1:$port: getProperties: waiting for the answer: the server closed the connection"
+	daemon_kill iotdb
+	daemon_start iotdb python3 -c 'import socket, sys
+s = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+while True:
+    c = s.accept()[0]
+    c.recv(1)
+    c.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n" + b"x" * 100000)
+    c.close()' "$port"
+	statement 'LOAD CONFIGURATION' >/dev/null
+	at_once "is this IoTDB's RPC port"
+	progress_is p quarantined_entries 0
+	daemon_kill iotdb
+	fake_says
+	fake_start "$port"
+	statement 'LOAD CONFIGURATION' >/dev/null
+	statement 'WAIT PIPE p 60'
+	wait_until 10 value_is /p/message ""
+}
+
 @test "IoTDB 0.13: its own numbers for read-only and a full disk" {
 	fake_cloud
 	CURED='{"version": "0.13.4"}'

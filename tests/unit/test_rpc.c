@@ -1,5 +1,6 @@
 /* lib/iotdb against a server that answers by script (tests/iotdb/fake_server.py). */
 #include <errno.h>
+#include <poll.h>
 #include <inttypes.h>
 #include <unistd.h>
 
@@ -159,6 +160,32 @@ static void pieces_are_fetched_to_the_end(void)
 	rpc_close(c);
 }
 
+static int see_slowly(void *arg, const struct rpc_row *row)
+{
+	(void)poll(NULL, 0, 5);
+	return see(arg, row);
+}
+
+static void rows_that_do_not_end_are_late(void)
+{
+	struct seen seen = {.n = 0};
+	struct rpc_visit visit = {
+		.row = see_slowly, .arg = &seen, .limit_ms = 8};
+	struct rpc *c = NULL;
+	struct err e = {0};
+
+	fake_iotdb_script(&fake,
+			  "{\"match\": \"SHOW DATABASES\", \"columns\": "
+			  "[\"Database\"], \"piece\": 1, \"rows\": [[\"a\"], "
+			  "[\"b\"], [\"c\"], [\"d\"], [\"e\"]]}\n");
+	CHECK(log_in(&c, NULL, NULL, &e) == 0);
+	CHECK(rpc_query(c, "SHOW DATABASES", &visit, NULL, &e) == -ETIMEDOUT);
+	CHECK(seen.n >= 1 && seen.n < 5);
+	CHECK(strstr(e.text, "did not end within"));
+	CHECK(rpc_execute(c, "FLUSH", NULL, &e) == -ENOTCONN);
+	rpc_close(c);
+}
+
 static void a_lost_answer_is_no_answer(void)
 {
 	struct rpc_reply reply = {0};
@@ -233,6 +260,8 @@ int main(void)
 		 rows_of_every_type_with_nulls);
 	test_run("pieces are fetched to the end, or to the limit",
 		 pieces_are_fetched_to_the_end);
+	test_run("rows that do not end are late",
+		 rows_that_do_not_end_are_late);
 	test_run("a lost answer is no answer", a_lost_answer_is_no_answer);
 	test_run("a list holds what it is read for, and not too much",
 		 a_list_holds_what_it_is_read_for);
