@@ -16,7 +16,7 @@ teardown() { pair_teardown; }
 	known_is 'count(*) FROM known' 1
 	statement 'WAIT PIPE p 30'
 	sent_is 2
-	! archive_has root.sg 1-1-1-0
+	run ! archive_has root.sg 1-1-1-0
 	archive_has root.sg 2-2-0-0
 	value_has /p/events 'sequence/root.sg/1/0/1-1-1-0.tsfile is derived from 2 captured files: not sent'
 }

@@ -20,7 +20,7 @@ teardown() { pair_teardown; }
 	value_has /p/events 'no row is missing'
 	archive_has root.sg 1-1-1-0
 	known_is 'group_concat(serial) FROM (SELECT serial FROM known ORDER BY serial)' "$((before + 1)),$((before + 2))"
-	! grep -r DELETION "$ARCHIVE"
+	run ! grep -r DELETION "$ARCHIVE"
 }
 
 @test "compacted away before it was surveyed: its pin still says that no row is missing" {
@@ -104,7 +104,7 @@ teardown() { pair_teardown; }
 	statement 'WAIT PIPE p 30'
 	progress_is p applied_serial 2
 	archive_has root.sg 1-1-1-0
-	! grep -r DELETION "$ARCHIVE"
+	run ! grep -r DELETION "$ARCHIVE"
 }
 
 @test "a file that somebody removed is no source of a product that happens to be new" {
@@ -120,8 +120,8 @@ teardown() { pair_teardown; }
 	statement 'WAIT PIPE p 30'
 	archive_has root.sg 5-5-1-0
 	archive_has root.sg 2-2-0-0
-	! value_has /p/events 'was not seen'
-	! grep -r DELETION "$ARCHIVE"
+	run ! value_has /p/events 'was not seen'
+	run ! grep -r DELETION "$ARCHIVE"
 }
 
 @test "compacted again and again while syncd was down: a product need not bear the name of a captured file" {
@@ -137,7 +137,7 @@ teardown() { pair_teardown; }
 	statement 'WAIT PIPE p 30'
 	value_has /p/events 'rows may have been deleted before it'
 	value_has /p/events 'RESTATE of'
-	! value_has /p/events 'no journal says why'
+	run ! value_has /p/events 'no journal says why'
 	grep -q 'DELETION,root.sg.al0' "$ARCHIVE/edge-1/root.sg/sequence/1/0/5-1-0-0.tsfile.mods"
 	archive_has root.sg 3-4-1-0
 }
@@ -231,7 +231,7 @@ teardown() { pair_teardown; }
 	wait_until 20 archive_has root.sg 1-1-1-0
 	statement 'WAIT PIPE p 30'
 	grep -q 'DELETION,root.sg.al0' "$ARCHIVE/edge-1/root.sg/sequence/1/0/1-1-0-0.tsfile.mods"
-	! value_has /p/events 'no journal says why'
+	run ! value_has /p/events 'no journal says why'
 }
 
 @test "the product of a compaction that was seen, compacted away in turn while syncd was down: its rows are restated" {

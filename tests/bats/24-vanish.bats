@@ -67,7 +67,7 @@ two_files() {
 	wait_until 20 held
 	seal "$V3/old.tsfile" root.sg 3-3-0-0
 	wait_until 20 progress_is p durable_serial 4
-	! archive_has root.sg 3-3-0-0
+	run ! archive_has root.sg 3-3-0-0
 	statement "SKIP $(rows 'SHOW QUARANTINE' | cut -f1)"
 	statement 'WAIT PIPE p 30'
 	archive_has root.sg 3-3-0-0
@@ -251,7 +251,7 @@ compacted_unseen() {
 	statement 'WAIT PIPE p 30'
 	value_has /p/events 'rows before 100 are gone at the edge and stay in the cloud: a TTL may have removed them'
 	value_has /p/events 'times 100..102,'
-	! grep -q 'root.sg.d1' <<<"$(there 1-1-0-0 | grep -v ',100,102')"
+	run ! grep -q 'root.sg.d1' <<<"$(there 1-1-0-0 | grep -v ',100,102')"
 	progress_is p applied_serial 4
 }
 

@@ -65,7 +65,7 @@ files() { # SERIAL...: a batch
 }
 applied() { # jobs on stdin, all of them applied
 	"${loader[@]}" >"$T/answers"
-	! grep -v -e 'result=applied' -e '^end$' "$T/answers"
+	run ! grep -v -e 'result=applied' -e '^end$' "$T/answers"
 }
 
 @test "files and deletions that were done are not done again, nor what follows them before them" {

@@ -221,7 +221,7 @@ socat -u - "OPEN:$c" <<<"$s"'
 
 @test "a here-document of ten statements is ten statements, and its answers are read back" {
 	exec 9<>"$PIPES/ctl"
-	! cat >&9 <<-'END'
+	cat >&9 2>"$T/said" <<-'END' && return 1
 		-- ten of them
 		SHOW PIPES
 		SHOW PIPE p; SHOW PIPESINKS
