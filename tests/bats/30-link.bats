@@ -131,7 +131,7 @@ free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1
 	wait_until 10 value_has /p/link offline
 	value_is /p/status RUNNING
 	value_is /p/message ''
-	value_has /p/link 'next try in'
+	wait_until 10 value_has /p/link 'next try in' # not just trying
 	recvd_start
 	wait_until 40 value_has /p/link online
 }
