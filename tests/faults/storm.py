@@ -38,7 +38,8 @@ class StormPair(Pair):
         super().__init__(base, build, material, address)
         self.knob, self.is_calm, self.is_resynced = f"{base}/storm", False, False
         self.turn(0)
-        self.under = {"LD_PRELOAD": library, "STORM_FILE": self.knob, "STORM_DIR": base}
+        self.under = {"LD_PRELOAD": library, "STORM_FILE": self.knob, "STORM_DIR": base,
+                      "ASAN_OPTIONS": "detect_leaks=0:verify_asan_link_order=0"}
         self.ends = collections.Counter()
 
     def turn(self, one_of):
