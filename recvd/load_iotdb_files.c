@@ -103,6 +103,9 @@ static void tell_settled(const struct iotdb *db, const struct handover *h,
 		n_left += handover_has(h, &items[i].job) ||
 			  (is_taken && !tells_taken(db));
 	}
+	/* Over the network the others were not sent. */
+	if (iotdb_is_remote(db) && n_left)
+		n_left = 1;
 	if (n_taken + n_left == 0)
 		return;
 	(void)fprintf(stderr,

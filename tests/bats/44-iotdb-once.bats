@@ -49,10 +49,11 @@ loader_setup() {
 	MARKS=$T/load/sender-pipe/root.sg/applied
 }
 job() { # NUMBER KIND SERIAL [DIGEST]
-	local file=$T/staging/sender/pipe/$3-$3-0-0.tsfile
-	[ "$2" = FILE ] || file=$T/staging/sender/pipe/records
-	printf 'job=%s\tkind=%s\tsender=e\tincarnation=sender-pipe\tdatabase=root.sg\tserial=%s\tregion=1\tpath=%s\tlength=%s\tdigest=%032d\ttake=no' \
-		"$1" "$2" "$3" "$file" "$(stat -c %s "$file")" "${4:-0}"
+	local dir=$T/staging/sender/${PIPE:=pipe}
+	local file=$dir/$3-$3-0-0.tsfile
+	[ "$2" = FILE ] || file=$dir/records
+	printf 'job=%s\tkind=%s\tsender=e\tincarnation=sender-%s\tdatabase=root.sg\tserial=%s\tregion=1\tpath=%s\tlength=%s\tdigest=%032d\ttake=no' \
+		"$1" "$2" "$PIPE" "$3" "$file" "$(stat -c %s "$file")" "${4:-0}"
 	if [ "$2" = FILE ]; then
 		printf '\tspace=sequence\tpartition=0\tname=%s-%s-0-0\n' "$3" "$3"
 	else
@@ -120,4 +121,18 @@ applied() { # jobs on stdin, all of them applied
 	fake_says "$TAKEN"
 	files 2 3 | applied
 	[ "$(loads 2-3)" = 1 ]
+}
+
+@test "what was marked goes with its pipe" {
+	loader_setup
+	fake_says "$TAKEN"
+	files 1 | applied
+	[ -s "$MARKS" ]
+	mkdir "$T/staging/sender/next"
+	mv "$T/staging/sender/pipe/"* "$T/staging/sender/next"
+	rmdir "$T/staging/sender/pipe"
+	PIPE=next
+	files 2 | applied
+	[ ! -e "$T/load/sender-pipe" ]
+	[ "$(cut -d ' ' -f 1 "$T/load/sender-next/root.sg/applied")" = 2 ]
 }
