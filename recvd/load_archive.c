@@ -176,8 +176,9 @@ int archive_write_temporary(struct archive *a, const void *p, size_t n,
 	return fd < 0 ? fd : file_pwrite(fd, p, n, 0);
 }
 
-int archive_replace(struct archive *a, int dir_fd, const char *name,
-		    const void *p, size_t n)
+/* A file below `dir_fd` made anew: temporary, sync, rename. */
+static int archive_replace(struct archive *a, int dir_fd, const char *name,
+			   const void *p, size_t n)
 {
 	char tmp[ARCHIVE_TMP_LEN];
 	CLEANUP_CLOSE int fd = -1;

@@ -64,9 +64,6 @@ enum job_result archive_failed(int r, const char *what, struct err *e);
 /* In the directory of temporaries, not synced. */
 int archive_write_temporary(struct archive *a, const void *p, size_t n, char name[ARCHIVE_TMP_LEN])
 	MUST_CHECK;
-/* A file below `dir_fd` made anew: temporary, sync, rename. */
-int archive_replace(struct archive *a, int dir_fd, const char *name, const void *p, size_t n)
-	MUST_CHECK;
 enum job_result archive_delete(struct archive *a, const struct load_job *j, struct err *e);
 /* All rows of the job's database, of every region. */
 enum job_result archive_drop(struct archive *a, const struct load_job *j, struct err *e);

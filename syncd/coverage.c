@@ -57,8 +57,8 @@ static void add_what(const struct record *rec, uint64_t body_len,
 	buf_add(out, rec->path, rec->path_len);
 }
 
-int coverage_add(struct coverage *c, const struct record *rec,
-		 uint64_t body_len)
+static int coverage_add(struct coverage *c, const struct record *rec,
+			uint64_t body_len)
 {
 	struct coverage_range one = {.what = (uint32_t)c->names.len,
 				     .first = rec->start,

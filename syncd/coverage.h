@@ -33,10 +33,8 @@ struct coverage {
 void coverage_init(struct coverage *c);
 void coverage_release(struct coverage *c);
 
-/* `body_len` is the length of the TsFile. -ENOMEM, -E2BIG. */
-int coverage_add(struct coverage *c, const struct record *rec,
-		 uint64_t body_len) MUST_CHECK;
-/* Whole records, as mods_whole() found them. */
+/* Whole records, as mods_whole() found them; `body_len` is the length of the TsFile.
+ * -ENOMEM, -E2BIG. */
 int coverage_add_all(struct coverage *c, enum mods_kind kind, const void *p,
 		     size_t n, uint64_t body_len) MUST_CHECK;
 

@@ -30,8 +30,9 @@ static const char *part_path(const struct deletion_judging *j,
 	return to;
 }
 
-int deletion_open(const struct deletion_judging *j,
-		  const struct deletion_source *s, enum mods_kind kind)
+/* The TsFile (MODS_NONE) or one of its deletion files: a descriptor, or -errno. */
+static int deletion_open(const struct deletion_judging *j,
+			 const struct deletion_source *s, enum mods_kind kind)
 {
 	char path[PATH_LEN];
 	int fd = open(part_path(j, s, kind, path),

@@ -58,8 +58,7 @@ struct deletions {
 	size_t n_read, cap_read;
 };
 
-void deletions_init(struct deletions *d);
-void deletions_release(struct deletions *d);
+void deletions_release(struct deletions *d); /* safe on a zeroed one */
 struct deletion *deletions_add(struct deletions *d); /* NULL: no memory */
 struct deletion_read *deletions_add_read(struct deletions *d);
 

@@ -42,10 +42,6 @@ struct deletion_pieces {
 	bool is_partial;   /* one of them is about the front of the file */
 };
 
-/* The TsFile (MODS_NONE) or one of its deletion files: a descriptor, or -errno. */
-int deletion_open(const struct deletion_judging *j,
-		  const struct deletion_source *s,
-		  enum mods_kind kind) MUST_CHECK;
 /* What the cloud has of a file's deletions: as read just now, else of the catalog. */
 int deletion_load(const struct deletion_judging *j, const struct living *f,
 		  struct coverage *out) MUST_CHECK;

@@ -6,11 +6,6 @@
 #include "deletion.h"
 #include "ground/clock.h"
 
-void deletions_init(struct deletions *d)
-{
-	memset(d, 0, sizeof(*d));
-}
-
 void deletions_release(struct deletions *d)
 {
 	size_t i;
@@ -23,7 +18,7 @@ void deletions_release(struct deletions *d)
 		buf_release(&d->read[i].covered);
 	free(d->v);
 	free(d->read);
-	deletions_init(d);
+	*d = (struct deletions){0};
 }
 
 struct deletion *deletions_add(struct deletions *d)

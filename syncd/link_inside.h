@@ -94,7 +94,6 @@ bool link_has_moved(
 
 /* link_io.c */
 void link_pump(struct link *l); /* takes and performs what the machine wants */
-void link_pump_soon(struct link *l);
 void link_frame(struct link *l, const struct frame *f);
 void link_send_status(struct link *l);
 void link_io_release(struct link *l);

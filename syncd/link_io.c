@@ -481,7 +481,7 @@ static void pump_task(struct loop_task *t)
 	link_pump(CONTAINER_OF(t, struct link, pump));
 }
 
-void link_pump_soon(struct link *l)
+static void link_pump_soon(struct link *l)
 {
 	l->pump.fn = pump_task;
 	loop_defer(l->edge->loop, &l->pump);

@@ -168,7 +168,8 @@ static void forgotten(struct outbox_job *j)
 	free(CONTAINER_OF(j, struct forgetting, job));
 }
 
-void pipes_forget(struct pipes *ps, struct pipe *p)
+/* The row and everything of it are gone. */
+static void pipes_forget(struct pipes *ps, struct pipe *p)
 {
 	struct forgetting *f = xcalloc(1, sizeof(*f));
 	struct pipe **at = &ps->pipes;

@@ -79,8 +79,6 @@ size_t pipes_capturing(const struct pipes *ps, int64_t *ids, size_t n);
 struct sink *pipes_put_sink(struct pipes *ps, const struct sink_row *row);
 void pipes_remove_sink(struct pipes *ps, struct sink *s);
 struct pipe *pipes_add(struct pipes *ps, const struct pipe_row *row);
-/* The row and everything of it are gone. */
-void pipes_forget(struct pipes *ps, struct pipe *p);
 /* A dropped pipe has no entries any more: the superseded one goes, and of the others those
  * beyond dropped_kept, the oldest first. */
 void pipes_push_out(struct pipes *ps);

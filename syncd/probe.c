@@ -21,10 +21,8 @@ struct probe {
 	void *arg;
 };
 
-void probe_free(struct probe *p)
+static void probe_free(struct probe *p)
 {
-	if (!p)
-		return;
 	loop_timer_stop(p->edge->loop, &p->deadline);
 	loop_timer_stop(p->edge->loop, &p->again);
 	call_free(p->call);
@@ -163,11 +161,9 @@ static void too_late(struct loop_timer *t)
 	refuse(p, EHOSTUNREACH, cause);
 }
 
-struct probe *probe_new(struct edge *e, const struct sink_row *sink,
-			const char *pipe,
-			void (*done)(void *arg, const char *key,
-				     const struct err *e),
-			void *arg)
+void probe_begin(struct edge *e, const struct sink_row *sink, const char *pipe,
+		 void (*done)(void *arg, const char *key, const struct err *e),
+		 void *arg)
 {
 	struct probe *p = xcalloc(1, sizeof(*p));
 
@@ -180,5 +176,4 @@ struct probe *probe_new(struct edge *e, const struct sink_row *sink,
 	p->again.fn = ask_again;
 	loop_timer_set(e->loop, &p->deadline, PROBE_MS);
 	p->call = call_new(e, sink, &call_events, p);
-	return p;
 }

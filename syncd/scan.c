@@ -70,7 +70,7 @@ static void any_busy(void *arg, struct partition *p)
 		*(bool *)arg = true;
 }
 
-bool scan_is_busy(const struct scan *s)
+static bool scan_is_busy(const struct scan *s)
 {
 	bool busy = !is_idle(s);
 	struct partitions *ps = (struct partitions *)(uintptr_t)&s->partitions;

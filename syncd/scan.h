@@ -35,6 +35,5 @@ void scan_hold(struct scan *s, bool is_held);
 /* The age of the oldest file that is not sealed: T of its name; 0 = none. */
 int64_t scan_oldest_unsealed_ms(const struct scan *s);
 size_t scan_watches(const struct scan *s);
-bool scan_is_busy(const struct scan *s);
 
 #endif

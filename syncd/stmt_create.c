@@ -135,6 +135,6 @@ void stmt_create_pipe(struct edge *e, struct request *rq)
 	c->check = check_create;
 	c->commit = commit_create;
 	c->effect = effect_create;
-	(void)probe_new(e, &pipes_sink_like(e->pipes, rq->stmt.sink)->row,
-			rq->stmt.name, probed, c);
+	probe_begin(e, &pipes_sink_like(e->pipes, rq->stmt.sink)->row,
+		    rq->stmt.name, probed, c);
 }

@@ -88,9 +88,6 @@ void control_gone(struct pending *p);
 /* Called when a request of c has ended. */
 void conn_resume(struct conn *c);
 
-/* Whether user uid, in the groups that `is_member` knows, may do more than look. */
-bool control_may(const struct control *c, uid_t uid, bool is_member);
-
 /* Names of errno values as they travel; "EIO" for what has none there. */
 const char *reply_errno_name(int sys);
 

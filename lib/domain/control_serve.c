@@ -145,7 +145,8 @@ void control_gone(struct pending *p)
 
 /* Rights */
 
-bool control_may(const struct control *c, uid_t uid, bool is_member)
+/* Whether a user may do more than look; is_member: of the group that may. */
+static bool control_may(const struct control *c, uid_t uid, bool is_member)
 {
 	return uid == 0 || uid == c->own_uid || is_member;
 }

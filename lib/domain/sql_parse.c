@@ -111,7 +111,7 @@ struct err *parse_late(struct parse *p)
 	return p->late.sys ? NULL : &p->late;
 }
 
-int take_word(struct parse *p, const char *word)
+static int take_word(struct parse *p, const char *word)
 {
 	if (!parse_at(p, word))
 		return expected(p, word);

@@ -29,7 +29,6 @@ bool parse_at_end(const struct parse *p); /* `;` too */
 
 /* -EINVAL and the sentence "line L:C expected WHAT, came ...". */
 int expected(struct parse *p, const char *what) MUST_CHECK;
-int take_word(struct parse *p, const char *word) MUST_CHECK;
 int take_sign(struct parse *p, const char *sign, const char *what) MUST_CHECK;
 
 /* Where the first thing said wrongly goes; NULL, which err_say() accepts, after it. */

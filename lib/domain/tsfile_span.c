@@ -115,7 +115,7 @@ uint64_t span_be64(struct tsfile_span *s)
 	return be64toh(v);
 }
 
-uint32_t span_uvarint(struct tsfile_span *s)
+static uint32_t span_uvarint(struct tsfile_span *s)
 {
 	uint32_t v = 0;
 
@@ -142,7 +142,7 @@ uint32_t span_count(struct tsfile_span *s)
 	return 0;
 }
 
-int32_t span_svarint(struct tsfile_span *s)
+static int32_t span_svarint(struct tsfile_span *s)
 {
 	uint32_t v = span_uvarint(s);
 

@@ -45,9 +45,7 @@ static inline uint64_t span_left(const struct tsfile_span *s)
 uint8_t span_u8(struct tsfile_span *s);
 uint32_t span_be32(struct tsfile_span *s);
 uint64_t span_be64(struct tsfile_span *s);
-uint32_t span_uvarint(struct tsfile_span *s);
 uint32_t span_count(struct tsfile_span *s); /* a uvarint of 2^31 - 1 at most */
-int32_t span_svarint(struct tsfile_span *s);
 void span_skip(struct tsfile_span *s, uint64_t n);
 void span_copy(struct tsfile_span *s, void *to, size_t n);
 
