@@ -69,6 +69,12 @@ static int serve(struct recvd *d, struct signals *s, struct err *e)
 			 err_words(-r));
 	events_add(d->events, LOG_INFO_, NULL, NULL, "version %s ready, key %s",
 		   TSFERRY_VERSION, d->keys.text);
+	if (d->keys.is_new && !d->dir.is_new)
+		events_add(d->events, LOG_WARN_, NULL, NULL,
+			   "key.pem was gone and is made anew: edges that know "
+			   "the old key stop (bring it back, or ALTER PIPESINK "
+			   "with key='%s' at each edge)",
+			   d->keys.text);
 	r = loop_run(d->loop);
 	service_end(&s->service);
 	return r < 0 ? err_set(e, -r, "the loop: %s", err_words(-r)) : 0;

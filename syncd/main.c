@@ -180,6 +180,12 @@ static int serve(struct edge *e, struct signals *s, struct err *err)
 			 err_words(-r));
 	events_add(e->events, LOG_INFO_, NULL, NULL, "syncd %s is ready",
 		   TSFERRY_VERSION);
+	if (e->keys.is_new && !e->state.is_new)
+		events_add(e->events, LOG_WARN_, NULL, NULL,
+			   "key.pem was gone and is made anew: to receivers "
+			   "this is another sender (bring the old one back, or "
+			   "FORGET SENDER %s there and RESYNC PIPE here)",
+			   e->set.sender_name);
 	r = loop_run(e->loop);
 	service_end(&s->service);
 	return r < 0 ? err_set(err, -r, "the loop: %s", err_words(-r)) : 0;

@@ -271,11 +271,13 @@ int keys_load(struct keys *k, int dir_fd, struct err *e)
 	CLEANUP(release_pkey) EVP_PKEY *key = NULL;
 	CLEANUP(release_cert) X509 *cert = NULL;
 	char text[KEY_FILE_MAX];
+	bool is_new;
 	int len;
 
 	*k = (struct keys){0};
 	len = read_file(dir_fd, text, e);
-	if (len == -ENOENT) {
+	is_new = len == -ENOENT;
+	if (is_new) {
 		int r = make(dir_fd, e);
 
 		if (r < 0)
@@ -288,6 +290,7 @@ int keys_load(struct keys *k, int dir_fd, struct err *e)
 	OPENSSL_cleanse(text, sizeof text);
 	if (len < 0)
 		return len;
+	k->is_new = is_new;
 	return set_up(k, key, cert, e);
 }
 

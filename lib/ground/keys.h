@@ -19,6 +19,7 @@ struct keys {
 	SSL_CTX *client, *server; /* owned */
 	uint8_t id[KEY_ID_LEN];
 	char text[KEY_TEXT_LEN];
+	bool is_new; /* made by this keys_load() */
 };
 
 /* Reads `key.pem` in dir_fd (mode 0600, refused when others can read it), or makes

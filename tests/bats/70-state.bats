@@ -42,6 +42,25 @@ delivered() { # N more files, all applied
 	done
 }
 
+@test "a key that is lost is made anew, with the words what that means, at either end" {
+	pair_start
+	keep_port
+	run ! grep -h 'made anew' "$T/syncd.log" "$T/recvd.log"
+	daemon_stop syncd
+	daemon_stop recvd
+	rm "$EDGE/state/key.pem"
+	syncd_start
+	value_has /log 'key.pem was gone and is made anew: to receivers this is another sender'
+	recvd_start
+	wait_until 30 value_has /p/message 'FORGET SENDER edge-1'
+	statement 'FORGET SENDER edge-1' 'RESYNC PIPE p'
+	wait_until 20 online p
+	daemon_stop recvd
+	rm "$CLOUD/state/key.pem"
+	recvd_start
+	value_has /log "edges that know the old key stop (bring it back, or ALTER PIPESINK with key='$(value /server/key)'"
+}
+
 @test "a catalog that is lost while its directories hold data is refused, at either end" {
 	pair_start
 	keep_port
