@@ -252,6 +252,7 @@ static void check_receiver(struct doctor *d, const char *sink, const char *host,
 {
 	CLEANUP_CLOSE int fd = -1;
 	struct net_addr addr;
+	char text[NET_ENDPOINT_LEN];
 	struct err e = {0};
 	int r = net_resolve(host, port, &addr, &e);
 
@@ -264,11 +265,12 @@ static void check_receiver(struct doctor *d, const char *sink, const char *host,
 	r = fd < 0 ? fd : wait_connected(fd);
 	if (r)
 		bad(d,
-		    "pipeSink %s, %s:%u: %s; START PIPESERVER there, and let "
+		    "pipeSink %s, %s: %s; START PIPESERVER there, and let "
 		    "the port through",
-		    sink, host, port, err_words(-r));
+		    sink, net_endpoint(host, port, text), err_words(-r));
 	else
-		good("pipeSink %s: %s:%u takes connections", sink, host, port);
+		good("pipeSink %s: %s takes connections", sink,
+		     net_endpoint(host, port, text));
 }
 
 static void check_sinks(struct doctor *d)

@@ -88,12 +88,19 @@ static int check_create(struct change *c, struct err *e)
 	return take_attributes(&c->sink, st, e);
 }
 
+static void tell(const struct change *c, const char *what)
+{
+	char text[NET_ENDPOINT_LEN];
+
+	events_add(c->edge->events, LOG_INFO_, NULL, NULL, "pipeSink %s %s: %s",
+		   c->sink.name, what,
+		   net_endpoint(c->sink.host, c->sink.port, text));
+}
+
 static void effect_create(struct change *c)
 {
 	(void)pipes_put_sink(c->edge->pipes, &c->sink);
-	events_add(c->edge->events, LOG_INFO_, NULL, NULL,
-		   "pipeSink %s created: %s:%u", c->sink.name, c->sink.host,
-		   c->sink.port);
+	tell(c, "created");
 }
 
 void stmt_create_sink(struct edge *e, struct request *rq)
@@ -152,9 +159,7 @@ static int check_alter(struct change *c, struct err *e)
 static void effect_alter(struct change *c)
 {
 	(void)pipes_put_sink(c->edge->pipes, &c->sink);
-	events_add(c->edge->events, LOG_INFO_, NULL, NULL,
-		   "pipeSink %s altered: %s:%u", c->sink.name, c->sink.host,
-		   c->sink.port);
+	tell(c, "altered");
 	pipes_sink_moved(c->edge->pipes, c->sink.name);
 }
 

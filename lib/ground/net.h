@@ -16,6 +16,7 @@ struct net_addr {
 };
 
 #define NET_TEXT_LEN 64
+#define NET_ENDPOINT_LEN 272
 
 /* A host name or a literal IPv4/IPv6 address, syntactically. */
 bool net_is_host(const char *host);
@@ -35,6 +36,8 @@ int net_listen(const char *bind, unsigned port, unsigned *real_port, struct err 
 /* Returns a non-blocking descriptor with the options of net_connect(), or -EAGAIN. */
 int net_accept(int listen_fd, struct net_addr *from) MUST_CHECK;
 const char *net_text(const struct net_addr *a, char *to); /* 10.0.0.5, ::1 */
+/* host:port for people, an IPv6 address in brackets. */
+const char *net_endpoint(const char *host, unsigned port, char to[NET_ENDPOINT_LEN]);
 
 /* A list of networks: "192.168.0.0/16, 10.1.2.3,fe80::/10". A bare address is
  * itself alone; host bits that are set make the network and a line in `warnings`.

@@ -55,6 +55,16 @@ const char *net_text(const struct net_addr *a, char *to)
 	return to;
 }
 
+const char *net_endpoint(const char *host, unsigned port,
+			 char to[NET_ENDPOINT_LEN])
+{
+	bool is_v6 = strchr(host, ':');
+
+	(void)snprintf(to, NET_ENDPOINT_LEN, "%s%.255s%s:%u", is_v6 ? "[" : "",
+		       host, is_v6 ? "]" : "", port);
+	return to;
+}
+
 /* Lists of networks */
 
 /* A range of IPv4 is one below the mapped prefix. ::/0 is not one, so it admits

@@ -35,6 +35,7 @@ int frame_connect(const char *host, unsigned port, unsigned limit_ms,
 {
 	CLEANUP_CLOSE int fd = -1;
 	struct net_addr to;
+	char text[NET_ENDPOINT_LEN];
 	int r = net_resolve(host, port, &to, e);
 
 	if (r < 0)
@@ -44,8 +45,8 @@ int frame_connect(const char *host, unsigned port, unsigned limit_ms,
 	if (r >= 0)
 		r = net_connect_result(fd);
 	if (r < 0)
-		return err_set(e, -r, "cannot connect to IoTDB at %s:%u: %s",
-			       host, port, err_words(-r));
+		return err_set(e, -r, "cannot connect to IoTDB at %s: %s",
+			       net_endpoint(host, port, text), err_words(-r));
 	return steal_fd(&fd);
 }
 

@@ -6,6 +6,7 @@
 #include "call.h"
 #include "frame.h"
 #include "ground/clock.h"
+#include "ground/net.h"
 #include "mend.h"
 #include "rows.h"
 
@@ -147,8 +148,7 @@ int rpc_connect(struct rpc **out, const struct rpc_login *login, struct err *e)
 	*out = NULL;
 	c->connect_ms = login->connect_ms ? login->connect_ms : RPC_CONNECT_MS;
 	rpc_set_limit(c, login->reply_ms);
-	(void)snprintf(c->address, sizeof c->address, "%s:%u", login->host,
-		       login->port);
+	(void)net_endpoint(login->host, login->port, c->address);
 	c->fd = frame_connect(login->host, login->port, c->connect_ms, e);
 	r = c->fd < 0 ? c->fd : get_properties(c, e);
 	if (r < 0)

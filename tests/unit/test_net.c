@@ -382,6 +382,15 @@ static void listens_v6(void)
 	meets("::1", "::1");
 }
 
+static void endpoints_for_people(void)
+{
+	char text[NET_ENDPOINT_LEN];
+
+	CHECK_STR(net_endpoint("cloud", 6670, text), "cloud:6670");
+	CHECK_STR(net_endpoint("10.0.0.5", 1, text), "10.0.0.5:1");
+	CHECK_STR(net_endpoint("fd00::5", 65535, text), "[fd00::5]:65535");
+}
+
 static void not_bound(void)
 {
 	CLEANUP_CLOSE int first = -1;
@@ -434,6 +443,7 @@ int main(void)
 	test_run("peers that are not on IP", other_families);
 	test_run("host names", host_names);
 	test_run("resolving", resolving);
+	test_run("endpoints for people", endpoints_for_people);
 	test_run("listen, connect, accept", listens_everywhere);
 	test_run("the way to a peer is told", tells_the_way);
 	if (have_v6())
