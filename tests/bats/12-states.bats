@@ -391,11 +391,11 @@ refuses_with() { # CAUSE
 	state RUNNING
 	wait_until 20 online p
 	statement 'STOP PIPE p'
-	said=$(value /p/events) link=$(value /p/link) before=$(printf '.stat /p/status\n' | socat - "UNIX-CONNECT:$SYNCD_SOCK")
+	said=$(value /p/events) link=$(value /p/link) before=$(printf '.stat /p/status\n' | socat -t 20 - "UNIX-CONNECT:$SYNCD_SOCK")
 	statement 'STOP PIPE p'
 	[ "$(value /p/events)" = "$said" ]
 	[ "$(value /p/link)" = "$link" ]
-	[ "$(printf '.stat /p/status\n' | socat - "UNIX-CONNECT:$SYNCD_SOCK")" = "$before" ]
+	[ "$(printf '.stat /p/status\n' | socat -t 20 - "UNIX-CONNECT:$SYNCD_SOCK")" = "$before" ]
 	statement 'DROP PIPE p; CREATE PIPE p TO s'
 	[ "$(value /p/events | sed 's/^[^ ]* //')" = 'info created, to pipeSink s' ]
 	[ "$(value /log | grep -c 'pipe p: created, to pipeSink s')" = 2 ]

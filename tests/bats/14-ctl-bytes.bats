@@ -46,7 +46,7 @@ teardown() { pair_teardown; }
 	has_opened() { find -L "/proc/$(daemon_pid reader)/fd" -samefile "$PIPES/ctl" 2>/dev/null | grep -q .; }
 	wait_until 5 has_opened || true # it may have ended
 	kill -CONT "$(daemon_pid syncd)"
-	wait_until 5 gone "$(daemon_pid reader)"
+	wait_until 20 gone "$(daemon_pid reader)"
 	rm "$T/reader.pid"
 	[[ $(cat "$T/reader.log") == *"expected PIPE or PIPESERVER, came 'PIPES'" ]]
 	# One that takes long is not waited for.

@@ -103,5 +103,5 @@ large_ends() {
 	wait_until 20 settled
 	small_there 1 2
 	value_is /p/gaps ''
-	value_is /p/message ''
+	wait_until 10 value_is /p/message ''
 }

@@ -90,8 +90,8 @@ quarantined() { wait_until 20 eval "reasons | grep -qF -- \"$1\""; }
 		p.until_applied(2)
 	END
 	[ -z "$(reasons)" ]
-	grep -qF 'warn recvd-load: database root.sg cannot be made, another one is there: some children of root.sg' "$T/recvd.log"
-	warned 'root.sg.d1.s1 cannot be made, something else is there: Cannot create timeseries [root.sg.d1.s1] since device template [t]'
+	wait_until 10 grep -qF 'warn recvd-load: database root.sg cannot be made, another one is there: some children of root.sg' "$T/recvd.log"
+	wait_until 10 warned 'root.sg.d1.s1 cannot be made, something else is there: Cannot create timeseries [root.sg.d1.s1] since device template [t]'
 	run ! warned 'root.sg.d1.s2'
 }
 

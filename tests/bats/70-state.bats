@@ -184,7 +184,7 @@ delivered() { # N more files, all applied
 	edge_conf rate_limit 400K
 	pair_start
 	keep_port
-	generate -d root.a -n 1 -s 8M
+	generate -d root.a -n 1 -s 16M
 	wait_until 20 progress_is p remaining_entries 1
 	for n in 2 3; do seal "$DATA/tsfile/v3/tiny.tsfile" root.sg $n-$n-0-0; done
 	passed() { archive_has root.sg 3-3-0-0 && progress_is p remaining_entries 1; }
