@@ -225,7 +225,6 @@ static struct known_file make_product(const struct judging *j,
 		const struct known_file *s =
 			is_source(c, i) ? derive_source(j, &c->v[i].f) : NULL;
 
-		is_known &= s || !is_source(c, i);
 		if (!s)
 			continue;
 		if (s->serial > p.serial)
@@ -296,6 +295,7 @@ static int send_targets(struct judging *j, const struct compaction *c,
 		f->is_judged = compaction_is_whole(c) && is_ripe(j, c);
 		tell(j, f, count_sources(c), why);
 		p = make_product(j, c, f);
+		p.range = follow_range(j->l, f);
 		f->is_rejoined = j->lp->sync_del_op && p.serial;
 		if (f->is_rejoined)
 			r = plan_owe_product(j->plan, &p);

@@ -36,6 +36,17 @@ int follow_open(const struct listing *l, struct living *f)
 	return follow_open_in(l, l->region, l->partition, f);
 }
 
+struct tsfile_range follow_range(const struct listing *l, struct living *f)
+{
+	const struct tsfile_visit nobody = {.arg = NULL};
+	struct tsfile_index ix = {.version = 0};
+	CLEANUP_CLOSE int fd = follow_open(l, f);
+
+	if (fd < 0 || tsfile_index_read(fd, &nobody, &ix, NULL) || ix.unsure)
+		return (struct tsfile_range){.any = false};
+	return ix.range;
+}
+
 struct ranked {
 	enum precedence rule;
 };

@@ -22,7 +22,9 @@ int follow_add(struct listing *l, struct listing_pipe *lp,
 
 /* A file where it stands, opened; its volume is set. -errno. */
 int follow_open(const struct listing *l, struct living *f) MUST_CHECK;
-/* The same of another partition of its database. */
+/* From when to when it has rows, as it stands there; any = false: that cannot be read. */
+struct tsfile_range follow_range(const struct listing *l, struct living *f);
+/* follow_open() of another partition of its database. */
 int follow_open_in(const struct listing *l, uint32_t region, int64_t partition,
 		   struct living *f) MUST_CHECK;
 

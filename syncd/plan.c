@@ -72,7 +72,6 @@ int plan_owe_product(struct plan *p, const struct known_file *product)
 			had->serial = product->serial;
 		if (product->serial_low < had->serial_low)
 			had->serial_low = product->serial_low;
-		had->range.any = false;
 		return 0;
 	}
 	r = known_add(&p->products, product);

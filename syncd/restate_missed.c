@@ -101,10 +101,10 @@ static int read_vanished(struct listing *l, int64_t pipe,
 }
 
 /* Of serial 0 is what lies before the start time: the cloud has none of its rows. */
-static int rejoin(struct listing_pipe *lp, struct living *f,
+static int rejoin(struct listing *l, struct listing_pipe *lp, struct living *f,
 		  const struct known_list *gone)
 {
-	struct known_file p = {.f = *f};
+	struct known_file p = {.f = *f, .range = follow_range(l, f)};
 	size_t i;
 
 	for (i = 0; i < gone->n; i++) {
@@ -140,7 +140,7 @@ static int judge_missed(struct listing *l, struct listing_pipe *lp,
 		 is_equal ? "no row is missing"
 			  : "rows may have been deleted before it");
 	for (i = 0; r == 0 && lp->sync_del_op && i < n; i++)
-		r = rejoin(lp, products[i], &gone);
+		r = rejoin(l, lp, products[i], &gone);
 	for (i = 0; r == 0 && i < gone.n; i++) {
 		r = living_add(&lp->plan.gone, &gone.v[i].f);
 		if (r == 0 && !is_equal)

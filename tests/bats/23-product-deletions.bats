@@ -1,6 +1,7 @@
 # What is deleted of a compaction's sources, and of its product, around the moment at which it is judged.
 load lib/tsferry
 load lib/compaction
+load lib/fake_iotdb
 
 setup() { pair_setup; }
 teardown() { pair_teardown; }
@@ -95,11 +96,12 @@ deleted() { grep -sq "DELETION,root.sg.d1[^ ]*,2,[23]$" "$ARCHIVE/edge-1/root.sg
 delete_of() { printf 'DELETION,root.sg.d1.**,9223372036854775807,2,9\n' >"$(dir_of "$1")/$2.tsfile.mods"; }
 
 # Its plan, which lets go of the source, is durable; its file is about to be linked.
-product_about_to_be_captured() {
+product_about_to_be_captured() { # [CONDITION of its source]
 	syncd_start() { syncd_stops 4; }
 	pair_start
 	seal "$V3/tiny.tsfile" root.sg 1-1-0-0
 	statement 'WAIT PIPE p 30'
+	[ $# = 0 ] || wait_until 20 "$@"
 	begin sequence 1-1-1-0.inner.inner-compaction.log sequence 1-1-1-0.inner sequence/1-1-0-0 sequence/2-2-0-0
 	seen 1-1-1-0.inner.inner-compaction.log
 	product "$V3/tiny.tsfile" sequence 1-1-1-0 inner
@@ -129,6 +131,22 @@ product_about_to_be_captured() {
 	wait_until 20 archive_has root.sg 1-1-1-0
 	statement 'WAIT PIPE p 30'
 	sent_is 3
+}
+
+@test "the same, and the product is gone when it comes back: its source's rows are asked about" {
+	fake_start
+	fake_says '{"match": "SELECT count.*", "columns": ["count(x)"], "types": ["INT64"], "rows": [[0]]}' \
+		'{"match": "SHOW ALL TTL", "columns": ["Device", "TTL(ms)"], "rows": [["root.**", "INF"]]}'
+	edge_conf inferred_deletes send
+	product_about_to_be_captured surveyed # so that its devices are known
+	kill -KILL "$(daemon_pid syncd)"
+	daemon_kill syncd
+	rm "$(dir_of sequence)/1-1-1-0.tsfile"*
+	daemon_start syncd syncd -c "$T/syncd.conf"
+	daemon_ready syncd "$SYNCD_SOCK"
+	wait_until 20 value_has /p/events 'their rows are deleted in the cloud, too'
+	statement 'WAIT PIPE p 30'
+	grep -q 'DELETION,root.sg.d1.*,1,3$' "$ARCHIVE/edge-1/root.sg/sequence/1/0/1-1-0-0.tsfile.mods"
 }
 
 @test "deleted of a product that was never sent, while it is captured to follow a file below it" {
