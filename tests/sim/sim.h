@@ -371,6 +371,7 @@ struct sim_cloud {
 enum sim_pace {
 	PACE_ALWAYS,
 	PACE_READ,
+	PACE_ROOM,
 	PACE_CAPTURE,
 	PACE_WRITE,
 	PACE_GROUP,
@@ -407,6 +408,7 @@ struct sim {
 	unsigned held_lost,
 		held_rot; /* of 1000: how often what is held is not */
 	bool slow_writes, slow_groups, slow_loader, slow_reads;
+	bool slow_room; /* answers come before the queue is drained: a way that is paced */
 	unsigned paces[PACE_N]; /* of 1000, how readily a step is taken */
 	bool no_space, fail_sync, fail_read;
 	unsigned n_resyncs, n_put_backs, n_losses, n_clones; /* left */
@@ -492,6 +494,7 @@ struct sim_link *link_open(struct sim *s, const struct sim_edge *e);
 void link_close_edge(struct sim_link *l);
 void link_close_cloud(struct sim_link *l);
 void link_reap(struct sim *s);
+size_t link_room(const struct sim *s); /* bytes in the edge's send queue */
 bool link_step_up(struct sim *s);
 bool link_step_down(struct sim *s);
 bool link_step_eof(struct sim *s);

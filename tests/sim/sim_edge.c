@@ -552,8 +552,7 @@ void edge_pump(struct sim *s, struct sim_edge *e)
 		if (!check_act(s, e, &a))
 			return;
 		do_act(s, e, &a);
-		if (e->link && e->has_room &&
-		    e->link->up.len > SIM_QUEUE_FULL) {
+		if (e->link && e->has_room && e->link->up.len > link_room(s)) {
 			e->has_room = false;
 			upload_room(e->u, false);
 		}

@@ -213,11 +213,16 @@ static void take_up(struct sim *s, struct sim_link *l, const struct frame *f)
 		cloud_pump(s, l);
 }
 
+size_t link_room(const struct sim *s)
+{
+	return s->slow_room ? SIM_QUEUE_FULL / 64 : SIM_QUEUE_FULL;
+}
+
 static bool room_again(struct sim *s, struct sim_link *l)
 {
 	struct sim_edge *e = &s->edges[l->edge];
 
-	if (e->link != l || l->up.len >= SIM_QUEUE_FULL / 2 || e->has_room)
+	if (e->link != l || l->up.len >= link_room(s) / 2 || e->has_room)
 		return false;
 	e->has_room = true;
 	upload_room(e->u, true);
@@ -225,7 +230,6 @@ static bool room_again(struct sim *s, struct sim_link *l)
 	return true;
 }
 
-/* Answers may come before the queue is drained: a way that is paced. */
 bool link_step_room(struct sim *s)
 {
 	return sim_any_link(s, room_again);
@@ -255,7 +259,7 @@ static bool try_up(struct sim *s, struct sim_link *l)
 		if (l->cloud_open)
 			buf_consume(&l->at_cloud, (size_t)n);
 	}
-	if (sim_chance(s, 500))
+	if (!s->slow_room && sim_chance(s, 500))
 		(void)room_again(s, l);
 	return true;
 }

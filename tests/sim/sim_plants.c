@@ -11,7 +11,7 @@
 static const struct {
 	const char *name;
 	enum sim_plant plant;
-	const char *promises[4];
+	const char *promises[5];
 } plants[] = {
 	/* acknowledge when a group begins */
 	{"ack-early",
@@ -83,7 +83,7 @@ static const struct {
 	{"two-sessions",
 	 PLANT_TWO_SESSIONS,
 	 {"serials without holes", "both catalogs agree",
-	  "nothing half visible"}},
+	  "nothing half visible", "everything drains", "no orphan files"}},
 	/* the receiver does not tell what it has half received */
 	{"no-partials",
 	 PLANT_NO_PARTIALS,

@@ -29,7 +29,7 @@ static const struct step {
 	{store_step_write, PACE_WRITE},
 	{group_step, PACE_GROUP},
 	{load_step, PACE_LOAD},
-	{link_step_room, PACE_ALWAYS},
+	{link_step_room, PACE_ROOM},
 	{link_step_eof, PACE_ALWAYS},
 	{load_step_operator, PACE_PEOPLE},
 	{operator_step_mend, PACE_PEOPLE},
@@ -63,6 +63,8 @@ static void set_paces(struct sim *s)
 		s->paces[PACE_GROUP] = slow;
 	if (s->slow_reads)
 		s->paces[PACE_READ] = slow;
+	if (s->slow_room)
+		s->paces[PACE_ROOM] = s->is_calm ? PER_MILLE : 100;
 	if (s->slow_loader)
 		s->paces[PACE_LOAD] = slow;
 }
@@ -291,6 +293,7 @@ static void choose(struct sim *s)
 	s->slow_groups = sim_chance(s, s->is_burst ? 500 : 200);
 	s->slow_reads = !s->is_burst && sim_chance(s, 100);
 	s->slow_loader = sim_chance(s, 200);
+	s->slow_room = sim_mix(~s->seed) % 4 == 0;
 	s->n_resyncs = sim_chance(s, 400) ? 1 + (unsigned)sim_random(s, 4) : 0;
 	s->n_put_backs = 1 + (unsigned)sim_random(s, 4);
 	s->n_losses = sim_chance(s, 60);
