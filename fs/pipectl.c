@@ -428,6 +428,20 @@ static void add_socket(struct pipectl *pc, const char *path, unsigned homes)
 	pc->homes[pc->n_sockets++] = homes;
 }
 
+static int run_words(struct pipectl *pc, int n, char *const *words)
+{
+	const char *verb = n ? words[0] : "";
+
+	if (n == 0)
+		return isatty(STDIN_FILENO) ? cli_wrong(&cli) : run_stdin(pc);
+	if (strcmp(verb, "ls") == 0)
+		return n <= 2 ? look(pc, verb, n == 2 ? words[1] : "/")
+			      : cli_wrong(&cli);
+	if (strcmp(verb, "cat") == 0)
+		return n == 2 ? look(pc, verb, words[1]) : cli_wrong(&cli);
+	return run_arguments(pc, n, words);
+}
+
 int main(int argc, char **argv)
 {
 	struct pipectl pc = {.form = TABLE_DRAWN};
@@ -451,11 +465,5 @@ int main(int argc, char **argv)
 	}
 	argc -= optind;
 	argv += optind;
-	if (argc == 0)
-		return isatty(STDIN_FILENO) ? cli_wrong(&cli) : run_stdin(&pc);
-	if (!strcmp(argv[0], "ls") && argc <= 2)
-		return look(&pc, "ls", argc == 2 ? argv[1] : "/");
-	if (!strcmp(argv[0], "cat") && argc == 2)
-		return look(&pc, "cat", argv[1]);
-	return run_arguments(&pc, argc, argv);
+	return cli_end(&cli, run_words(&pc, argc, argv));
 }

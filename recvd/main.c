@@ -116,5 +116,6 @@ int main(int argc, char **argv)
 	if (!config_path || optind != argc)
 		return cli_wrong(&cli);
 	(void)signal(SIGPIPE, SIG_IGN);
-	return is_doctor ? doctor(config_path) : run(config_path);
+	return is_doctor ? cli_end(&cli, doctor(config_path))
+			 : run(config_path);
 }

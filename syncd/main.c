@@ -248,7 +248,7 @@ int main(int argc, char **argv)
 	(void)mallopt(M_ARENA_MAX, 1);
 	(void)mallopt(M_MMAP_THRESHOLD, 131072);
 	if (argc > 1 && strcmp(argv[1], "--explain") == 0)
-		return explain(argc, argv);
+		return cli_end(&cli, explain(argc, argv));
 	while ((c = cli_next(&cli, argc, argv, "c:n")) != -1) {
 		if (c == CLI_ANSWERED)
 			return 0;
@@ -261,5 +261,6 @@ int main(int argc, char **argv)
 	}
 	if (!conf_path || optind != argc)
 		return cli_wrong(&cli);
-	return is_doctor ? doctor_run(conf_path) : run(conf_path);
+	return is_doctor ? cli_end(&cli, doctor_run(conf_path))
+			 : run(conf_path);
 }

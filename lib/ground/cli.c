@@ -1,7 +1,10 @@
 #include "ground/cli.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
+
+#include "ground/err.h"
 
 int cli_next(const struct cli *c, int argc, char **argv, const char *letters)
 {
@@ -28,4 +31,13 @@ int cli_wrong(const struct cli *c)
 {
 	(void)fputs(c->usage, stderr);
 	return CLI_WRONG;
+}
+
+int cli_end(const struct cli *c, int status)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	(void)fprintf(stderr, "%s: standard output: %s\n", c->name,
+		      err_words(errno));
+	return status ? status : 1;
 }

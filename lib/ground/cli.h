@@ -21,4 +21,8 @@ int cli_next(const struct cli *c, int argc, char **argv, const char *letters);
 /* Returns CLI_WRONG. */
 int cli_wrong(const struct cli *c);
 
+/* The status to end with, after what was printed: a full disk behind standard output is told,
+ * and makes a 1 of 0. */
+int cli_end(const struct cli *c, int status);
+
 #endif

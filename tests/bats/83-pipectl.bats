@@ -78,6 +78,13 @@ pc() { "$TSFERRY_BUILD/fs/pipectl" -s "$SYNCD_SOCK" -s "$RECVD_SOCK" "$@"; }
 	run -4 pc 'WAIT PIPE p 1'
 	run -0 pc -t <<<'SHOW PIPES'
 	run -1 pc 'DROP PIPESINK nobody' 'FROBNICATE'
+	# What was not written was not done: a full disk behind standard output.
+	for what in 'SHOW VERSION' 'cat /help'; do
+		run -1 bash -c 'pipectl -s "$0" $1 >/dev/full' "$SYNCD_SOCK" "$what"
+		[[ $output == 'pipectl: standard output: No space left on device' ]]
+	done
+	run -2 pc cat
+	[[ $output == 'usage: pipectl '* ]]
 }
 
 complete() { # WORD...: what may stand in the place of the last one
@@ -101,7 +108,8 @@ complete() { # WORD...: what may stand in the place of the last one
 	[ "$(complete SHOW PIPES)" = 'PIPES PIPESERVER PIPESINK PIPESINKS PIPESINKTYPE' ]
 	[ "$(complete show pipese)" = 'PIPESERVER' ]
 	[ "$(complete START '')" = 'PIPE PIPESERVER' ]
-	[ "$(complete START PIPE '')" = p ]
+	pc 'DROP PIPE p; CREATE PIPE new TO s; START PIPE new; DROP PIPE new; CREATE PIPE p TO s; START PIPE p'
+	[ "$(complete START PIPE '')" = p ] # and no dropped one
 	[ "$(complete DROP PIPESINK s)" = 's spare' ]
 	[ "$(complete CREATE PIPE q TO '')" = 's spare' ]
 	[ "$(complete CREATE PIPE q '')" = TO ]
