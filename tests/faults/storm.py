@@ -34,8 +34,13 @@ CALM_S = 60.0  # after which a calm pair is there, whatever it waits for
 class StormPair(Pair):
     """One whose daemons are hurt, and started again while they are."""
 
-    def __init__(self, base, build, material, address, library):
+    def __init__(self, base, build, material, address, library, dice):
         super().__init__(base, build, material, address)
+        self.is_holding = dice.random() < 0.3
+        if self.is_holding:
+            self.write("recvd.conf", hold_deletes="all")
+        if dice.random() < 0.5:
+            self.write("recvd.conf", retain_max_bytes="100M")
         self.knob, self.is_calm, self.is_resynced = f"{base}/storm", False, False
         self.turn(0)
         self.under = {"LD_PRELOAD": library, "STORM_FILE": self.knob, "STORM_DIR": base,
@@ -51,6 +56,13 @@ class StormPair(Pair):
     def start(self, name, wrap=()):
         super().start(name, ["env", *(f"{k}={v}" for k, v in self.under.items()), *wrap])
 
+    def retain_nothing(self):
+        path = f"{self.dir}/recvd.conf"
+        with open(path) as f:
+            lines = [line for line in f if not line.startswith("retain_max_bytes")]
+        with open(path, "w") as f:
+            f.writelines(lines)
+
     def check_end(self, name, status, may_end):
         if self.is_calm or status not in (1, -9):
             raise Violation(f"{name} ended with status {status}")
@@ -59,8 +71,8 @@ class StormPair(Pair):
 
     def words(self, dice):
         """Something that an operator, IoTDB or the kernel does."""
-        what = dice.choices(("seal", "delete", "resync", "stop", "kill", "serve", "rate", "wait"),
-                            (6, 1, 2, 2, 3, 1, 2, 6))[0]
+        what = dice.choices(("seal", "delete", "resync", "stop", "kill", "serve", "retry", "rate", "wait"),
+                            (6, 1, 2, 2, 3, 1, 1, 2, 6))[0]
         if what == "seal" and self.late:
             self.seal(self.late.pop(0))
         elif what == "delete" and not self.is_deleted and self.n_known() == len(self.files):
@@ -72,6 +84,8 @@ class StormPair(Pair):
             self.syncd("STOP PIPE p")
         elif what == "serve":
             self.recvd("STOP PIPESERVER")
+        elif what == "retry":
+            self.recvd("RETRY ALL")
         elif what == "kill":
             name = dice.choice(DAEMONS)
             self.procs[name].kill()
@@ -108,6 +122,8 @@ class StormPair(Pair):
 
     def advance(self):
         try:
+            if self.is_holding and self.recvd("SHOW QUARANTINE"):
+                self.recvd("RETRY ALL")
             return super().advance()
         except pairs.sqlite3.Error as e:  # in the moment of a start
             raise NoAnswer(str(e)) from e
@@ -143,7 +159,7 @@ def run_round(stage, seed):
     began = time.monotonic()
     dice = random.Random(seed)
     where, address = stage.place()
-    pair = StormPair(where, stage.bin, stage.material, address, stage.library)
+    pair = StormPair(where, stage.bin, stage.material, address, stage.library, dice)
     try:
         for name in DAEMONS:
             pair.start(name)
@@ -154,7 +170,8 @@ def run_round(stage, seed):
         pair.converge((None, ()))
         pair.check_message(20, (None, ()))
         pair.stop()
-        # What could not be removed is left to the next start.
+        # What could not be removed is left to the next start; what was retained goes there, too.
+        pair.retain_nothing()
         for name in DAEMONS:
             pair.start(name)
         pair.converge((None, ()))
