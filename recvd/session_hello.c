@@ -496,13 +496,18 @@ static void step_wait(struct session *s)
 struct new_task {
 	struct catalog_task task;
 	struct session *session;
+	struct sender_row sender;
 	struct incarnation_row row;
 };
 
+/* With its sender's row, which the admission may not have got into the catalog: without it
+ * the next start would not know whose the incarnation is. */
 static int new_run(struct catalog_task *t, struct catalog *c, struct err *e)
 {
-	return catalog_add_incarnation(
-		c, &CONTAINER_OF(t, struct new_task, task)->row, e);
+	struct new_task *k = CONTAINER_OF(t, struct new_task, task);
+	int r = catalog_put_sender(c, &k->sender, e);
+
+	return r < 0 ? r : catalog_add_incarnation(c, &k->row, e);
 }
 
 /* Only now the incarnation exists: one that is not in the catalog must have no
@@ -581,6 +586,7 @@ static void step_new(struct session *s, const struct msg_hello *m)
 	(void)snprintf(t->row.pipe, sizeof t->row.pipe, "%s", m->pipe);
 	t->row.create_time_ms = m->create_time_ms;
 	t->session = s;
+	t->sender = s->sender->row;
 	t->task.run = new_run;
 	t->task.done = new_done;
 	s->sender->is_adding = true;

@@ -63,3 +63,22 @@ tls_peer() {
 		dial(own_id, "edge-2").hello()
 	END
 }
+
+@test "an edge whose row the catalog refuses is not served, and what it begins is its own after a restart" {
+	recvd_start
+	statement 'START PIPESERVER'
+	catalog() { sqlite3 -cmd '.timeout 5000' "$CLOUD/state/catalog.db" "$1"; }
+	catalog "CREATE TRIGGER stuck BEFORE INSERT ON sender BEGIN SELECT RAISE(ABORT, 'stuck'); END"
+	keep_port
+	syncd_start
+	seal "$DATA/tsfile/v3/tiny.tsfile" root.sg 1-1-0-0
+	statement "CREATE PIPESINK s AS IoTDB (ip='127.0.0.1',port=$(server_port))"
+	statement 'CREATE PIPE p TO s'
+	statement 'START PIPE p'
+	wait_until 20 value_has /p/link 'catalog.db: stuck'
+	catalog 'DROP TRIGGER stuck'
+	statement 'WAIT PIPE p 30'
+	daemon_stop recvd
+	recvd_start
+	archive_equals_edge
+}
