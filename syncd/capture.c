@@ -15,11 +15,13 @@
 #include "lost.h"
 #include "pin.h"
 #include "pipes.h"
+#include "seen.h"
 #include "warm.h"
 
 #define BATCHES_UNDER_WAY 2
-#define SYNCFS_FROM 16 /* files: from here one syncfs(2) is cheaper */
-#define RETRY_MS 250   /* doubled each time, up to */
+#define SYNCFS_FROM 16	       /* files: from here one syncfs(2) is cheaper */
+#define DEVICES_MAX (1u << 20) /* bytes of names of one file */
+#define RETRY_MS 250	       /* doubled each time, up to */
 #define RETRY_MAX_MS 5000
 
 struct batch {
@@ -28,7 +30,6 @@ struct batch {
 	int64_t pipe;
 	struct pin_cut cut;
 	bool may_copy;
-	bool wants_range;
 	bool is_kept_back; /* deletions since the first capture do not travel */
 	char min_free[24];
 	struct pin_place places[DATA_DIRS_MAX];
@@ -57,6 +58,7 @@ struct capture {
 	struct loop_timer retry;
 	unsigned n_pauses; /* one behind the other; 0: capture goes on */
 	int64_t newest_sealed_ms;
+	struct seen seen; /* the catalog's thread's */
 	void (*resumed)(void *arg);
 	void *arg;
 };
@@ -105,11 +107,69 @@ static int is_known(struct batch *b, struct outbox_writer *w, size_t i)
 	return r < 0 ? r : 0;
 }
 
+/* What devices it has must be known as soon as it may be in the cloud: once it is gone here, nobody
+ * else could name them to a RESTATE. */
+struct naming {
+	struct seen *seen;
+	const struct fileid *file;
+	struct tsfile_visit visit;
+	struct buf lines; /* owned */
+};
+
+static void naming_release(struct naming *n)
+{
+	buf_release(&n->lines);
+}
+
+static int name_device(void *arg, const struct tsfile_device *d)
+{
+	struct naming *n = arg;
+
+	if (!seen_is_news(n->seen, n->file->database, n->file->region, d))
+		return 0;
+	buf_add(&n->lines, d->path, d->path_len);
+	buf_adds(&n->lines, "\n");
+	return 0;
+}
+
+static void devices_begin(struct naming *n, struct batch *b, struct pin *p)
+{
+	n->seen = &b->capture->seen;
+	n->file = &p->file;
+	n->visit = (struct tsfile_visit){.device = name_device, .arg = n};
+	buf_init(&n->lines, DEVICES_MAX);
+	p->visit = &n->visit;
+}
+
+/* What has no room, or was not pinned, is told again by the survey, or by other files. */
+static int devices_end(struct naming *n, struct batch *b,
+		       struct outbox_writer *w, struct pin *p)
+{
+	const char *line = buf_str(&n->lines);
+	int r = 0;
+
+	p->visit = NULL;
+	if (p->result != PIN_DONE || buf_end(&n->lines)) {
+		if (n->lines.len)
+			seen_forget(n->seen);
+		return 0;
+	}
+	while (r == 0 && *line) {
+		size_t len = strcspn(line, "\n");
+
+		r = outbox_add_device(w, p->file.database, p->file.region, line,
+				      len, &b->job.err);
+		line += len + 1;
+	}
+	return r;
+}
+
 static int pin_one(struct batch *b, struct outbox_writer *w, size_t i)
 {
 	struct pin *p = &b->pins[i];
 	struct pin_place *pl = &b->places[b->place_of[i]];
 	CLEANUP(coverage_release) struct coverage kept = {0};
+	CLEANUP(naming_release) struct naming naming = {.file = NULL};
 	struct err e = {0};
 	int r = is_known(b, w, i);
 
@@ -129,9 +189,15 @@ static int pin_one(struct batch *b, struct outbox_writer *w, size_t i)
 			return r;
 		p->kept = r == 1 ? &kept : NULL;
 	}
-	p->wants_range = b->wants_range;
+	devices_begin(&naming, b, p);
 	pin_file(p, pl, &b->cut, b->may_copy, &e);
 	p->kept = NULL;
+	r = devices_end(&naming, b, w, p);
+	if (r) {
+		pin_undo(p, pl);
+		p->result = PIN_BLOCKED;
+		return r;
+	}
 	if (p->result == PIN_REFUSED)
 		b->refused = e;
 	if (p->result != PIN_BLOCKED)
@@ -319,6 +385,8 @@ static int run_batch(struct outbox_job *j, struct outbox_writer *w)
 		outbox_rollback(w);
 	if (r)
 		undo_all(b);
+	if (r || (!b->n_done && !b->n_outside))
+		seen_forget(&b->capture->seen);
 	for (i = 0; i < b->n_places; i++)
 		pin_place_close(&b->places[i]);
 	return r ? r : blocked;
@@ -525,10 +593,6 @@ static void submit_batch(struct capture *c)
 		take_cut(b, &p->row);
 	b->is_kept_back = p && !p->row.sync_del_op;
 	fill_batch(c, b);
-	/* A file that vanishes is asked about by its times; one that is lost is told with them. Of
-	 * a crowd they are read behind it (survey.h). */
-	b->wants_range =
-		(!b->is_kept_back && e->set.iotdb_rpc[0]) || b->n < SYNCFS_FROM;
 	b->job.is_bare = true;
 	b->job.run = run_batch;
 	b->job.done = batch_done;
@@ -588,6 +652,7 @@ void capture_free(struct capture *c)
 	if (!c)
 		return;
 	assert(!c->n_under_way);
+	seen_forget(&c->seen);
 	loop_timer_stop(c->edge->loop, &c->retry);
 	while (c->first) {
 		struct capture_list *l = c->first;

@@ -116,8 +116,7 @@ void listing_db_close(struct listing_db *ld)
 	(void)sqlite3_finalize(ld->pin);
 	(void)sqlite3_finalize(ld->devices);
 	(void)sqlite3_finalize(ld->later);
-	free(ld->seen.slots);
-	ld->seen.slots = NULL;
+	seen_forget(&ld->seen);
 	ld->devices = ld->later = NULL;
 	(void)sqlite3_finalize(ld->known_one);
 	(void)sqlite3_finalize(ld->covered);

@@ -18,15 +18,9 @@
 #include "living.h"
 #include "partition.h"
 #include "plan.h"
+#include "seen.h"
 
 #define LISTING_PIPES_MAX 32
-
-#define LISTING_SEEN 65536u
-
-/* Devices that the catalog has, as far as is remembered: keys, by their remainder. */
-struct listing_seen {
-	uint64_t *slots; /* owned: LISTING_SEEN of them, or NULL */
-};
 
 struct vanish_question;
 struct vanish_book;
@@ -37,7 +31,7 @@ struct listing;
 struct listing_db {
 	struct db db;
 	sqlite3_stmt *known, *unread, *compactions, *pin, *devices, *later;
-	struct listing_seen seen;
+	struct seen seen;
 	sqlite3_stmt *known_one, *covered, *pinned; /* deletion.c */
 	sqlite3_stmt *dropped;			    /* vanish.c */
 };

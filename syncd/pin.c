@@ -73,10 +73,12 @@ static const char *source_path(const struct pin *p, const struct pin_place *pl,
  * known of its rows. */
 static void read_range(struct pin *p)
 {
-	const struct tsfile_visit visit = {0};
+	const struct tsfile_visit nobody = {0};
 	struct tsfile_index ix;
 
-	if (tsfile_index_read(p->fd, &visit, &ix, NULL) == 0 && !ix.unsure)
+	if (tsfile_index_read(p->fd, p->visit ? p->visit : &nobody, &ix,
+			      NULL) == 0 &&
+	    !ix.unsure)
 		p->range = ix.range;
 }
 
@@ -456,7 +458,7 @@ void pin_file(struct pin *p, struct pin_place *pl, const struct pin_cut *cut,
 		return;
 	}
 	p->range = (struct tsfile_range){0};
-	if (cut->is_set || pl->is_loose || p->wants_range)
+	if (cut->is_set || pl->is_loose || p->visit)
 		read_range(p);
 	if (is_outside(p, cut)) {
 		p->result = PIN_OUTSIDE;

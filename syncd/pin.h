@@ -56,15 +56,17 @@ struct pin {
 	struct coverage *kept;
 	enum pin_result result;
 	enum pin_block block;
-	uint64_t nonce;	  /* in: random, not 0 */
-	bool wants_range; /* in: read its times in any case */
-	bool is_loose;	  /* only its deletions are in the spool */
+	uint64_t nonce; /* in: random, not 0 */
+	/* In: told of its devices; borrowed; NULL: its times are read only where they are needed
+	 * at once. */
+	const struct tsfile_visit *visit;
+	bool is_loose; /* only its deletions are in the spool */
 	uint64_t body_len, mods_len;
 	enum mods_kind mods_kind;
 	uint64_t mods_seen; /* bytes of whole records read at the source */
 	int64_t sealed_ms;  /* the source's last change */
-	/* Of its rows, read where it is wanted, for a start time, a file with deletions, a
-	 * loose one; any = false: not known, the survey will (survey.h). */
+	/* Of its rows, read with its devices, for a start time, a file with deletions, a loose
+	 * one; any = false: not known, the survey will (survey.h). */
 	struct tsfile_range range;
 	int fd, mods_fd; /* until pin_sync(); -1 = not held */
 };

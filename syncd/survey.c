@@ -4,23 +4,6 @@
 #include "overlap.h"
 #include "restate.h"
 
-/* Devices repeat from file to file: what was told once is not told again, as far as
- * the memory for that reaches. */
-static bool is_new(struct listing *l, const struct tsfile_device *d)
-{
-	struct listing_seen *seen = &l->db->seen;
-	uint64_t key = overlap_key(d), *slot;
-
-	key ^= overlap_text_key(l->database) + l->region;
-	if (!seen->slots)
-		seen->slots = xcalloc(LISTING_SEEN, sizeof(*seen->slots));
-	slot = &seen->slots[key % LISTING_SEEN];
-	if (*slot == key)
-		return false;
-	*slot = key;
-	return true;
-}
-
 struct telling {
 	struct listing *l;
 	struct plan *plan;
@@ -29,13 +12,8 @@ struct telling {
 static int take_device(void *arg, const struct tsfile_device *d)
 {
 	struct telling *t = arg;
-	size_t i;
 
-	for (i = 0; i < d->path_len; i++) {
-		if ((unsigned char)d->path[i] < 0x20)
-			return 0; /* no entry could name it */
-	}
-	if (!is_new(t->l, d))
+	if (!seen_is_news(&t->l->db->seen, t->l->database, t->l->region, d))
 		return 0;
 	buf_add(&t->plan->devices, d->path, d->path_len);
 	buf_adds(&t->plan->devices, "\n");
@@ -80,8 +58,7 @@ static int survey_pipe(struct listing *l, struct listing_pipe *lp)
 	}
 	if (buf_end(&lp->plan.devices)) {
 		/* What was left out is told again by other files. */
-		free(l->db->seen.slots);
-		l->db->seen.slots = NULL;
+		seen_forget(&l->db->seen);
 	}
 	return r ? r : n > 0 && all.n == SURVEY_BATCH;
 }

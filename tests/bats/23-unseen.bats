@@ -41,6 +41,25 @@ teardown() { pair_teardown; }
 	archive_has root.sg 1-1-1-0
 }
 
+@test "deleted and compacted away before anybody surveyed it: the RESTATE names its devices" {
+	pair_start
+	seal "$V3/al.tsfile" root.sg 1-1-0-0
+	first_seen() {
+		seen=$(sqlite3 -cmd '.timeout 5000' "$EDGE/state/catalog.db" "SELECT count(*), (SELECT count(*) > 0 FROM device) FROM known")
+		[ "$seen" != '0|0' ]
+	}
+	wait_until 20 first_seen
+	[ "$seen" = '1|1' ] # in one transaction
+	statement 'WAIT PIPE p 30'
+	daemon_kill syncd
+	sqlite3 "$EDGE/state/catalog.db" 'UPDATE known SET row_sum = NULL'
+	rm -f "$DATADIR/.tsferry-spool/"*.tsfile "$(dir_of sequence)/1-1-0-0.tsfile"*
+	product "$V3/tiny.tsfile" sequence 1-1-1-0 inner
+	syncd_start
+	statement 'WAIT PIPE p 30'
+	grep -q 'DELETION,root.sg.al0' "$ARCHIVE/edge-1/root.sg/sequence/1/0/1-1-0-0.tsfile.mods"
+}
+
 @test "compacted while syncd was down: when rows are missing, the partition is restated" {
 	pair_start
 	seal "$V3/al.tsfile" root.sg 1-1-0-0
