@@ -145,6 +145,37 @@ static void admitted(struct sim_edge *e)
 	patience_online(&e->patience);
 }
 
+/* PLANT_NO_EARLY_NONCE: what is told behind the WELCOME is as it is here. */
+static void as_here(const struct sim_pipe *p, const struct msg_early *m,
+		    struct buf *ones)
+{
+	for (uint32_t i = 0; i < m->n; i++) {
+		struct early_one one = msg_early_one(m, i);
+
+		if (one.serial > p->assigned)
+			continue;
+		one.nonce = p->nonces[one.serial];
+		early_one_add(&one, ones);
+	}
+}
+
+static void pretend_early(struct sim *s, struct sim_edge *e,
+			  const struct msg_early *m)
+{
+	struct buf ones CLEANUP(buf_release) = {0};
+	struct msg_early all = *m;
+
+	buf_init(&ones, EARLY_MAX * sizeof(struct early_one));
+	if (s->plant == PLANT_NO_EARLY_NONCE && upload_awaits_early(e->u)) {
+		as_here(edge_live(e), m, &ones);
+		all.n = (uint32_t)(ones.len / sizeof(struct early_one));
+		all.ones = buf_data(&ones);
+	}
+	if (s->plant == PLANT_RELEASE_PASSED && m->n)
+		e->releasable = msg_early_one(m, m->n - 1).serial;
+	upload_early(e->u, &all);
+}
+
 void edge_early(struct sim *s, struct sim_edge *e, const struct msg_early *m)
 {
 	const struct sim_pipe *p = edge_live(e);
@@ -157,7 +188,7 @@ void edge_early(struct sim *s, struct sim_edge *e, const struct msg_early *m)
 			is_first && (one.serial > p->assigned ||
 				     p->nonces[one.serial] != one.nonce);
 	}
-	upload_early(e->u, m);
+	pretend_early(s, e, m);
 	edge_pump(s, e);
 	if (is_first)
 		admitted(e);
@@ -234,11 +265,26 @@ static void check_fill(struct sim *s, const struct sim_edge *e,
 			   "entry %" PRIu64, serial);
 }
 
+/* What the receiver has behind a filled serial it has under the nonce that the edge knows. */
+static void check_passed(struct sim *s, struct sim_edge *e, uint64_t serial)
+{
+	const struct sim_pipe *p = edge_live(e);
+	const struct sim_inc *inc = inc_of(s, p);
+
+	for (uint64_t i = serial + 1; inc && i <= inc->end; i++)
+		if (inc_has(inc, i) && (i > p->assigned ||
+					inc->rows[i].nonce != p->nonces[i]))
+			sim_broken(s, "what passed keeps its nonce",
+				   "entry %" PRIu64, i);
+}
+
 /* What cannot be read any more must be gone, or have been refused by the disk. */
 static void act_lost(struct sim *s, struct sim_edge *e,
 		     const struct upload_act *a)
 {
 	const struct sim_pipe *p = edge_live(e);
+	bool is_now = e->link && e->link->epoch == s->cloud.epoch &&
+		      !s->edges[1].is_used;
 
 	sim_say(s, "edge %u: entry %" PRIu64 " is lost: %s", e->index,
 		a->serial, a->text);
@@ -251,6 +297,8 @@ static void act_lost(struct sim *s, struct sim_edge *e,
 	edge_cut(s, e);
 	edge_away(s, e);
 	edge_fill(s, e, a->serial, a->beyond);
+	if (is_now)
+		check_passed(s, e, a->serial);
 }
 
 static void act_close(struct sim *s, struct sim_edge *e,
@@ -310,6 +358,8 @@ static void act_later(struct sim *s, struct sim_edge *e,
 
 	s->stats[STAT_LATER]++;
 	memcpy(m.database, a->entry->file.database, sizeof(m.database));
+	if (s->plant == PLANT_LIE_LATER)
+		m.database[0] = 'R';
 	msg_later_encode(&m, &e->link->up);
 	if (s->plant == PLANT_LEAVE_HOLE && !e->link->left)
 		e->link->left = a->serial;

@@ -187,6 +187,9 @@ static void commit_row(struct sim *s, struct sim_row *row)
 	if (row->serial > inc->end)
 		inc->end = row->serial;
 	row->is_early = row->serial != inc->durable + 1;
+	if (row->serial >= inc->durable + EARLY_MAX && row->is_early)
+		sim_broken(s, "early is bounded", "%" PRIu64 " after %" PRIu64,
+			   row->serial, inc->durable);
 	while (inc_has(inc, inc->durable + 1))
 		inc->durable++;
 	if (!row->is_file)
@@ -256,9 +259,10 @@ static void ack_early(struct sim *s)
 
 		if (!l)
 			continue;
-		if (c->group[i].serial == receive_durable(l->r) + 1)
+		if (s->plant == PLANT_ACK_EARLY &&
+		    c->group[i].serial == receive_durable(l->r) + 1)
 			receive_committed(l->r, c->group[i].serial);
-		else
+		else if (c->group[i].serial > receive_durable(l->r) + 1)
 			receive_early(l->r,
 				      &(struct early_one){c->group[i].serial,
 							  c->group[i].nonce});
@@ -285,7 +289,7 @@ static void group_begins(struct sim *s)
 	c->n_staged -= n;
 	memmove(c->staged, c->staged + n, c->n_staged * sizeof(*c->staged));
 	c->phase = PHASE_FILES;
-	if (s->plant == PLANT_ACK_EARLY)
+	if (s->plant == PLANT_ACK_EARLY || s->plant == PLANT_TELL_EARLY)
 		ack_early(s);
 }
 

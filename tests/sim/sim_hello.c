@@ -97,6 +97,11 @@ static void answer(struct sim *s, struct sim_link *l)
 	if (s->plant != PLANT_FORGET_EARLY)
 		find_early(inc, &early);
 	k.early = &early;
+	if (s->plant == PLANT_LEAP && early.n) {
+		k.durable = inc->end;
+		k.durable_nonce = inc->rows[inc->end].nonce;
+		early_pass(&early, k.durable);
+	}
 	store_settle_writes(s, l->seq);
 	if (s->plant != PLANT_NO_PARTIALS)
 		k.n_partials = partial_all(s, l->seq, must_read, &k.partials);

@@ -47,6 +47,9 @@ static void settle(struct sim *s, struct sim_row *row, enum sim_row_state state)
 	while (inc->applied < inc->durable &&
 	       is_settled(&inc->rows[inc->applied + 1]))
 		inc->applied++;
+	if (s->plant == PLANT_APPLIED_PASSES && row->serial > inc->applied &&
+	    row->serial <= inc->durable)
+		inc->applied = row->serial;
 	store_forget_payload(s, row);
 	tell(s, seq);
 }

@@ -97,7 +97,9 @@ void edge_fill(struct sim *s, struct sim_edge *e, uint64_t serial,
 	p->nonces[serial] = sim_truth_new(s, p->id, serial, filler)->nonce;
 	s->stats[STAT_FILLED]++;
 	if (s->plant != PLANT_NO_FORK)
-		fork_history(s, e, beyond ? beyond : serial);
+		fork_history(s, e,
+			     beyond && s->plant != PLANT_FORK_EARLY ? beyond
+								    : serial);
 	if (is_file)
 		upload_assigned(e->u, edge_assign(s, e, content));
 }

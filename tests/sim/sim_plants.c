@@ -99,6 +99,25 @@ static const struct {
 	 {"no byte twice", "serials without holes"}},
 	/* nor what only filled a serial, behind which others keep their nonces */
 	{"forget-fills", PLANT_FORGET_FILLS, {"both catalogs agree"}},
+	/* EARLY is told when a group begins; taken for DURABLE at the edge; believed unchecked */
+	{"tell-early", PLANT_TELL_EARLY, {"acknowledged is durable"}},
+	{"release-passed", PLANT_RELEASE_PASSED, {"released is applied"}},
+	{"no-early-nonce",
+	 PLANT_NO_EARLY_NONCE,
+	 {"histories that do not fit stop the pipe", "both catalogs agree"}},
+	/* the WELCOME's durable serial, or the applied one, passes a hole */
+	{"leap", PLANT_LEAP, {"both catalogs agree", "released is applied"}},
+	{"applied-passes",
+	 PLANT_APPLIED_PASSES,
+	 {"released is applied", "everything drains"}},
+	/* files of what passed are swept as half received ones */
+	{"sweep-early",
+	 PLANT_SWEEP_EARLY,
+	 {"durable survives", "acknowledged is durable"}},
+	/* what passed a filled serial gets another nonce, too */
+	{"fork-early", PLANT_FORK_EARLY, {"what passed keeps its nonce"}},
+	/* LATER names another database than its entry */
+	{"lie-later", PLANT_LIE_LATER, {"honest peers"}},
 	/* the edge never sends what it put off */
 	{"leave-hole", PLANT_LEAVE_HOLE, {"everything drains"}},
 	/* what is held is taken for what was referred to */

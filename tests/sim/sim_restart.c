@@ -166,7 +166,8 @@ static bool belongs(struct sim *s, const struct sim_file *f)
 
 	if (f->dir > c->cat.n)
 		return false;
-	if (inc_has(inc, f->serial))
+	if (inc_has(inc, f->serial) && !(s->plant == PLANT_SWEEP_EARLY &&
+					 f->serial > inc->durable))
 		return !f->is_list && inc->rows[f->serial].is_file &&
 		       !is_settled(&inc->rows[f->serial]);
 	list = disk_find(&c->disk, f->dir, f->serial, true);
