@@ -18,20 +18,9 @@ void early_copy(struct early *to, const struct early *from)
 	memcpy(to->ones, from->ones, from->n * sizeof *to->ones);
 }
 
-/* How many lie below a serial. */
 static size_t count_below(const struct early *e, uint64_t serial)
 {
-	size_t low = 0, high = e->n;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (e->ones[mid].serial < serial)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
+	return early_ones_below(e->ones, e->n, serial);
 }
 
 const struct early_one *early_find(const struct early *e, uint64_t serial)

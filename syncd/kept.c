@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "gap_line.h"
@@ -75,16 +76,25 @@ void kept_free(struct kept *k)
 
 /* ---- on the catalog's thread ---- */
 
+static int compare_run(const void *gone, const void *run)
+{
+	const struct gone_row *g = gone;
+	const struct run *of = run;
+
+	return g->serial > of->last ? 1 : g->serial < of->first ? -1 : 0;
+}
+
 /* All entries that the file came from. */
 static bool is_kept(const struct kept *k, const struct gone_row *g)
 {
-	size_t i;
+	const struct run *run;
 
 	if (g->fate == GONE_WAITED && g->serial <= k->durable)
 		return true;
-	for (i = 0; i < k->n_runs && k->runs[i].last < g->serial; i++)
-		;
-	return i < k->n_runs && k->runs[i].first <= g->serial_low;
+	run = k->n_runs ? bsearch(g, k->runs, k->n_runs, sizeof(*run),
+				  compare_run)
+			: NULL;
+	return run && run->first <= g->serial_low;
 }
 
 static void add_missing(struct missing *m, const struct gone_row *g)

@@ -9,18 +9,10 @@
 const struct early_one *upload_was_early(const struct upload *u,
 					 uint64_t serial)
 {
-	size_t low = 0, high = u->n_there_early;
+	size_t at = early_ones_below(u->there_early, u->n_there_early, serial);
 
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (u->there_early[mid].serial < serial)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low < u->n_there_early && u->there_early[low].serial == serial
-		       ? &u->there_early[low]
+	return at < u->n_there_early && u->there_early[at].serial == serial
+		       ? &u->there_early[at]
 		       : NULL;
 }
 

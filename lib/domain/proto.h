@@ -253,6 +253,8 @@ struct msg_early {
 };
 
 struct early_one msg_early_one(const struct msg_early *m, uint32_t i);
+/* Of n ascending ones: how many lie below a serial. */
+size_t early_ones_below(const struct early_one *ones, size_t n, uint64_t serial);
 /* Adds one to what becomes `ones`. */
 void early_one_add(const struct early_one *one, struct buf *b);
 

@@ -37,6 +37,21 @@ struct early_one msg_early_one(const struct msg_early *m, uint32_t i)
 	return one;
 }
 
+size_t early_ones_below(const struct early_one *ones, size_t n, uint64_t serial)
+{
+	size_t low = 0, high = n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (ones[mid].serial < serial)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
 void early_one_add(const struct early_one *one, struct buf *b)
 {
 	wr_u64(b, one->serial);

@@ -242,6 +242,7 @@ struct sim_edge {
 	struct sim_outbox cat, old; /* old: a copy that may be put back */
 	bool has_old;
 	uint64_t n_filled; /* when `old` was taken */
+	uint64_t filled, passed; /* a serial that was since, and what may have passed it */
 	uint32_t *files;   /* contents: what IoTDB has */
 	unsigned n_files, cap_files;
 	uint64_t gone[SIM_PIPES + 1]; /* pins up to here are unlinked */

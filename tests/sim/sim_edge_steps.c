@@ -127,10 +127,10 @@ static void answer_read(struct sim *s, struct sim_edge *e,
 			const struct sim_read *rd, uint8_t *data)
 {
 	const struct sim_pipe *p = edge_live(e);
-	/* What others pass is lost now and then while an older copy knows it. */
-	bool is_lost = e->has_old && rd->index > 0 &&
+	/* What others pass is lost now and then where older copies know it. */
+	bool is_lost = s->is_edge_put_back && rd->index > 0 &&
 		       sim_content_of(s, rd->nonce)->len > UPLOAD_LATER_MIN &&
-		       sim_chance(s, 10);
+		       sim_chance(s, 60);
 	int err = 0;
 
 	if (is_lost)

@@ -206,6 +206,21 @@ static void fault_edge_copy(struct sim *s)
 	}
 }
 
+/* A copy from before a serial was filled, while the receiver's last serial is one that had passed
+ * it: both know that one by the same nonce. */
+static bool fault_behind_fill(struct sim *s)
+{
+	struct sim_edge *e = some_edge(s);
+
+	if (!e || !e->has_old || e->n_filled == s->stats[STAT_FILLED] ||
+	    !e->u || e->told_durable < e->filled ||
+	    e->told_durable > e->passed || s->n_put_backs == 0 ||
+	    s->n_pipes >= SIM_PIPES / 2)
+		return false;
+	put_edge_back(s, e);
+	return true;
+}
+
 static void fault_cloud_copy(struct sim *s)
 {
 	if (!s->is_cloud_put_back)
@@ -274,6 +289,8 @@ bool fault_step(struct sim *s)
 {
 	uint64_t total = 0, at;
 
+	if (s->is_edge_put_back && fault_behind_fill(s))
+		return true;
 	if ((s->is_edge_put_back || s->is_cloud_put_back) &&
 	    sim_chance(s, 200)) {
 		fault_edge_copy(s);

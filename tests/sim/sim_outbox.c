@@ -93,9 +93,17 @@ void edge_fill(struct sim *s, struct sim_edge *e, uint64_t serial,
 	bool is_file = s->contents[content].kind == ENTRY_FILE;
 	uint32_t filler = sim_content_empty(s);
 
+	/* The copy that knows most of what the receiver will have by the same nonces. */
+	if (beyond && s->is_edge_put_back && sim_chance(s, 500)) {
+		edge_catalog_copy(&e->old, &e->cat);
+		e->has_old = true;
+		e->n_filled = s->stats[STAT_FILLED];
+	}
 	s->contents[filler].db = s->contents[content].db;
 	p->nonces[serial] = sim_truth_new(s, p->id, serial, filler)->nonce;
 	s->stats[STAT_FILLED]++;
+	e->filled = serial;
+	e->passed = beyond;
 	if (s->plant != PLANT_NO_FORK)
 		fork_history(s, e,
 			     beyond && s->plant != PLANT_FORK_EARLY ? beyond

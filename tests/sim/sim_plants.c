@@ -104,7 +104,7 @@ static const struct {
 	{"release-passed", PLANT_RELEASE_PASSED, {"released is applied"}},
 	{"no-early-nonce",
 	 PLANT_NO_EARLY_NONCE,
-	 {"histories that do not fit stop the pipe", "both catalogs agree"}},
+	 {"both catalogs agree", "histories that do not fit stop the pipe"}},
 	/* the WELCOME's durable serial, or the applied one, passes a hole */
 	{"leap", PLANT_LEAP, {"both catalogs agree", "released is applied"}},
 	{"applied-passes",

@@ -287,7 +287,7 @@ static void choose(struct sim *s)
 	s->is_burst = sim_chance(s, 10);
 	s->is_edge_put_back = sim_chance(s, 120);
 	s->is_cloud_put_back = !s->is_edge_put_back && sim_chance(s, 120);
-	s->is_version_2 = sim_chance(s, s->is_edge_put_back ? 700 : 300);
+	s->is_version_2 = sim_chance(s, s->is_edge_put_back ? 400 : 300);
 	s->answers_at_once = sim_chance(s, 500);
 	s->slow_writes = sim_chance(s, s->is_edge_put_back ? 600 : 200);
 	s->slow_groups = sim_chance(s, s->is_burst ? 500 : 200);
