@@ -28,6 +28,18 @@ MAN=$TSFERRY_SOURCE/man
 		done
 }
 
+@test "every section that a page names is there, and no word of a heading is taken for a macro" {
+	for page in "$MAN"/*.[1-8]; do
+		sed -nE 's/.*\<Sx ([A-Z][A-Z ]*[A-Z]).*/\1/p' "$page" | while read -r section; do
+			grep -qE "^\.S[hs] $section\$" "$page" || {
+				echo "$page: no section $section"
+				return 1
+			}
+		done
+	done
+	run ! grep -nE '^\.It (An|At|In|No|St|Do|So|As) ' "$MAN"/*.[1-8]
+}
+
 @test "every statement in an example of the manual and the documents is understood" {
 	n=0
 	while IFS= read -r text; do
