@@ -7,7 +7,7 @@
 
 uint64_t forks_nonce(const struct forks *f, uint64_t serial, uint64_t nonce)
 {
-	for (size_t i = 0; i < f->n; i++)
+	for (size_t i = 0; nonce && i < f->n; i++)
 		if (serial >= f->at[i].first && serial <= f->at[i].last)
 			return nonce ^ f->at[i].salt ? nonce ^ f->at[i].salt
 						     : nonce;

@@ -541,6 +541,7 @@ static void fork_bounds(void)
 	}
 	CHECK(f.n == FORKS_MAX && f.at[0].first == 10 && f.at[0].last == 19);
 	CHECK(forks_nonce(&f, 15, 1) == 1); /* 0 is no nonce */
+	CHECK(forks_nonce(&f, 15, 0) == 0); /* nor the salt that of an entry which is gone */
 	CHECK(forks_nonce(&f, 15, 2) == 3);
 	buf_init(&b, FORKS_LEN);
 	forks_encode(&f, &b);
