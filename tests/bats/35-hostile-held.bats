@@ -233,7 +233,7 @@ d = digest(big[:BLOCK])
 		    frame(WANT, struct.pack("<QQ", 2**62, 2**40), 2**62),
 		    frame(HELD, struct.pack("<QII", 1, 0, 1) + held_file("root.sg", "1-1-0-0"), 1),
 		    frame(KEPT, bytes(16) + kept(5, [(3, 2)]), flags=OPTIONAL),
-		    frame(KEPT, bytes(16) + kept(5, [(1, 6)]), flags=OPTIONAL),
+		    frame(KEPT, bytes(16) + kept(5, [(1, 3), (3, 4)]), flags=OPTIONAL),
 		    frame(KEPT, bytes(16) + kept(5, [], n=4096), flags=OPTIONAL),
 		    frame(WAITS, text("x" * 1001), flags=OPTIONAL),
 		    frame(WAITS, text("\x1b[2J"), flags=OPTIONAL),
