@@ -136,7 +136,8 @@ back() {
 @test "a pin whose entry was given up before a crash is swept at the next start" {
 	offline_pair
 	seal "$V3/tiny.tsfile" root.sg 1-1-0-0
-	wait_until 20 pinned_is 1
+	wait_until 20 queued 1 # pinned alone it is not in the catalog yet
+	pinned_is 1
 	daemon_kill syncd
 	catalog 'UPDATE entry SET is_loose = 1'
 	syncd_start
