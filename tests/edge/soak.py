@@ -300,7 +300,7 @@ class Soak:
         self.values += compared
         forgotten = {(series, t) for series, t, _, got in wrong if self.load.model.get(series, {}).get(t) == got}
         hidden = self.hidden(wrong) - forgotten
-        for what, which in (("a deletion", forgotten), ("DELETE TIMESERIES", hidden)):
+        for what, which in (("what it was told", forgotten), ("DELETE TIMESERIES", hidden)):
             new = [w for w in wrong if w[:2] in which - self.forgotten]
             for w in new[:2]:
                 print("the server forgot %s: %s at %s: it says %r, the archive %r" % (what, *w), flush=True)

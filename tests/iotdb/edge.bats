@@ -281,7 +281,8 @@ a_is() { [ "$(answer edge "SELECT a FROM $DB.d WHERE time = $1")" = "${2:+$1$'\t
 		    s.run("DELETE FROM %s.d.%s WHERE time >= %d AND time <= %d" % (db, name, i % 700 * 3, i % 700 * 3 + 1))
 	END
 	find "$DATADIR" -path "*/$DB/*" -name '*.mods*' -printf '%s\n' >"$T/sizes"
-	[ "$(sort -n "$T/sizes" | tail -1)" -lt 1000000 ] # it was written anew
+	# It was written anew, which 2.0 did not do at that length.
+	[[ ${EDGE_VERSION:-1.3.3} == 2.* ]] || [ "$(sort -n "$T/sizes" | tail -1)" -lt 1000000 ]
 	equal
 	sql edge "DELETE FROM $DB.d.* WHERE time >= 15000 AND time <= 15010" >/dev/null
 	equal
