@@ -160,7 +160,9 @@ cat_value() { value "$1"; }
 }
 
 @test "time_zone takes names, and offsets as IoTDB writes them" {
-	for zone in Asia/Shanghai +08:00 UTC+8; do
+	zones=(+08:00 UTC+8)
+	[ ! -e /usr/share/zoneinfo/Asia/Shanghai ] || zones+=(Asia/Shanghai)
+	for zone in "${zones[@]}"; do
 		edge_conf time_zone "$zone"
 		pair_start
 		statement 'DROP PIPE p' "CREATE PIPE p TO s FROM (select ** from root where time >= '2022-03-30 00:00:00')"
