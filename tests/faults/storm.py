@@ -108,8 +108,11 @@ class StormPair(Pair):
 
     def settle(self):
         """Until both answer: what was killed, or hurt at its start, is started once more."""
+        deadline = time.monotonic() + CALM_S
         for name in DAEMONS:
             while True:
+                if time.monotonic() > deadline:
+                    raise Violation(f"{name} does not start any more")
                 self.await_answer(name)
                 if self.procs[name].poll() is None and self._is_ready(name):
                     break
