@@ -273,12 +273,14 @@ static void answer_nonce(struct link *l, uint64_t serial)
 	struct err e = {0};
 	uint64_t nonce;
 
+	/* A catalog that cannot be read now is not one that does not know the entry. */
 	if (serial == row->released) {
 		upload_nonce(l->upload, serial, row->released_nonce);
-	} else if (outbox_forks(l->edge->outbox, row->id, &forks, &e) < 0) {
+	} else if (outbox_forks(l->edge->outbox, row->id, &forks, &e) < 0 ||
+		   outbox_nonce(l->edge->outbox, row->id, serial, &nonce, &e) <
+			   0) {
 		link_offline(l, e.text);
 	} else {
-		nonce = outbox_nonce(l->edge->outbox, row->id, serial);
 		upload_nonce(l->upload, serial,
 			     forks_nonce(&forks, serial, nonce));
 	}

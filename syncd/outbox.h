@@ -134,7 +134,8 @@ int outbox_entries(struct outbox *o, int64_t pipe, uint64_t serial, uint64_t n,
 int outbox_forks(struct outbox *o, int64_t pipe, struct forks *out,
 		 struct err *e) MUST_CHECK;
 /* The nonce of an entry as the catalog and the spool have it, 0 when it is not there. */
-uint64_t outbox_nonce(struct outbox *o, int64_t pipe, uint64_t serial);
+int outbox_nonce(struct outbox *o, int64_t pipe, uint64_t serial, uint64_t *nonce,
+		 struct err *e) MUST_CHECK;
 /* Bytes of all entries up to `serial`; `fallback` when that row is gone. */
 uint64_t outbox_total(struct outbox *o, int64_t pipe, uint64_t serial,
 		      uint64_t fallback);

@@ -178,14 +178,15 @@ int outbox_entry(struct outbox *o, int64_t pipe, uint64_t serial,
 	return r;
 }
 
-/* One row of numbers; true when it is there, and then it must be reset. */
-static bool find_entry(struct outbox *o, int64_t pipe, uint64_t serial)
+/* One row of numbers: 1 when it is there, and then it must be reset. */
+static int find_entry(struct outbox *o, int64_t pipe, uint64_t serial,
+		      struct err *e)
 {
 	sqlite3_stmt *st = o->read[R_ENTRY];
 
 	(void)sqlite3_bind_int64(st, 1, pipe);
 	(void)sqlite3_bind_int64(st, 2, (int64_t)serial);
-	return db_row(&o->reader, st, NULL) == 1;
+	return db_row(&o->reader, st, e);
 }
 
 static uint64_t take_number(struct outbox *o, int column)
@@ -196,20 +197,27 @@ static uint64_t take_number(struct outbox *o, int column)
 	return v;
 }
 
-uint64_t outbox_nonce(struct outbox *o, int64_t pipe, uint64_t serial)
+int outbox_nonce(struct outbox *o, int64_t pipe, uint64_t serial,
+		 uint64_t *nonce, struct err *e)
 {
-	return find_entry(o, pipe, serial) ? take_number(o, 0) : 0;
+	int r = find_entry(o, pipe, serial, e);
+
+	*nonce = r == 1 ? take_number(o, 0) : 0;
+	return r < 0 ? r : 0;
 }
 
 int64_t outbox_captured_ms(struct outbox *o, int64_t pipe, uint64_t serial)
 {
-	return find_entry(o, pipe, serial) ? (int64_t)take_number(o, 1) : 0;
+	return find_entry(o, pipe, serial, NULL) == 1
+		       ? (int64_t)take_number(o, 1)
+		       : 0;
 }
 
 uint64_t outbox_total(struct outbox *o, int64_t pipe, uint64_t serial,
 		      uint64_t fallback)
 {
-	return find_entry(o, pipe, serial) ? take_number(o, 2) : fallback;
+	return find_entry(o, pipe, serial, NULL) == 1 ? take_number(o, 2)
+						      : fallback;
 }
 
 int outbox_body(struct outbox *o, int64_t pipe, uint64_t serial,
@@ -221,8 +229,9 @@ int outbox_body(struct outbox *o, int64_t pipe, uint64_t serial,
 
 	(void)sqlite3_bind_int64(st, 1, pipe);
 	(void)sqlite3_bind_int64(st, 2, (int64_t)serial);
-	if (db_row(&o->reader, st, NULL) != 1)
-		return -ENOENT;
+	r = db_row(&o->reader, st, NULL);
+	if (r != 1)
+		return r < 0 ? r : -ENOENT;
 	len = (size_t)sqlite3_column_bytes(st, 0);
 	r = offset > len || n > len - offset ? -ENODATA : 0;
 	if (r == 0 && n)

@@ -212,12 +212,15 @@ static int link_in(const char *source, const struct pin_place *pl,
 	return copy_in(source, pl->spool_fd, name, keep_fd);
 }
 
-static bool is_same_inode(int dir_fd, const char *name, const struct stat *want)
+/* 0, or -ENOENT: what was to be linked is gone, something else has its name. */
+static int check_inode(int dir_fd, const char *name, const struct stat *want)
 {
 	struct stat st;
 
-	return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       st.st_ino == want->st_ino && st.st_dev == want->st_dev;
+	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	return st.st_ino == want->st_ino && st.st_dev == want->st_dev ? 0
+								      : -ENOENT;
 }
 
 static bool link_tsfile(struct pin *p, const struct pin_place *pl,
@@ -229,9 +232,8 @@ static bool link_tsfile(struct pin *p, const struct pin_place *pl,
 	(void)spool_name(p->nonce, MODS_NONE, name);
 	r = link_in(source_path(p, pl, MODS_NONE, path), pl, name, may_copy,
 		    &p->fd);
-	if (r == 0 && p->fd == before &&
-	    !is_same_inode(pl->spool_fd, name, source))
-		r = -ENOENT;
+	if (r == 0 && p->fd == before)
+		r = check_inode(pl->spool_fd, name, source);
 	if (r == -ENOENT)
 		refuse(p, PIN_GONE);
 	else if (r)
@@ -468,7 +470,8 @@ void pin_file(struct pin *p, struct pin_place *pl, const struct pin_cut *cut,
 	p->is_loose = pl->is_loose;
 	if ((p->is_loose || link_tsfile(p, pl, &st, may_copy, e)) &&
 	    take_mods(p, pl, cut, may_copy, e) &&
-	    is_same_inode(AT_FDCWD, source_path(p, pl, MODS_NONE, path), &st)) {
+	    check_inode(AT_FDCWD, source_path(p, pl, MODS_NONE, path), &st) ==
+		    0) {
 		if (p->mods_len && !p->range.any)
 			read_range(p);
 		return;

@@ -121,12 +121,13 @@ int restate_open_pin(struct listing *l, int64_t pipe, uint64_t serial)
 {
 	char path[SPOOL_PATH_LEN], dir[SPOOL_DIR_LEN];
 	sqlite3_stmt *st = l->db->pin;
-	int fd = -ENOENT;
+	int fd = -ENOENT, r;
 
 	(void)sqlite3_bind_int64(st, 1, pipe);
 	(void)sqlite3_bind_int64(st, 2, (int64_t)serial);
-	if (db_row(&l->db->db, st, NULL) != 1)
-		return fd;
+	r = db_row(&l->db->db, st, NULL);
+	if (r != 1)
+		return r < 0 ? r : fd;
 	if (db_text(st, 1, dir, sizeof(dir)) == 0)
 		fd = open(spool_path(dir, (uint64_t)sqlite3_column_int64(st, 0),
 				     MODS_NONE, path),

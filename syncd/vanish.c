@@ -102,11 +102,13 @@ static enum drop drop_of(struct listing *l, const struct listing_pipe *lp)
 {
 	sqlite3_stmt *st = l->db->dropped;
 	char rest[16] = "", identity[SCHEMA_IDENTITY_LEN] = "";
+	int r;
 
 	(void)sqlite3_bind_int64(st, 1, lp->pipe);
 	(void)sqlite3_bind_text(st, 2, l->database, -1, SQLITE_STATIC);
-	if (db_row(&l->db->db, st, NULL) != 1)
-		return DROP_NO;
+	r = db_row(&l->db->db, st, NULL);
+	if (r != 1)
+		return r < 0 ? DROP_PERHAPS : DROP_NO;
 	(void)!db_text(st, 0, rest, sizeof(rest));
 	(void)!db_text(st, 1, identity, sizeof(identity));
 	(void)sqlite3_reset(st);

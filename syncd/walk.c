@@ -269,14 +269,15 @@ static void add_known(struct walk *w)
 	(void)sqlite3_finalize(st);
 }
 
+/* A catalog that cannot be read now may know something. */
 static bool has_known(struct walk *w)
 {
 	sqlite3_stmt *st;
 	bool has;
 
 	if (db_prepare(&w->known->db, &st, "SELECT 1 FROM known LIMIT 1", NULL))
-		return false;
-	has = db_row(&w->known->db, st, NULL) == 1;
+		return true;
+	has = db_row(&w->known->db, st, NULL) != 0;
 	(void)sqlite3_finalize(st);
 	return has;
 }

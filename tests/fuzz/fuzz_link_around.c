@@ -183,13 +183,16 @@ int outbox_entries(struct outbox *o, int64_t pipe, uint64_t serial, uint64_t n,
 	return r;
 }
 
-uint64_t outbox_nonce(struct outbox *o, int64_t pipe, uint64_t serial)
+int outbox_nonce(struct outbox *o, int64_t pipe, uint64_t serial,
+		 uint64_t *nonce, struct err *e)
 {
 	(void)o;
 	(void)pipe;
-	return serial && serial <= model->pipe.row.assigned
-		       ? model_nonce(serial)
-		       : 0;
+	(void)e;
+	*nonce = serial && serial <= model->pipe.row.assigned
+			 ? model_nonce(serial)
+			 : 0;
+	return 0;
 }
 
 int outbox_forks(struct outbox *o, int64_t pipe, struct forks *out,
