@@ -1,6 +1,7 @@
 /* inotify as the scan hears it, on real directories. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include "ground/fileio.h"
@@ -69,14 +70,19 @@ static void time_up(struct loop_timer *t)
 	loop_stop(loop);
 }
 
-/* Lets the loop hear what is there to hear. */
+/* Lets the loop hear what is there to hear, however late it comes to it. */
 static void listen_once(void)
 {
-	struct loop_timer t = {.fn = time_up};
+	int n_bytes = 0;
 
-	loop_timer_set(loop, &t, 20);
-	if (loop_run(loop))
-		abort();
+	do {
+		struct loop_timer t = {.fn = time_up};
+
+		loop_timer_set(loop, &t, 20);
+		if (loop_run(loop) ||
+		    ioctl(watch_fd(w), FIONREAD, &n_bytes) < 0)
+			abort();
+	} while (n_bytes);
 }
 
 static const char *at(const char *name)
