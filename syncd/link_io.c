@@ -520,6 +520,7 @@ static int take_welcome(struct link *l, const struct frame *f)
 
 	if (r == 0) {
 		pipe_waits(l->edge->pipes, l->pipe, "");
+		pipe_quarantine_begin(l->pipe);
 		upload_welcome(l->upload, &m);
 		if (!upload_awaits_early(l->upload))
 			link_welcome(l);
@@ -619,6 +620,8 @@ static int take_pong(struct link *l, const struct frame *f)
 
 	if (r == 0 && l->n_pongs)
 		l->n_pongs--;
+	if (r == 0)
+		pipe_quarantine_end(l->edge->pipes, l->pipe);
 	if (r == 0 && l->kept && l->kept_pongs && !--l->kept_pongs)
 		kept_unanswered(&l->kept);
 	return r;

@@ -587,6 +587,18 @@ void pipe_quarantine(struct pipes *ps, struct pipe *p,
 	tell_quarantine(ps, p);
 }
 
+/* The sentence stands meanwhile: most often it is the same again. */
+void pipe_quarantine_begin(struct pipe *p)
+{
+	forget_quarantine(p);
+}
+
+void pipe_quarantine_end(struct pipes *ps, struct pipe *p)
+{
+	if (!p->n_quarantined)
+		pipe_note_over(ps, p, NOTE_QUARANTINE);
+}
+
 void pipe_waits(struct pipes *ps, struct pipe *p, const char *reason)
 {
 	char text[MESSAGE_LEN];

@@ -101,6 +101,9 @@ void pipe_note(struct pipes *ps, struct pipe *p, enum note_cause cause,
 void pipe_note_over(struct pipes *ps, struct pipe *p, enum note_cause cause);
 void pipe_quarantine(struct pipes *ps, struct pipe *p,
 		     const struct msg_quarantine *m);
+/* The receiver tells anew what is quarantined, behind its WELCOME; and so far it has. */
+void pipe_quarantine_begin(struct pipe *p);
+void pipe_quarantine_end(struct pipes *ps, struct pipe *p);
 /* Why the receiver does not apply at present; "": it does. */
 void pipe_waits(struct pipes *ps, struct pipe *p, const char *reason);
 void pipe_n_quarantined(struct pipes *ps, struct pipe *p, uint32_t n);

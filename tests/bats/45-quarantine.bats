@@ -280,3 +280,24 @@ id_of() { rows 'SHOW QUARANTINE' | awk -F'\t' -v s="$1" '$4 == s { print $1 }'; 
 	[ ! -e "$ARCHIVE/edge-1/root.sg/sequence/2/0/3-3-0-0.tsfile.mods" ]
 	quarantined_are ''
 }
+
+@test "what was let go while the edge was away is no line of its message any more" {
+	cloud_conf hold_deletes all
+	edge_conf transport plain
+	pair_start
+	seal "$DATA/tsfile/v3/tiny.tsfile" root.sg 1-1-0-0
+	statement 'WAIT PIPE p 30'
+	mods=$DATADIR/sequence/root.sg/1/0/1-1-0-0.tsfile.mods
+	echo 'DELETION,root.sg.d1.s1,212,2,9' >"$mods"
+	wait_until 20 value_has /p/message '1 in quarantine'
+	statement 'STOP PIPE p'
+	wait_until 20 value_has /p/link 'offline'
+	statement 'RETRY ALL'
+	none_held() { [ -z "$(rows 'SHOW QUARANTINE')" ]; }
+	wait_until 20 none_held
+	value_has /p/message '1 in quarantine'
+	statement 'START PIPE p'
+	silent() { [ -z "$(value /p/message)" ]; }
+	wait_until 20 silent
+	progress_is p quarantined_entries 0
+}
