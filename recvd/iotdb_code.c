@@ -198,6 +198,7 @@ static const char *const node_words[] = {
 	"Request timed out",
 	"Connection refused",
 	"failed to dispatch load command",
+	"Fail to connect to any config node",
 	"No load TsFile uuid", /* it started anew between the phases of a LOAD */
 };
 

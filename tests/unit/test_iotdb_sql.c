@@ -232,6 +232,9 @@ static void node_trouble(void)
 		"Current system mode is read only, does not support load file",
 		"Fail to do non-query operations because system is read-only.",
 		"TsFile /x is loading by another scheduler.",
+		"Auto create or verify schema error. Detail: "
+		"org.apache.thrift.TException-->Fail to connect to any config "
+		"node. Please check status of ConfigNodes",
 		"Load /x error in 2nd phase. Because No load TsFile uuid efed "
 		"recorded for execute load command ROLLBACK.",
 	};
