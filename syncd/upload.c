@@ -142,16 +142,16 @@ static uint64_t history_floor(const struct upload *u)
 	return u->applied > u->released ? u->applied : u->released;
 }
 
-/* So far it is the same history's; now the highest of those that passed, then those that only
- * fill a serial, where an older copy has what was lost. */
+/* So far it is the same history's; now those that passed, then those that only fill a serial, where
+ * an older copy has what was lost. Each of them: the highest may have passed before the fill that
+ * one below it travelled behind. */
 static void ask_on(struct upload *u)
 {
 	if (u->ask_left == 0) {
 		history_fits(u);
 		return;
 	}
-	u->asked = u->there_early[u->ask_left - 1];
-	u->ask_left = u->ask_left > u->n_fills ? u->n_fills : u->ask_left - 1;
+	u->asked = u->there_early[--u->ask_left];
 	u->ask_nonce = true;
 }
 

@@ -134,9 +134,11 @@ static void test_known(void)
 	opens(&o, has, 2, 0);
 	CHECK_STR(acts(&o), "nonce:3 ");
 	upload_nonce(o.u, 3, nonce_of(3));
+	CHECK_STR(acts(&o), "nonce:3 nonce:2 ");
+	upload_nonce(o.u, 2, nonce_of(2));
 	answer_all(&o);
-	CHECK_STR(o.log,
-		  "nonce:3 fetch:1+4 read:1.0 read:4.0 entry:1i entry:4i ");
+	CHECK_STR(o.log, "nonce:3 nonce:2 fetch:1+4 read:1.0 read:4.0 entry:1i "
+			 "entry:4i ");
 	CHECK(upload_early_entries(o.u) == 2);
 	durable(&o, 3);
 	CHECK_STR(fresh(&o), "durable:3 ");
@@ -153,6 +155,8 @@ static void test_jump(void)
 	opens(&o, has, 2, 0);
 	(void)acts(&o);
 	upload_nonce(o.u, 3, nonce_of(3));
+	(void)acts(&o);
+	upload_nonce(o.u, 2, nonce_of(2));
 	o.holds_fetch = true;
 	(void)acts(&o);
 	answer_fetch(&o, 1, 1);
@@ -198,10 +202,12 @@ static void test_histories(void)
 	CHECK_STR(acts(&o), "nonce:3 ");
 	upload_nonce(o.u, 3, nonce_of(3));
 	CHECK_STR(fresh(&o), "error ");
-	opens(&o, has, 2, 2); /* only the head of 2 shows it */
+	opens(&o, has, 2, 2); /* only 2 shows it: nothing is sent before */
 	CHECK_STR(acts(&o), "nonce:3 ");
 	upload_nonce(o.u, 3, nonce_of(3));
-	CHECK(strstr(fresh(&o), "error "));
+	CHECK_STR(fresh(&o), "nonce:2 ");
+	upload_nonce(o.u, 2, nonce_of(2));
+	CHECK_STR(fresh(&o), "error ");
 	CHECK(strstr(o.text, "entry 2 at the receiver"));
 }
 
