@@ -114,7 +114,10 @@ applied() { # jobs on stdin, all of them applied
 	fake_says '{"match": "LOAD .*/1-3. .*", "code": 1100, "text": "one is bad"}' \
 		'{"match": "LOAD .*/2-2-.*", "code": 1100, "text": "this one"}' "$TAKEN"
 	# behind its answers: a file that is gone then tells nothing, because the list went first
-	files 1 2 3 | strace -qq -e trace=unlinkat -e inject=unlinkat:signal=KILL:when=4 -o "$T/trace" "${loader[@]}" >"$T/answers" || true
+	local status=0
+	files 1 2 3 | strace -qq -e trace=unlinkat -e inject=unlinkat:signal=KILL:when=4 -o "$T/trace" "${loader[@]}" >"$T/answers" ||
+		status=$?
+	[ "$status" = 137 ] # as the loader ended
 	grep -q 'job=2.*result=quarantine' "$T/answers"
 	grep -q 'killed by SIGKILL' "$T/trace"
 	[[ "$(head -n 1 "$T/trace")" == *'"list", 0)'* ]]
