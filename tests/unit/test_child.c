@@ -200,6 +200,7 @@ static void dies_with_us(void)
 {
 	int report[2];
 	pid_t middle, pid = 0;
+	int status = 0;
 
 	CHECK(pipe(report) == 0);
 	CHECK(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
@@ -208,7 +209,8 @@ static void dies_with_us(void)
 	if (middle == 0) {
 		struct child c;
 
-		if (shell(&c, "sleep 100") < 0 ||
+		/* exec: what a shell had forked would not die with it. */
+		if (shell(&c, "exec sleep 100") < 0 ||
 		    write(report[1], &c.pid, sizeof c.pid) < 0)
 			_exit(1);
 		(void)pause();
@@ -218,7 +220,8 @@ static void dies_with_us(void)
 	CHECK(pid > 1 && kill(pid, 0) == 0);
 	CHECK(kill(middle, SIGKILL) == 0);
 	CHECK(waitpid(middle, NULL, 0) == middle);
-	CHECK(waitpid(pid, NULL, 0) == pid);
+	CHECK(waitpid(pid, &status, 0) == pid);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 	CHECK(gone(pid));
 	(void)close(report[0]);
 	(void)close(report[1]);
